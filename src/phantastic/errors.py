@@ -1,0 +1,18 @@
+"""Errors written for people: what was wrong, where, what is allowed, what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class Refused(Exception):
+    """Input, a file or a state that phantastic will not work with; the message is shown as it is, without a trace."""
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """The end of an error message: the nearest allowed word or, when none is near, all of them (at most twelve)."""
+    names = sorted(allowed)
+    close = get_close_matches(word, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return "; allowed: " + ", ".join(names[:12]) + more

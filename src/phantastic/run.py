@@ -1,0 +1,241 @@
+"""The run folder: everything that came out of one recipe.
+
+``runs/<study>/<name>/`` holds manifest.json, metrics.jsonl, measures.json, claims.json, results/ (intermediate results
+that need not be computed twice), figures/, checkpoints/, LATEST and, once finished, model.safetensors.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+import torch
+from msgspec import Struct
+from torch import nn
+
+from phantastic import __version__, files
+from phantastic.checkpoint import Checkpoints, Latest, slug, unpack
+from phantastic.claims import Measure, summarise
+from phantastic.errors import Refused
+from phantastic.recipe import Recipe, validated
+from phantastic.study import Study, find
+
+FORMAT = 1
+MODEL = "model.safetensors"
+LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors", "msgspec", "altair")
+
+
+class Stopped(Exception):
+    """The user stopped the run; it is saved and can be resumed."""
+
+
+class Manifest(Struct):
+    """What made a run: enough to repeat it."""
+
+    format: int
+    study: str
+    preset: str
+    recipe: dict[str, Any]
+    version: str
+    versions: dict[str, str]
+    machine: str
+    device: str
+    threads: int
+    revision: str
+    started: str
+    seconds: float = 0.0
+    finished: bool = False
+
+
+class Run:
+    """An open run folder, owned by this process (a lock) unless opened for reading."""
+
+    def __init__(self, folder: Path, study: Study, recipe: Recipe, manifest: Manifest):
+        self.folder, self.study, self.recipe, self.manifest = folder, study, recipe, manifest
+        self.checkpoints = Checkpoints(folder)
+        self.device = torch.device(manifest.device)
+        self.checkpoint_seconds = 30.0
+        self.progress: Callable[[str, int, int, float], None] = lambda stage, step, steps, loss: None
+        self.lock: filelock.BaseFileLock | None = None
+        self.since = time.monotonic()
+
+    @classmethod
+    def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run":
+        """A new folder under ``root``/<study>/; raises `Refused` if a run of that name is there."""
+        device = resolve_device(recipe.device)
+        threads = recipe.threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        base = root / study.name
+        stem = name or f"{preset}-seed{recipe.seed}"
+        folder = base / stem
+        number = 2
+        while not name and folder.exists():
+            folder = base / f"{stem}-{number}"
+            number += 1
+        if (folder / "manifest.json").exists():
+            raise Refused(f"{folder} holds a run already; choose another --name, or: phantastic resume {folder}")
+        manifest = Manifest(
+            FORMAT, study.name, preset, msgspec.to_builtins(recipe), __version__, library_versions(),
+            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            device, threads, git_revision(), datetime.now(UTC).isoformat(timespec="seconds"),
+        )  # fmt: skip
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise files.refusal(folder, error) from None
+        files.write_json(folder / "manifest.json", manifest)
+        return cls(folder, study, recipe, manifest).claim()
+
+    @classmethod
+    def open(cls, folder: Path, *, writing: bool = False) -> "Run":
+        """An existing run; raises `Refused` naming what is missing, damaged or of another version."""
+        if not (folder / "manifest.json").exists():
+            raise Refused(
+                f"{folder} is not a run folder: it holds no manifest.json; runs are listed by `phantastic ls`"
+            )
+        manifest = files.read_json(folder / "manifest.json", Manifest, "the run")
+        if manifest.format != FORMAT:
+            raise Refused(
+                f"{folder}/manifest.json: format {manifest.format} is not known here (this is format {FORMAT})"
+            )
+        study = find(manifest.study)
+        recipe = validated(study.recipe, manifest.recipe, f"{folder}/manifest.json")
+        run = cls(folder, study, recipe, manifest)
+        return run.claim() if writing else run
+
+    def claim(self) -> "Run":
+        """Take the lock, or refuse when another process owns the folder."""
+        self.lock = filelock.FileLock(self.folder / ".lock")
+        try:
+            self.lock.acquire(blocking=False)
+        except filelock.Timeout:
+            raise Refused(
+                f"{self.folder} is in use by another phantastic process; wait for it or use another run"
+            ) from None
+        except OSError as error:
+            raise files.refusal(self.folder / ".lock", error) from None
+        return self
+
+    def close(self) -> None:
+        """Note the time spent and release the folder."""
+        if self.lock is not None:
+            self.manifest.seconds += time.monotonic() - self.since
+            self.since = time.monotonic()
+            files.write_json(self.folder / "manifest.json", self.manifest)
+            self.lock.release()
+            self.lock = None
+
+    # --- the training curve
+
+    def log(self, stage: str, step: int, values: dict[str, float]) -> None:
+        """Append one point of the training curve to metrics.jsonl."""
+        files.append(
+            self.folder / "metrics.jsonl", msgspec.json.encode({"stage": stage, "step": step} | values).decode()
+        )
+
+    def curve(self, stage: str | None = None) -> list[dict[str, Any]]:
+        """The points of metrics.jsonl (of one stage); a torn last line is left out."""
+        path = self.folder / "metrics.jsonl"
+        points = []
+        for number, line in enumerate(path.read_bytes().splitlines(keepends=True) if path.exists() else [], start=1):
+            if line.endswith(b"\n"):
+                try:
+                    points.append(msgspec.json.decode(line, type=dict[str, Any]))
+                except msgspec.DecodeError as error:
+                    raise Refused(f"{path}, line {number} is damaged ({error}); nothing was changed") from None
+        return [point for point in points if stage in (None, point["stage"])]
+
+    def trim_log(self, stage: str, step: int) -> None:
+        """Forget points that a killed process logged after its last checkpoint: they will be logged again."""
+        points = self.curve()
+        kept = [point for point in points if point["stage"] != stage or point["step"] <= step]
+        if points or (self.folder / "metrics.jsonl").exists():
+            lines = b"".join(msgspec.json.encode(point) + b"\n" for point in kept)
+            files.write(self.folder / "metrics.jsonl", lines)
+
+    # --- results
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """The JSON-able result of ``compute``, kept in results/ so that a resumed run does not repeat it."""
+        path = self.folder / "results" / f"{slug(name)}.json"
+        if not path.exists():
+            files.write_json(path, compute())
+        return files.read_json(path, object, "the run")
+
+    def record(self, measures: Mapping[str, Sequence[float] | Measure]) -> None:
+        """Write measures.json: each measure with its values over seeds, their mean and its 95% interval."""
+        summary = {name: m if isinstance(m, Measure) else summarise(m) for name, m in measures.items()}
+        files.write_json(self.folder / "measures.json", summary)
+
+    def measures(self) -> dict[str, Measure]:
+        """What `record` wrote."""
+        return files.read_json(self.folder / "measures.json", dict[str, Measure], "the run")
+
+    def finish(self) -> None:
+        """Merge the finished stages into model.safetensors and let ``LATEST`` point there; the checkpoints go."""
+        latest = self.checkpoints.latest
+        parts = {entry.file for entry in latest.finished.values()} - {MODEL}
+        if parts:
+            merged = {
+                f"{stage}/{key}": value for stage in latest.finished for key, value in self.weights(stage).items()
+            }
+            entry = self.checkpoints.write(MODEL, merged)
+            self.checkpoints.move(Latest(dict.fromkeys(latest.finished, entry)))
+            for part in parts:
+                (self.folder / part).unlink(missing_ok=True)
+        self.manifest.finished = True
+
+    def weights(self, stage: str) -> dict[str, torch.Tensor]:
+        """The final weights of a finished stage, ``module/parameter`` -> tensor."""
+        finished = self.checkpoints.latest.finished
+        if stage not in finished:
+            raise Refused(
+                f"{self.folder} has no finished stage '{stage}'; finish it with: phantastic resume {self.folder}"
+            )
+        tensors = self.checkpoints.read(finished[stage])
+        if finished[stage].file != MODEL:
+            return tensors
+        return {key.removeprefix(f"{stage}/"): value for key, value in tensors.items() if key.startswith(f"{stage}/")}
+
+    def load(self, stage: str, modules: Mapping[str, nn.Module]) -> None:
+        """Put a finished stage's weights into ``modules``, in evaluation mode."""
+        unpack(self.weights(stage), modules, self.folder)
+        for module in modules.values():
+            module.eval()
+
+
+def resolve_device(wanted: str) -> str:
+    """The device a run will use; raises `Refused` when the wanted one is absent."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise Refused("device 'cuda': PyTorch finds no CUDA GPU here; allowed: auto, cpu")
+    return wanted
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": sys.version.split()[0]}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str:
+    """The revision of the source tree phantastic runs from, if it is one."""
+    here = Path(__file__).resolve().parent
+    try:
+        words = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+        return subprocess.run(words, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,81 @@
+"""What a study is, and the register of them all.
+
+A system's ``study.py`` only *declares* (recipe, presets, papers) and imports nothing heavy, so listing and refusing are
+instant; the module named by ``experiment`` holds what is run. The register finds systems by their folder.
+"""
+
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from msgspec import Struct, field
+
+from phantastic.errors import Refused, nearest
+from phantastic.recipe import Recipe, Text
+
+
+class Paper(Struct, frozen=True):
+    """A paper a study implements or is held against."""
+
+    key: str
+    authors: str
+    year: int
+    title: str
+    venue: str
+    url: str = ""
+
+    def bibtex(self) -> str:
+        link = f",\n  url = {{{self.url}}}" if self.url else ""
+        return (
+            f"@misc{{{self.key},\n  author = {{{self.authors}}},\n  title = {{{self.title}}},\n"
+            f"  year = {{{self.year}}},\n  howpublished = {{{self.venue}}}{link}\n}}"
+        )
+
+
+class Study(Struct, frozen=True):
+    """A recipe type with presets, the papers it implements and the module that runs it.
+
+    ``experiment`` names a module with ``run(run)``, ``figures(run, lang)``, ``models(run)``, ``lesion_measures(run,
+    models)`` and, where ``applications`` is not empty, ``apply(run, request, lang)``.
+    """
+
+    name: str
+    title: Text
+    lecture: Text
+    papers: tuple[Paper, ...]
+    recipe: type[Recipe]
+    presets: dict[str, Recipe]
+    minutes: dict[str, float]
+    """Measured minutes on two cores, by preset; a preset that is absent has not been measured."""
+    experiment: str
+    applications: dict[str, Text] = field(default_factory=dict)
+    """What ``phantastic apply`` takes: option name -> help."""
+
+    @property
+    def folder(self) -> Path:
+        """The system's folder in the package, where README.md and CLAIMS.toml stand."""
+        return Path(str(import_module(self.experiment.rpartition(".")[0]).__file__)).parent
+
+    def load(self) -> ModuleType:
+        """Import the experiment (and PyTorch with it)."""
+        return import_module(self.experiment)
+
+
+def register() -> dict[str, Study]:
+    """All studies by name, in the order of the systems' folders."""
+    from phantastic import systems
+
+    found: dict[str, Study] = {}
+    for module in pkgutil.iter_modules(systems.__path__):
+        declaration = import_module(f"phantastic.systems.{module.name}.study")
+        found |= {study.name: study for study in declaration.STUDIES}
+    return found
+
+
+def find(name: str) -> Study:
+    """The study of that name; raises `Refused` with the nearest one."""
+    studies = register()
+    if name not in studies:
+        raise Refused(f"unknown study '{name}'{nearest(name, studies)}")
+    return studies[name]
