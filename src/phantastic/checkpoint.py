@@ -7,6 +7,7 @@ SHA-256, so a torn or altered file is found before it is used. Nothing is ever u
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -29,6 +30,7 @@ class Entry(Struct, frozen=True):
 class Latest(Struct):
     """The content of ``LATEST``."""
 
+    recipe: dict[str, Any]
     finished: dict[str, Entry] = field(default_factory=dict)
     stage: str = ""
     step: int = 0
@@ -80,18 +82,38 @@ def unpack_optimisers(tensors: Mapping[str, Tensor], optimisers: Mapping[str, Op
 class Checkpoints:
     """The checkpoints of one run folder."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, recipe: dict[str, Any]):
         self.folder = folder
         self.pointer = folder / "LATEST"
-        self.latest = Latest()
+        self.latest = Latest(recipe)
         if self.pointer.exists():
             self.latest = files.read_json(self.pointer, Latest, "the run")
+            found = self.latest.recipe
+            other = sorted(key for key in recipe | found if recipe.get(key) != found.get(key))
+            if other:
+                raise Refused(
+                    f"{self.pointer} belongs to another recipe than manifest.json: they differ in {', '.join(other)}; "
+                    "nothing was changed"
+                )
+            for entry in self.entries():
+                if Path(entry.file).is_absolute() or ".." in Path(entry.file).parts:
+                    raise Refused(f"{self.pointer} is damaged: {entry.file} is outside the run; nothing was changed")
+
+    def entries(self) -> list[Entry]:
+        """Every file that ``LATEST`` names."""
+        progress = [self.latest.progress] if self.latest.progress else []
+        return list(dict.fromkeys([*self.latest.finished.values(), *progress]))
+
+    def verify(self) -> None:
+        """Read every file that ``LATEST`` names; raises `Refused` naming a missing or damaged one."""
+        for entry in self.entries():
+            self.read(entry)
 
     def save(self, stage: str, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Checkpoint the stage in progress after ``step`` steps."""
         before = self.latest.progress
         entry = self.write(f"checkpoints/{slug(stage)}-{step:08d}.safetensors", tensors)
-        self.move(Latest(self.latest.finished, stage, step, entry))
+        self.move(Latest(self.latest.recipe, self.latest.finished, stage, step, entry))
         if before and before.file != entry.file:
             (self.folder / before.file).unlink(missing_ok=True)
 
@@ -99,7 +121,7 @@ class Checkpoints:
         """Keep the final weights of a stage; its checkpoint in progress goes."""
         before = self.latest.progress
         entry = self.write(f"checkpoints/{slug(stage)}.safetensors", tensors)
-        self.move(Latest(self.latest.finished | {stage: entry}))
+        self.move(Latest(self.latest.recipe, self.latest.finished | {stage: entry}))
         if before:
             (self.folder / before.file).unlink(missing_ok=True)
 

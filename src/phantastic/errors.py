@@ -8,6 +8,10 @@ class Refused(Exception):
     """Input, a file or a state that phantastic will not work with; the message is shown as it is, without a trace."""
 
 
+class Stopped(Exception):
+    """The user stopped the run; it is saved and can be resumed."""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """The end of an error message: the nearest allowed word or, when none is near, all of them (at most twelve)."""
     names = sorted(allowed)

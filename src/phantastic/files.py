@@ -14,6 +14,7 @@ T = TypeVar("T")
 REASONS = {
     errno.ENOSPC: "the disk is full; free some space, then `phantastic resume` the run",
     errno.EDQUOT: "your disk quota is used up; free some space, then `phantastic resume` the run",
+    errno.EFBIG: "files this large are not allowed here; raise the limit (ulimit -f), then `phantastic resume` the run",
     errno.EROFS: "the file system is read-only; choose another folder with --root",
     errno.EACCES: "this folder may not be written to; choose another one with --root or change its permissions",
     errno.EPERM: "this folder may not be written to; choose another one with --root or change its permissions",

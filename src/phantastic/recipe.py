@@ -4,7 +4,9 @@ A recipe is a frozen ``msgspec.Struct``; its annotations are the single source o
 documentation and the property tests. Bounds are enforced by ``msgspec.convert``, so every recipe passes through `compose`.
 """
 
+import math
 import re
+import reprlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -71,6 +73,9 @@ def compose(
 
 def validated(recipe: type[Recipe], values: dict[str, Any], origin: str) -> Recipe:
     """Convert plain values to a recipe, enforcing every type and bound."""
+    for key, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Refused(f"{origin}: {key} = {value} is not possible: a number must be finite")
     try:
         return msgspec.convert(values, recipe)
     except msgspec.ValidationError as error:
@@ -81,7 +86,8 @@ def validated(recipe: type[Recipe], values: dict[str, Any], origin: str) -> Reci
             raise Refused(f"{origin}: {message}{nearest(found[1], names) if found else ''}") from None
         key = re.split(r"[`.\[]", path)[0]
         allowed = next((p.allowed for p in parameters(recipe) if p.name == key), "")
-        raise Refused(f"{origin}: {key} = {values.get(key)!r} is not possible: {message}; allowed: {allowed}") from None
+        shown = reprlib.repr(values.get(key))
+        raise Refused(f"{origin}: {key} = {shown} is not possible: {message}; allowed: {allowed}") from None
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             raise Refused(f"--set {word}: write it as key=value, for example --set seed=3")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # not TOML; a number or a nesting beyond all limits
             value = text
         changes[key.strip()] = value
     return changes
@@ -103,7 +109,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """A recipe file; raises `Refused` naming the file and what is wrong in it."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Refused(f"recipe file {path}: {error}") from None
 
 

@@ -4,8 +4,10 @@
 that need not be computed twice), figures/, checkpoints/, LATEST and, once finished, model.safetensors.
 """
 
+import math
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -18,41 +20,19 @@ from typing import Any
 import filelock
 import msgspec
 import torch
-from msgspec import Struct
 from torch import nn
 
 from phantastic import __version__, files
 from phantastic.checkpoint import Checkpoints, Latest, slug, unpack
 from phantastic.claims import Measure, summarise
 from phantastic.errors import Refused
+from phantastic.manifest import FORMAT, MANIFEST, Manifest
+from phantastic.manifest import read as read_manifest
 from phantastic.recipe import Recipe, validated
 from phantastic.study import Study, find
 
-FORMAT = 1
 MODEL = "model.safetensors"
 LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors", "msgspec", "altair")
-
-
-class Stopped(Exception):
-    """The user stopped the run; it is saved and can be resumed."""
-
-
-class Manifest(Struct):
-    """What made a run: enough to repeat it."""
-
-    format: int
-    study: str
-    preset: str
-    recipe: dict[str, Any]
-    version: str
-    versions: dict[str, str]
-    machine: str
-    device: str
-    threads: int
-    revision: str
-    started: str
-    seconds: float = 0.0
-    finished: bool = False
 
 
 class Run:
@@ -60,7 +40,7 @@ class Run:
 
     def __init__(self, folder: Path, study: Study, recipe: Recipe, manifest: Manifest):
         self.folder, self.study, self.recipe, self.manifest = folder, study, recipe, manifest
-        self.checkpoints = Checkpoints(folder)
+        self.checkpoints = Checkpoints(folder, manifest.recipe)
         self.device = torch.device(manifest.device)
         self.checkpoint_seconds = 30.0
         self.progress: Callable[[str, int, int, float], None] = lambda stage, step, steps, loss: None
@@ -69,7 +49,9 @@ class Run:
 
     @classmethod
     def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run":
-        """A new folder under ``root``/<study>/; raises `Refused` if a run of that name is there."""
+        """A new folder under ``root``/<study>/; raises `Refused` if a run of that name is there or it is no name."""
+        if name and not re.fullmatch(r"[\w-]([\w .,=+-]{0,78}[\w+-])?", name):
+            raise Refused(f"--name {name[:80]!r} cannot name a folder; take up to 80 letters, digits, spaces, - and _")
         device = resolve_device(recipe.device)
         threads = recipe.threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
         base = root / study.name
@@ -79,7 +61,7 @@ class Run:
         while not name and folder.exists():
             folder = base / f"{stem}-{number}"
             number += 1
-        if (folder / "manifest.json").exists():
+        if (folder / MANIFEST).exists():
             raise Refused(f"{folder} holds a run already; choose another --name, or: phantastic resume {folder}")
         manifest = Manifest(
             FORMAT, study.name, preset, msgspec.to_builtins(recipe), __version__, library_versions(),
@@ -90,25 +72,26 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise files.refusal(folder, error) from None
-        files.write_json(folder / "manifest.json", manifest)
+        files.write_json(folder / MANIFEST, manifest)
         return cls(folder, study, recipe, manifest).claim()
 
     @classmethod
     def open(cls, folder: Path, *, writing: bool = False) -> "Run":
         """An existing run; raises `Refused` naming what is missing, damaged or of another version."""
-        if not (folder / "manifest.json").exists():
-            raise Refused(
-                f"{folder} is not a run folder: it holds no manifest.json; runs are listed by `phantastic ls`"
-            )
-        manifest = files.read_json(folder / "manifest.json", Manifest, "the run")
-        if manifest.format != FORMAT:
-            raise Refused(
-                f"{folder}/manifest.json: format {manifest.format} is not known here (this is format {FORMAT})"
-            )
+        manifest = read_manifest(folder)
         study = find(manifest.study)
-        recipe = validated(study.recipe, manifest.recipe, f"{folder}/manifest.json")
+        recipe = validated(study.recipe, manifest.recipe, str(folder / MANIFEST))
         run = cls(folder, study, recipe, manifest)
-        return run.claim() if writing else run
+        if writing:
+            run.claim()
+            try:  # damage is found now, before anything runs or is written
+                run.checkpoints = Checkpoints(folder, manifest.recipe)  # again: its owner may just have moved on
+                run.checkpoints.verify()
+                run.curve()
+            except Refused:
+                run.release()
+                raise
+        return run
 
     def claim(self) -> "Run":
         """Take the lock, or refuse when another process owns the folder."""
@@ -128,7 +111,14 @@ class Run:
         if self.lock is not None:
             self.manifest.seconds += time.monotonic() - self.since
             self.since = time.monotonic()
-            files.write_json(self.folder / "manifest.json", self.manifest)
+            try:
+                files.write_json(self.folder / MANIFEST, self.manifest)
+            finally:
+                self.release()
+
+    def release(self) -> None:
+        """Let others own the folder."""
+        if self.lock is not None:
             self.lock.release()
             self.lock = None
 
@@ -147,7 +137,10 @@ class Run:
         for number, line in enumerate(path.read_bytes().splitlines(keepends=True) if path.exists() else [], start=1):
             if line.endswith(b"\n"):
                 try:
-                    points.append(msgspec.json.decode(line, type=dict[str, Any]))
+                    point = msgspec.json.decode(line, type=dict[str, Any])
+                    if not isinstance(point.get("stage"), str) or not isinstance(point.get("step"), int):
+                        raise msgspec.ValidationError("it names no stage and step")
+                    points.append(point)
                 except msgspec.DecodeError as error:
                     raise Refused(f"{path}, line {number} is damaged ({error}); nothing was changed") from None
         return [point for point in points if stage in (None, point["stage"])]
@@ -172,6 +165,8 @@ class Run:
     def record(self, measures: Mapping[str, Sequence[float] | Measure]) -> None:
         """Write measures.json: each measure with its values over seeds, their mean and its 95% interval."""
         summary = {name: m if isinstance(m, Measure) else summarise(m) for name, m in measures.items()}
+        # what is not a number was not measured: claims on it are untested
+        summary = {name: m for name, m in summary.items() if all(map(math.isfinite, (m.value, *m.each)))}
         files.write_json(self.folder / "measures.json", summary)
 
     def measures(self) -> dict[str, Measure]:
@@ -187,7 +182,7 @@ class Run:
                 f"{stage}/{key}": value for stage in latest.finished for key, value in self.weights(stage).items()
             }
             entry = self.checkpoints.write(MODEL, merged)
-            self.checkpoints.move(Latest(dict.fromkeys(latest.finished, entry)))
+            self.checkpoints.move(Latest(latest.recipe, dict.fromkeys(latest.finished, entry)))
             for part in parts:
                 (self.folder / part).unlink(missing_ok=True)
         self.manifest.finished = True

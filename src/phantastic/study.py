@@ -11,6 +11,7 @@ from types import ModuleType
 
 from msgspec import Struct, field
 
+from phantastic.claims import Claim, read_claims
 from phantastic.errors import Refused, nearest
 from phantastic.recipe import Recipe, Text
 
@@ -56,6 +57,10 @@ class Study(Struct, frozen=True):
     def folder(self) -> Path:
         """The system's folder in the package, where README.md and CLAIMS.toml stand."""
         return Path(str(import_module(self.experiment.rpartition(".")[0]).__file__)).parent
+
+    def claims(self) -> list[Claim]:
+        """The entries of the system's CLAIMS.toml whose id begins with the study's name and a dot."""
+        return [claim for claim in read_claims(self.folder / "CLAIMS.toml") if claim.id.startswith(f"{self.name}.")]
 
     def load(self) -> ModuleType:
         """Import the experiment (and PyTorch with it)."""

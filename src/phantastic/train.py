@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from phantastic.checkpoint import pack, pack_optimisers, unpack, unpack_optimisers
-from phantastic.errors import Refused
-from phantastic.run import Run, Stopped
+from phantastic.errors import Refused, Stopped
+from phantastic.run import Run
 
 LOGGED_POINTS = 192  # points of a stage's training curve; divides an epoch of dSprites at batch 64 evenly
 

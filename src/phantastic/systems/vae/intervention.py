@@ -88,7 +88,7 @@ def beta_vae_score(
     eval_votes: int = 5_000,
     batch: int = 64,
 ) -> float:
-    """beta-VAE score in [0, 1]: held-out accuracy of naming the shared factor; chance, and a constant code, about 1 / k.
+    """beta-VAE score in [0, 1]: held-out accuracy of naming the shared factor; chance, and a constant code: 1 / k.
 
     A vote: ``batch`` pairs of images share the value of one factor; its features are the mean absolute differences of
     the paired codes, from which a logistic regression names the factor. Renders and encodes
@@ -126,7 +126,7 @@ def _check(dataset: FactorDataset, *counts: int) -> None:
 def _portions(dataset: FactorDataset, votes: int, images: int, generator: np.random.Generator) -> list[np.ndarray]:
     """The fixed factor of each vote, in portions of about `IMAGES_AT_ONCE` images."""
     fixed = generator.integers(len(dataset.sizes), size=votes)
-    return np.array_split(fixed, -(-votes * images // IMAGES_AT_ONCE)) if votes * images > IMAGES_AT_ONCE else [fixed]
+    return np.array_split(fixed, min(votes, -(-votes * images // IMAGES_AT_ONCE)))
 
 
 def _draw(dataset: FactorDataset, count: int, generator: np.random.Generator) -> Int[np.ndarray, "n k"]:

@@ -1,0 +1,328 @@
+"""The verbs. Each imports what it needs when it is called: help, lists and refusals load no PyTorch."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from phantastic import __version__
+from phantastic.errors import Refused, Stopped, nearest
+
+if TYPE_CHECKING:
+    from phantastic.study import Study
+
+INTERRUPTED = 130  # the shell's exit status after Ctrl-C
+
+
+class Verbs(click.Group):
+    """Errors for people become one message on standard error and an exit status; nobody sees a trace."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            raise click.UsageError(f"unknown verb '{args[0]}'{nearest(args[0], self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Refused as error:
+            fail(str(error), 2)
+        except (Stopped, KeyboardInterrupt) as stop:
+            fail(str(stop) or "stopped", INTERRUPTED)
+        except BrokenPipeError:  # `phantastic ls | head`: click ends quietly
+            raise
+        except OSError as error:
+            from phantastic.files import REASONS
+
+            reason = REASONS.get(error.errno or 0, error.strerror or str(error))
+            fail(f"{error.filename}: {reason}" if error.filename else reason, 1)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    raise SystemExit(status)
+
+
+def main() -> None:
+    """The command ``phantastic``."""
+    for stream in (sys.stdout, sys.stderr):  # a letter that the terminal cannot show must not end a run
+        with suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    cli()
+
+
+def language() -> str:
+    from phantastic.words import default_language
+
+    return default_language()
+
+
+with_root = click.option(
+    "--root", type=click.Path(path_type=Path), default="runs", show_default=True, help="Folder of the runs."
+)
+with_lang = click.option(
+    "--lang", type=click.Choice(["en", "ja"]), default=language, help="Language; the locale's if not given."
+)
+
+
+def target(word: str, root: Path) -> "tuple[Study, Path | None]":
+    """The study that ``word`` names, or the run it names with the run's study; raises `Refused`."""
+    from phantastic import manifest, study
+
+    studies = study.register()
+    if word in studies:
+        return studies[word], None
+    folder = manifest.located(word, root)
+    if folder is None:
+        names = [*studies, *(path.relative_to(root).as_posix() for path in manifest.listed(root))]
+        raise Refused(f"no study and no run '{word}'{nearest(word, names)}")
+    return study.find(manifest.read(folder).study), folder
+
+
+def parsed(words: tuple[str, ...], allowed: dict[str, Any], name: str) -> dict[str, str]:
+    """``--key value`` and ``--key=value`` words as a study declares them; raises `Refused` for any others."""
+    request: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word, separator, value = rest.pop(0).partition("=")
+        key = word.removeprefix("--")
+        if not word.startswith("--") or key not in allowed:
+            raise Refused(f"apply {name}: unknown option '{word}'{nearest(word, [f'--{each}' for each in allowed])}")
+        if not separator and not rest:
+            raise Refused(f"apply {name}: {word} needs a value, for example {word} VALUE")
+        if key in request:
+            raise Refused(f"apply {name}: {word} is given twice")
+        request[key] = value if separator else rest.pop(0)
+    return request
+
+
+# --- the verbs
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Models of mind you can train, question and lesion."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads sleep; read when PyTorch is loaded
+
+
+@cli.command()
+@with_root
+@with_lang
+def ls(root: Path, lang: str) -> None:
+    """List the studies, and the runs under --root."""
+    from phantastic import terminal
+    from phantastic.study import register
+
+    terminal.studies(register().values(), lang)
+    terminal.runs(root, lang)
+
+
+@cli.command()
+@click.argument("what", metavar="STUDY|RUN")
+@with_root
+@with_lang
+def show(what: str, root: Path, lang: str) -> None:
+    """Show a study's parameters, or a run's recipe, measures and ledger."""
+    from phantastic import terminal
+
+    study, folder = target(what, root)
+    if folder is None:
+        terminal.study(study, lang)
+    else:
+        terminal.run(study, folder, lang)
+
+
+@cli.command()
+@click.argument("study")
+@click.option("--preset", default="quick", show_default=True, help="Where the parameters start from.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a parameter (repeatable).")
+@click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE.toml", help="Parameters from a file.")
+@click.option("--seed", type=int, help="Seed of the first repetition.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where networks run.")
+@click.option("--name", default="", help="Name of the run folder.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
+@click.option("--checkpoint-every", "every", type=click.FloatRange(0), default=30.0, show_default=True,
+              metavar="SECONDS", help="Time between checkpoints; 0: after every step.")  # fmt: skip
+@with_root
+@with_lang
+def run(
+    study: str, preset: str, settings: tuple[str, ...], recipe: Path | None, seed: int | None, device: str | None,
+    name: str, as_json: bool, every: float, root: Path, lang: str,
+) -> None:  # fmt: skip
+    """Run a study: train, measure, judge the claims, write the report."""
+    from phantastic.recipe import compose, parse_settings, read_toml
+    from phantastic.study import find
+
+    found = find(study)
+    changes = read_toml(recipe) if recipe else {}
+    compose(found.recipe, found.presets, preset, changes, f"recipe file {recipe}")
+    direct = {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
+    composed = compose(found.recipe, found.presets, preset, changes | parse_settings(settings) | direct)
+
+    from phantastic.conduct import conduct
+    from phantastic.run import Run
+
+    conduct(Run.create(found, composed, preset, root, name), lang, every, as_json)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
+@click.option("--checkpoint-every", "every", type=click.FloatRange(0), default=30.0, show_default=True,
+              metavar="SECONDS", help="Time between checkpoints; 0: after every step.")  # fmt: skip
+@with_root
+@with_lang
+def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None:
+    """Go on with a run that was stopped or killed; it ends in the same bits."""
+    from phantastic import manifest
+
+    folder = manifest.find(run, root)
+    manifest.read(folder)
+
+    from phantastic.conduct import conduct
+    from phantastic.run import Run
+
+    conduct(Run.open(folder, writing=True), lang, every, as_json)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("study")
+@click.option("--run", "run", metavar="RUN", help="The run to use; default: the newest finished one.")
+@with_root
+@with_lang
+@click.pass_context
+def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str) -> None:
+    """Feed a trained study stimuli of your own; without more, list what it takes."""
+    from phantastic import manifest, terminal
+    from phantastic.study import find
+
+    found = find(study)
+    request = parsed(tuple(ctx.args), found.applications, study)
+    if not request:
+        terminal.applications(found, lang)
+        return
+    folder = manifest.find(run, root) if run else manifest.newest(study, root)
+    if folder is None:
+        raise Refused(f"there is no finished run of '{study}' under {root}; make one with: phantastic run {study}")
+    if manifest.read(folder).study != study:
+        raise Refused(f"{folder} is a run of '{manifest.read(folder).study}', not of '{study}'")
+
+    from phantastic.conduct import owned
+    from phantastic.run import Run
+
+    with owned(Run.open(folder)) as opened:
+        for line in found.load().apply(opened, request, lang):
+            click.echo(line)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@with_root
+@with_lang
+def compare(runs: tuple[str, ...], root: Path, lang: str) -> None:
+    """Put runs side by side: what differs in the recipes, the measures, the verdicts."""
+    from phantastic import manifest, terminal
+
+    if len(runs) < 2:
+        raise Refused("compare takes two runs or more; they are listed by `phantastic ls`")
+    terminal.comparison([manifest.find(run, root) for run in runs], lang)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.option("--to", "to", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: STUDY-NAME here.")
+@with_root
+@with_lang
+def export(run: str, to: Path | None, root: Path, lang: str) -> None:
+    """Copy a finished run into a folder to hand in: weights, recipe, model card, notebook."""
+    from phantastic import manifest
+    from phantastic.export import export as write
+    from phantastic.words import words
+
+    folder = manifest.find(run, root)
+    target = to or Path(f"{manifest.read(folder).study}-{folder.name}")
+    write(folder, target, lang)
+    click.echo(f"{words(lang)['written']}: {target}")
+
+
+@cli.command()
+@click.argument("what", metavar="[RUN|STUDY]", required=False)
+@with_root
+@with_lang
+def ledger(what: str | None, root: Path, lang: str) -> None:
+    """Show what the papers claim against what was measured; without more, by every study's newest run."""
+    from phantastic import terminal
+    from phantastic.study import register
+
+    for name in [what] if what else register():
+        study, folder = target(name, root)
+        terminal.study_ledger(study, folder, root, lang)
+
+
+@cli.command()
+@click.argument("what", metavar="STUDY|RUN")
+@with_root
+def cite(what: str, root: Path) -> None:
+    """Print BibTeX of the papers behind a study or a run."""
+    study, _ = target(what, root)
+    click.echo("\n\n".join(paper.bibtex() for paper in study.papers))
+
+
+@cli.command()
+@with_root
+@with_lang
+def doctor(root: Path, lang: str) -> None:
+    """Check this machine: versions, threads, device, fonts, folders."""
+    from phantastic import doctor, terminal
+
+    checks = doctor.examine(root)
+    terminal.examination(checks, lang)
+    if not all(check.ok for check in checks):
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.option("--list", "listing", is_flag=True, help="List the sites and what can be done to each.")
+@click.option("--site", help="Where the damage is.")
+@click.option("--kind", help="sever, noise, silence or scale.")
+@click.option("--dose", default="0:1:0.2", show_default=True, help="Doses from 0 to 1: start:stop:step or a,b,c.")
+@click.option("--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Draws of the damage.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the damage.")
+@with_root
+@with_lang
+def lesion(
+    run: str, listing: bool, site: str | None, kind: str | None, dose: str, repeats: int, seed: int, root: Path,
+    lang: str,
+) -> None:  # fmt: skip
+    """Damage a trained run by dose and measure it again."""
+    from phantastic import manifest, terminal
+
+    folder = manifest.find(run, root)
+    if not manifest.read(folder).finished:
+        raise Refused(f"{folder} is not finished; finish it with: phantastic resume {folder}")
+    if not listing and not (site and kind):
+        raise Refused("lesion takes --site and --kind; `phantastic lesion RUN --list` shows them")
+
+    from phantastic.conduct import owned
+    from phantastic.lesion import curve, parse_doses, sites
+    from phantastic.report import publish_lesion
+    from phantastic.run import Run
+
+    doses = parse_doses(dose)
+    with owned(Run.open(folder)) as opened:
+        experiment = opened.study.load()
+        models = experiment.models(opened)
+        if listing:
+            terminal.sites(sites(models), lang)
+            return
+        rows = curve(
+            lambda: experiment.lesion_measures(opened, models), models, str(site), str(kind), doses, repeats, seed
+        )
+        terminal.lesion(rows, lang)
+        for path in publish_lesion(folder, str(site), str(kind), rows, lang):
+            click.echo(path)

@@ -1,0 +1,69 @@
+"""Conducting a run from the terminal: threads, signals, progress; then the ledger and the report."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+
+from phantastic import report, terminal
+from phantastic.errors import Refused, Stopped
+from phantastic.run import Run
+from phantastic.words import duration, words
+
+
+@contextmanager
+def owned(run: Run) -> Iterator[Run]:
+    """The run with its number of threads set, closed afterwards whatever happens."""
+    torch.set_num_threads(run.manifest.threads)  # here and nowhere else: a resumed run gives the same bits
+    try:
+        yield run
+    except BaseException:
+        with suppress(Refused):  # what went wrong first is what the user must read
+            run.close()
+        raise
+    run.close()
+
+
+@contextmanager
+def stoppable(run: Run) -> Iterator[None]:
+    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped(f"stopped; go on with: phantastic resume {run.folder}") from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
+    """Do what is left of a run, judge its claims, write its report and print what came out.
+
+    ``every`` is the time between checkpoints in seconds. Raises `Stopped` and `Refused`; the run is closed.
+    """
+    word = words(lang)
+    run.checkpoint_seconds = every
+    with stoppable(run), owned(run):
+        if run.manifest.finished:
+            terminal.note(word["done_already"])
+        else:
+            with terminal.progress(lang) as run.progress:
+                run.study.load().run(run)
+            run.finish()
+        findings = report.publish(run, lang)
+    terminal.ledger(findings, lang, word["no_claims"])
+    print(f"\n{word['time']}: {duration(run.manifest.seconds, lang)}\n{word['report']}: {run.folder / 'report.html'}")
+    if as_json:
+        summary = {
+            "run": str(run.folder),
+            "seconds": round(run.manifest.seconds, 3),
+            "measures": {name: measure.value for name, measure in run.measures().items()},
+            "claims": {finding.claim.id: finding.verdict for finding in findings},
+        }
+        print(json.dumps(summary))  # ASCII, whatever the terminal's encoding

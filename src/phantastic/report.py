@@ -1,0 +1,162 @@
+"""A run folder as one self-contained HTML page: no script, no network, fonts and figures within."""
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import altair as alt
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from msgspec import to_builtins
+
+from phantastic import figure, files
+from phantastic.claims import Finding, judge
+from phantastic.figure import BLUE, VERMILION, Figure
+from phantastic.fonts import font_face
+from phantastic.manifest import Manifest
+from phantastic.recipe import parameters
+from phantastic.study import Study
+from phantastic.words import SYMBOLS, duration, words
+
+if TYPE_CHECKING:
+    from phantastic.lesion import Row
+    from phantastic.run import Run
+
+TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+class Picture(NamedTuple):
+    """A figure as the page embeds it."""
+
+    name: str
+    caption: str
+    type: str
+    data: str
+
+
+def publish(run: "Run", lang: str) -> list[Finding]:
+    """Judge the study's claims on the run's measures; write claims.json, figures/ and report.html.
+
+    Raises `Refused` when the run has no measures yet or the folder cannot be written; nothing is then half-written.
+    """
+    findings = judge(run.study.claims(), run.measures(), run.manifest.preset)
+    files.write_json(run.folder / "claims.json", findings)
+    figures: dict[str, Figure] = run.study.load().figures(run, lang)
+    curves = training_curves(run.curve(), lang)
+    if curves is not None:
+        figures = figures | {"curves": curves}
+    pictures = []
+    for name, drawn in figures.items():
+        path = figure.write(drawn, run.folder / "figures" / name)[0]
+        data = base64.b64encode(path.read_bytes()).decode()
+        pictures.append(Picture(name, drawn.caption, TYPES[path.suffix], data))
+    files.write(run.folder / "report.html", page(run, findings, pictures, lang))
+    return findings
+
+
+def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], lang: str) -> str:
+    """The report; the glyphs it needs beyond Latin are embedded."""
+    word = words(lang)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    values: dict[str, Any] = {
+        "lang": lang, "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
+        "about": about(run.manifest, lang), "findings": findings, "pictures": pictures, "measures": run.measures(),
+        "parameters": parameters(run.study.recipe), "commands": commands(run.study, run.folder, run.manifest, lang),
+    }  # fmt: skip
+    template = environment.get_template("report.html")
+    text = template.render(values | {"pictures": [picture._replace(data="") for picture in pictures], "font": ""})
+    return template.render(values, font=Markup(font_face(text)))
+
+
+def about(made: Manifest, lang: str) -> str:
+    """One sentence on what made the run."""
+    return words(lang)["about_run"].format(
+        study=made.study, preset=made.preset, seed=made.recipe["seed"], seeds=made.recipe["seeds"],
+        date=made.started[:10], time=duration(made.seconds, lang),
+    )  # fmt: skip
+
+
+def commands(study: Study, folder: Path, made: Manifest, lang: str) -> list[tuple[str, str]]:
+    """What a reader can do with the run: a sentence and the command."""
+    word = words(lang)
+    name = f"{made.study}/{folder.name}"
+    preset = to_builtins(study.presets.get(made.preset))
+    changed = [f"--set {key}={value}" for key, value in made.recipe.items() if preset and preset.get(key) != value]
+    found = [
+        (word["do_repeat"], " ".join([f"phantastic run {made.study} --preset {made.preset}", *changed])),
+        (word["do_compare"], f"phantastic compare {name} {made.study}/…"),
+        (word["do_lesion"], f"phantastic lesion {name} --list"),
+        (word["do_export"], f"phantastic export {name}"),
+    ]
+    for option, text in study.applications.items():
+        command = f"phantastic apply {study.name} --run {name} --{option} …"
+        found.append((f"{word['do_apply']}: {text(lang)}", command))
+    return found
+
+
+def training_curves(points: Sequence[Mapping[str, Any]], lang: str) -> Figure | None:
+    """What the stages logged: a row of small panels per stage, one per scalar, a line per seed."""
+    word = words(lang)
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for point in points:
+        repetition = re.fullmatch(r"seed(\d+)/(.+)", point["stage"])
+        seed, stage = repetition.groups() if repetition else ("", point["stage"])
+        for quantity, value in point.items():
+            if quantity not in ("stage", "step"):
+                stages.setdefault(stage, []).append(
+                    {"seed": seed, "step": point["step"], "quantity": quantity, "value": value}
+                )
+    rows = []
+    for stage, values in stages.items():
+        seeds = sorted({value["seed"] for value in values})
+        quantities = list(dict.fromkeys(value["quantity"] for value in values))
+        lines = alt.Chart().mark_line(strokeWidth=1.5).encode(
+            x=alt.X("step:Q", title=word["step"], axis=alt.Axis(tickCount=4, format="~s")),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+            color=alt.Color("seed:N", title=word["seed"]) if len(seeds) > 1 else alt.value(BLUE),
+        )  # fmt: skip
+        rows.append(
+            lines.properties(width=170, height=100)
+            .facet(alt.Facet("quantity:N", title=None, sort=quantities), columns=4, data=alt.Data(values=values))
+            .resolve_scale(y="independent")
+            .properties(title=stage)
+        )
+    return Figure(word["curves_caption"], alt.vconcat(*rows)) if rows else None
+
+
+def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]", lang: str) -> list[Path]:
+    """Write a dose curve into the run's lesions/ as CSV, SVG and PNG; the files' paths."""
+    word = words(lang)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["measure", "dose", "sham", "mean", "low", "high", "each"])
+    for row in rows:
+        low, high = ("" if bound is None else bound for bound in (row.low, row.high))
+        table.writerow([row.measure, row.dose, int(row.sham), row.mean, low, high, " ".join(map(repr, row.each))])
+    stem = folder / "lesions" / f"{site}-{kind}"
+    files.write(stem.with_name(stem.name + ".csv"), text.getvalue())
+    values = [
+        {"measure": row.measure, "dose": row.dose, "mean": row.mean, "sham": row.sham,
+         "low": row.mean if row.low is None else row.low, "high": row.mean if row.high is None else row.high}
+        for row in rows
+    ]  # fmt: skip
+    x, y = alt.X("dose:Q", title=word["dose"]), alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))
+    base = alt.Chart()
+    curve, control = base.transform_filter("!datum.sham"), base.transform_filter("datum.sham")
+    layers = alt.layer(
+        curve.mark_area(opacity=0.2, color=BLUE).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"),
+        curve.mark_line(color=BLUE, point={"filled": True, "color": BLUE}).encode(x=x, y=y),
+        control.mark_point(shape="cross", angle=45, size=80, color=VERMILION).encode(x=x, y=y),
+    ).properties(width=200, height=140)
+    order = list(dict.fromkeys(row.measure for row in rows))
+    chart = layers.facet(alt.Facet("measure:N", title=None, sort=order), columns=3, data=alt.Data(values=values))
+    caption = word["lesion_caption"].format(site=site, kind=kind, run=folder, repeats=max(len(r.each) for r in rows))
+    chart = chart.resolve_scale(y="independent").properties(title=f"{site}: {kind}")
+    return [stem.with_name(stem.name + ".csv"), *figure.write(Figure(caption, chart), stem)]

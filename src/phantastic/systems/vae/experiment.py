@@ -1,0 +1,328 @@
+"""The study `vae`: members of the family trained on the same batches of dSprites, and held against the same factors."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from phantastic import figure, files
+from phantastic.claims import Measure, resampled
+from phantastic.data import folders
+from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
+from phantastic.randomness import initialised, numpy_generator, torch_generator
+from phantastic.run import Run
+from phantastic.systems.vae import measure
+from phantastic.systems.vae.figures import figures, in_bytes, pictures
+from phantastic.systems.vae.model import VAE, DenoisingAutoencoder, Discriminator
+from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity
+from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
+from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
+from phantastic.systems.vae.objectives.denoising import denoising, occlude
+from phantastic.systems.vae.objectives.factor_vae import factor_vae
+from phantastic.systems.vae.study import FamilyRecipe
+from phantastic.train import train
+from phantastic.world import dsprites
+
+__all__ = ["apply", "figures", "lesion_measures", "models", "run"]
+
+EPOCH = dsprites.IMAGES // 64  # steps, 11,520, of the published runs
+# Mean reconstruction and KL over an epoch, nats per image, as logged by disentangling-vae (Dubois et al. 2019) with the
+# settings of the preset `full`.
+PUBLISHED = {
+    ("vae", 1): (71.01, 33.67), ("vae", 2): (38.56, 26.64), ("beta", 1): (87.90, 20.71), ("beta", 2): (64.42, 15.04),
+}  # fmt: skip
+AT_ONCE = 512  # images in a pass without gradients
+
+
+# --- training
+
+
+class Batches:
+    """Batches of dSprites: every image once an epoch, in an order that depends on (seed, purpose, epoch)."""
+
+    def __init__(self, data: dsprites.DSprites, batch: int, seed: int, purpose: str, device: torch.device):
+        self.data, self.batch, self.seed, self.purpose, self.device = data, batch, seed, purpose, device
+        self.epoch, self.order = -1, np.empty(0, np.int64)
+
+    def __call__(self, step: int) -> Float[Tensor, "batch 1 64 64"]:
+        epoch, place = divmod(step, len(self.data) // self.batch)
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, numpy_generator(self.seed, self.purpose, epoch).permutation(len(self.data))
+        return self.data.batch(self.order[place * self.batch : (place + 1) * self.batch]).to(self.device)
+
+
+def dataset(images: int, seed: int) -> dsprites.DSprites:
+    """All of dSprites, or a random part of it."""
+    if images == dsprites.IMAGES:
+        return dsprites.whole()
+    chosen = numpy_generator(seed, "images").choice(dsprites.IMAGES, images, replace=False)
+    factors = dsprites.factors_of(chosen)
+    return dsprites.DSprites(np.packbits(dsprites.render(factors).reshape(images, -1), axis=1), factors)
+
+
+def build(recipe: FamilyRecipe, objective: str, seed: int) -> dict[str, nn.Module]:
+    """The member's model under its own name and, for FactorVAE, its discriminator; the VAEs all begin alike."""
+    with initialised(seed, "model"):
+        if objective == "denoising":
+            return {objective: DenoisingAutoencoder(1, dsprites.SIZE)}
+        model = VAE(1, dsprites.SIZE, recipe.latent)
+        for layer in model.modules():  # He et al. (2015), as in the published runs that `full` is held against
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        judge = {"discriminator": Discriminator(recipe.latent)} if objective == "factor" else {}
+        return {objective: model, **judge}
+
+
+def losses(
+    recipe: FamilyRecipe, objective: str, seed: int, modules: Mapping[str, nn.Module], data: dsprites.DSprites,
+    device: torch.device,
+) -> Callable[[int], Mapping[str, Tensor]]:  # fmt: skip
+    """The objective as a function of the step; batches and noise are the same for every member."""
+    model, batches = modules[objective], Batches(data, recipe.batch, seed, "shuffle", device)
+    others = Batches(data, recipe.batch, seed, "shuffle/others", device)
+
+    def noise(step: int) -> torch.Generator:
+        return torch_generator(seed, "noise", step, device)
+
+    match objective:
+        case "vae" | "beta":  # with a weight of 1, `beta_vae` is `vae` to the bit
+            beta = recipe.beta if objective == "beta" else 1.0
+            return lambda step: beta_vae(model, batches(step), noise(step), beta=beta * warm_up(step, recipe.warm_up))
+        case "capacity":
+            return lambda step: annealed_capacity(
+                model, batches(step), noise(step), step,
+                gamma=recipe.capacity_weight, capacity=recipe.capacity, steps=recipe.capacity_steps,
+            )  # fmt: skip
+        case "factor":
+            judge, gamma = modules["discriminator"], recipe.factor_weight
+            return lambda step: factor_vae(model, judge, batches(step), others(step), noise(step), gamma=gamma)
+        case "tcvae":
+            return lambda step: beta_tcvae(model, batches(step), noise(step), beta=recipe.tc_weight, size=len(data))
+        case _:
+            return lambda step: denoising(model, batches(step), noise(step))
+
+
+def fit(run: Run, objective: str, seed: int, data: dsprites.DSprites) -> nn.Module:
+    """The member, trained (or loaded, where that was done before)."""
+    recipe = run.recipe
+    modules = {name: module.to(run.device) for name, module in build(recipe, objective, seed).items()}
+    optimisers = {"loss": torch.optim.Adam(modules[objective].parameters(), recipe.learning_rate, fused=True)}
+    if objective == "factor":  # momentum as in Kim & Mnih (2018, appendix A)
+        optimisers["discriminator"] = torch.optim.Adam(
+            modules["discriminator"].parameters(), recipe.discriminator_rate, (0.5, 0.9), fused=True
+        )
+    per_step = losses(recipe, objective, seed, modules, data, run.device)
+    train(run, f"seed{seed}/{objective}", modules, optimisers, per_step, steps=recipe.steps)
+    return modules[objective]
+
+
+# --- measures
+
+
+class Sprites:
+    """dSprites as the intervention scores draw on it (see `measure.FactorDataset`)."""
+
+    sizes = dsprites.SIZES
+
+    def __init__(self, device: torch.device):
+        self.device = device
+
+    def images(self, factors: Int[np.ndarray, "n 5"], generator: np.random.Generator) -> Float[Tensor, "n 1 64 64"]:
+        return as_batch(dsprites.render(factors), self.device)
+
+
+class Coded(NamedTuple):
+    """What a VAE makes of images, on the CPU: codes, and the two terms of its bound for every image, in nats."""
+
+    q: Gaussian
+    codes: Float[Tensor, "n latent"]
+    reconstruction: Float[np.ndarray, " n"]
+    kl: Float[np.ndarray, " n"]
+
+
+def as_batch(images: np.ndarray, device: torch.device) -> Float[Tensor, "n 1 64 64"]:
+    """Images [n, 64, 64] as a batch for a network."""
+    return torch.from_numpy(images).unsqueeze(1).float().to(device)
+
+
+def test_images(count: int, seed: int) -> tuple[Int[np.ndarray, "n 5"], np.ndarray]:
+    """Factors drawn uniformly, and their images."""
+    factors = numpy_generator(seed, "measure/images").integers(dsprites.SIZES, size=(count, len(dsprites.SIZES)))
+    return factors, dsprites.render(factors)
+
+
+@torch.no_grad()
+def coded(model: VAE, images: Float[Tensor, "n 1 64 64"], seed: int) -> Coded:
+    """One pass over images; one code is drawn for each from (seed, "measure/noise")."""
+    parts = []
+    for number, portion in enumerate(images.split(AT_ONCE)):
+        q = model.encode(portion)
+        codes = sample(q, torch_generator(seed, "measure/noise", number, portion.device))
+        log_likelihood = model.log_likelihood(model.decode(codes), portion)
+        parts.append((q.mean, q.log_variance, codes, -log_likelihood, kl_to_standard(q).sum(1)))
+    mean, log_variance, codes, reconstruction, kl = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+    return Coded(Gaussian(mean, log_variance), codes, reconstruction.double().numpy(), kl.double().numpy())
+
+
+@torch.no_grad()
+def restored(model: DenoisingAutoencoder, images: Float[Tensor, "n 1 64 64"], seed: int) -> Float[np.ndarray, " n"]:
+    """-log p(x|x̃) of images of which a rectangle was hidden, nats per image."""
+    parts = []
+    for number, portion in enumerate(images.split(AT_ONCE)):
+        hidden = occlude(portion, torch_generator(seed, "measure/noise", number, portion.device))
+        parts.append(-model.log_likelihood(model.reconstruct_logits(hidden), portion).cpu())
+    return torch.cat(parts).double().numpy()
+
+
+def gaussian_total_correlation(codes: Float[np.ndarray, "n d"]) -> float:
+    """Total correlation in nats of a Gaussian with the covariance of the codes (Locatello et al. 2019, section 5.2)."""
+    covariance = np.cov(codes.T)
+    return float(0.5 * (np.log(covariance.diagonal()).sum() - np.linalg.slogdet(covariance)[1]))
+
+
+def over_items(
+    items: np.ndarray, generator: np.random.Generator, statistic: Callable[[np.ndarray], float], draws: int = 500
+) -> Measure:
+    """A statistic with its bootstrap interval over test items."""
+    chosen = (generator.integers(len(items), size=len(items)) for _ in range(draws))
+    return resampled(statistic(items), [statistic(items[rows]) for rows in chosen])
+
+
+def measured(recipe: FamilyRecipe, objective: str, model: nn.Module, seed: int, device: torch.device) -> dict[str, Measure]:
+    """Everything measured on one trained member."""
+    factors, images = test_images(recipe.sample, seed)
+    batch, generator = as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
+    if objective == "denoising":
+        return {"reconstruction": over_items(restored(model, batch, seed), generator, mean)}
+    found = coded(model, batch, seed)
+    means, codes = found.q.mean.double().numpy(), found.codes.double().numpy()
+
+    def encode(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return model.encode(images).mean.cpu()
+
+    def accuracy(score: float) -> Measure:
+        tested = recipe.votes // 2
+        return resampled(score, (generator.binomial(tested, score, size=500) / tested).tolist())
+
+    votes = {"train_votes": recipe.votes, "eval_votes": recipe.votes // 2}
+    factor_vae_score = measure.factor_vae_score(encode, Sprites(device), seed, variance_images=recipe.sample, **votes)
+    single = {
+        "active_units": measure.active_units(means),
+        "mig": measure.mig(means, factors),
+        "grouped_mig": measure.grouped_mig(means, factors),
+        "sap": measure.sap(means, factors),
+        "modularity": measure.modularity(means, factors),
+        "explicitness": measure.explicitness(means, factors),
+    }
+    trees = measure.dci(means, factors, train=recipe.dci_sample, test=recipe.dci_sample // 2)
+    single |= dict(zip(("dci_disentanglement", "dci_completeness", "dci_informativeness"), trees, strict=True))
+    return {
+        "reconstruction": over_items(found.reconstruction, generator, mean),
+        "kl": over_items(found.kl, generator, mean),
+        "total_correlation": over_items(codes, generator, gaussian_total_correlation),
+        "factor_vae_score": accuracy(factor_vae_score),
+        "beta_vae_score": accuracy(measure.beta_vae_score(encode, Sprites(device), seed, **votes)),
+        **{name: Measure(float(value), [float(value)]) for name, value in single.items()},
+    }
+
+
+def mean(values: np.ndarray) -> float:
+    return float(values.mean())
+
+
+def from_curve(run: Run, objective: str, seed: int) -> dict[str, float]:
+    """The training curve's mean over each published epoch, how far it is from the published mean, and C's from C."""
+    recipe, points = run.recipe, run.curve(f"seed{seed}/{objective}")
+    found = {}
+    if recipe.images == dsprites.IMAGES and recipe.batch == 64:
+        for epoch in range(1, min(2, recipe.steps // EPOCH) + 1):
+            within = [point for point in points if (epoch - 1) * EPOCH < point["step"] <= epoch * EPOCH]
+            for place, term in enumerate(("reconstruction", "kl") if within[0].get("kl") else ()):
+                value = float(np.mean([point[term] for point in within]))
+                found[f"epoch{epoch}.{term}"] = value
+                if (objective, epoch) in PUBLISHED:
+                    found[f"epoch{epoch}.{term}.deviation"] = value / PUBLISHED[objective, epoch][place] - 1
+    if objective == "capacity" and recipe.capacity and recipe.steps > recipe.capacity_steps:
+        settled = [point["kl"] for point in points if point["step"] > recipe.capacity_steps]
+        found["kl.deviation"] = float(np.mean(settled)) / recipe.capacity - 1
+    return found
+
+
+# --- the study
+
+
+def run(run: Run) -> None:
+    """Train every member with every seed, then measure it."""
+    recipe, found = run.recipe, {}
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    data = dataset(recipe.images, recipe.seed)
+    for seed in seeds:
+        for objective in recipe.objectives:
+            model = fit(run, objective, seed, data)
+            kept = run.once(
+                f"seed{seed}/{objective}",
+                lambda: measured(recipe, objective, model, seed, run.device),  # noqa: B023 - called at once
+            )
+            curve = {name: Measure(value, [value]) for name, value in from_curve(run, objective, seed).items()}
+            found[seed, objective] = msgspec.convert(kept, dict[str, Measure]) | curve
+    run.record(
+        {
+            f"{objective}.{name}": [found[seed, objective][name].value for seed in seeds] if len(seeds) > 1 else only
+            for objective in recipe.objectives
+            for name, only in found[recipe.seed, objective].items()
+        }
+    )
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The trained members of the first seed by objective, in evaluation mode."""
+    found = {}
+    for objective in run.recipe.objectives:
+        modules = build(run.recipe, objective, run.recipe.seed)
+        run.load(f"seed{run.recipe.seed}/{objective}", modules)
+        found[objective] = modules[objective].to(run.device)
+    return found
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Reconstruction error and KL, in nats per image, and MIG, on 256 images."""
+    factors, images = test_images(256, run.recipe.seed)
+    batch, found = as_batch(images, run.device), {}
+    for objective, model in models.items():
+        if objective == "denoising":
+            found[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
+            continue
+        result = coded(model, batch, 0)
+        found[f"{objective}.reconstruction"] = mean(result.reconstruction)
+        found[f"{objective}.kl"] = mean(result.kl)
+        found[f"{objective}.mig"] = measure.mig(result.q.mean.numpy(), factors)
+    return found
+
+
+def apply(run: Run, request: Mapping[str, str], lang: str) -> list[str]:
+    """--look FOLDER: the codes and reconstructions of the user's pictures, written into the run's looks/."""
+    seen = folders.load(request["look"], dsprites.SIZE, channels=1)
+    batch = torch.from_numpy(seen.images).permute(0, 3, 1, 2).float().to(run.device) / 255
+    members = models(run)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, run.recipe.latent + 1))])
+    for objective, model in members.items():
+        if objective != "denoising":
+            found = coded(model, batch, 0)
+            for row, name in enumerate(seen.names):
+                codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]
+                terms = f"{found.reconstruction[row]:.6g}", f"{found.kl[row]:.6g}"
+                writer.writerow([name, objective, *terms, *codes])
+    stem = run.folder / "looks" / (Path(request["look"]).resolve().name or "pictures")
+    files.write(stem.with_name(f"{stem.name}.csv"), table.getvalue())
+    grid = pictures(members, in_bytes(batch), batch, seen.names, lang)
+    return [str(stem.with_name(f"{stem.name}.csv")), *map(str, figure.write(grid, stem))]

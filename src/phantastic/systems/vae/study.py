@@ -1,0 +1,188 @@
+"""Two studies: `vae`, the family of variational autoencoders on dSprites, and `kl`, what either divergence makes of two
+modes."""
+
+from typing import Annotated, Literal
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising"]
+
+KINGMA = Paper(
+    "kingma2014", "Kingma, D. P. and Welling, M.", 2014, "Auto-encoding variational Bayes",
+    "International Conference on Learning Representations", "https://arxiv.org/abs/1312.6114",
+)  # fmt: skip
+REZENDE = Paper(
+    "rezende2014", "Rezende, D. J. and Mohamed, S. and Wierstra, D.", 2014,
+    "Stochastic backpropagation and approximate inference in deep generative models",
+    "International Conference on Machine Learning", "https://arxiv.org/abs/1401.4082",
+)  # fmt: skip
+HIGGINS = Paper(
+    "higgins2017", "Higgins, I. and Matthey, L. and Pal, A. and Burgess, C. and Glorot, X. and Botvinick, M. and "
+    "Mohamed, S. and Lerchner, A.", 2017, "beta-VAE: Learning basic visual concepts with a constrained variational "
+    "framework", "International Conference on Learning Representations", "https://openreview.net/forum?id=Sy2fzU9gl",
+)  # fmt: skip
+BURGESS = Paper(
+    "burgess2018", "Burgess, C. P. and Higgins, I. and Pal, A. and Matthey, L. and Watters, N. and Desjardins, G. and "
+    "Lerchner, A.", 2018, "Understanding disentangling in beta-VAE", "arXiv:1804.03599",
+    "https://arxiv.org/abs/1804.03599",
+)  # fmt: skip
+KIM = Paper(
+    "kim2018", "Kim, H. and Mnih, A.", 2018, "Disentangling by factorising",
+    "International Conference on Machine Learning", "https://arxiv.org/abs/1802.05983",
+)  # fmt: skip
+CHEN = Paper(
+    "chen2018", "Chen, R. T. Q. and Li, X. and Grosse, R. and Duvenaud, D.", 2018,
+    "Isolating sources of disentanglement in variational autoencoders",
+    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1802.04942",
+)  # fmt: skip
+VINCENT = Paper(
+    "vincent2008", "Vincent, P. and Larochelle, H. and Bengio, Y. and Manzagol, P.-A.", 2008,
+    "Extracting and composing robust features with denoising autoencoders",
+    "International Conference on Machine Learning", "https://doi.org/10.1145/1390156.1390294",
+)  # fmt: skip
+EASTWOOD = Paper(
+    "eastwood2018", "Eastwood, C. and Williams, C. K. I.", 2018,
+    "A framework for the quantitative evaluation of disentangled representations",
+    "International Conference on Learning Representations", "https://openreview.net/forum?id=By-7dz-AZ",
+)  # fmt: skip
+KUMAR = Paper(
+    "kumar2018", "Kumar, A. and Sattigeri, P. and Balakrishnan, A.", 2018,
+    "Variational inference of disentangled latent concepts from unlabeled observations",
+    "International Conference on Learning Representations", "https://arxiv.org/abs/1711.00848",
+)  # fmt: skip
+RIDGEWAY = Paper(
+    "ridgeway2018", "Ridgeway, K. and Mozer, M. C.", 2018,
+    "Learning deep disentangled embeddings with the F-statistic loss",
+    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1802.05312",
+)  # fmt: skip
+LOCATELLO = Paper(
+    "locatello2019", "Locatello, F. and Bauer, S. and Lucic, M. and Raetsch, G. and Gelly, S. and Schoelkopf, B. and "
+    "Bachem, O.", 2019, "Challenging common assumptions in the unsupervised learning of disentangled representations",
+    "International Conference on Machine Learning", "https://arxiv.org/abs/1811.12359",
+)  # fmt: skip
+BISHOP = Paper(
+    "bishop2006", "Bishop, C. M.", 2006, "Pattern recognition and machine learning, section 10.1", "Springer",
+)  # fmt: skip
+SCAN = Paper(
+    "higgins2018", "Higgins, I. and Sonnerat, N. and Matthey, L. and Pal, A. and Burgess, C. P. and Bosnjak, M. and "
+    "Shanahan, M. and Botvinick, M. and Hassabis, D. and Lerchner, A.", 2018,
+    "SCAN: Learning hierarchical compositional visual concepts",
+    "International Conference on Learning Representations", "https://openreview.net/forum?id=rkN2Il-RZ",
+)  # fmt: skip
+
+
+class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Members of the VAE family, trained beside each other on the same batches of dSprites."""
+
+    objectives: Annotated[
+        tuple[Objective, ...],
+        about(
+            "what is trained, in this order: any of vae, beta, capacity, factor, tcvae, denoising",
+            "学習させる目的関数とその順序(vae, beta, capacity, factor, tcvae, denoising から選ぶ)",
+            min_length=1,
+            max_length=6,
+        ),
+    ] = ("vae", "beta", "capacity", "factor", "tcvae", "denoising")
+    images: Annotated[
+        int,
+        about("images to learn from; 737280 is all of dSprites", "学習画像の枚数。737280 で dSprites 全体",
+              ge=256, le=737_280),
+    ] = 737_280  # fmt: skip
+    steps: Annotated[int, about("training steps of each member", "それぞれの学習ステップ数", ge=1, le=10**7)] = 1_000
+    batch: Annotated[int, about("images in a batch", "ミニバッチの画像数", ge=2, le=256)] = 64
+    learning_rate: Annotated[float, about("Adam's step size", "Adam の学習率", symbol="η", gt=0, le=1)] = 5e-4
+    latent: Annotated[int, about("number of latents", "潜在変数の数", ge=2, le=128)] = 10
+    warm_up: Annotated[
+        int,
+        about(
+            "steps over which the KL term of vae and beta grows from 0 to its weight",
+            "vae と beta の KL 項の重みを 0 から所定の値まで増やすステップ数",
+            ge=0, le=10**7,
+        ),
+    ] = 0  # fmt: skip
+    beta: Annotated[float, about("weight of the KL term of beta", "beta の KL 項の重み", symbol="β", ge=0, le=1000)] = 4.0
+    capacity: Annotated[
+        float, about("KL that capacity ends at", "capacity が最後に許す KL", symbol="C", unit="nat", ge=0, le=1000)
+    ] = 25.0
+    capacity_weight: Annotated[
+        float, about("weight of |KL - C|", "|KL − C| の重み", symbol="γ", ge=0, le=10**6)
+    ] = 1000.0  # fmt: skip
+    capacity_steps: Annotated[
+        int, about("steps over which C grows from 0", "C を 0 から増やすステップ数", ge=1, le=10**7)
+    ] = 100_000
+    factor_weight: Annotated[
+        float, about("weight of the total correlation of factor", "factor の全相関の重み", symbol="γ", ge=0, le=1000)
+    ] = 10.0
+    discriminator_rate: Annotated[
+        float, about("Adam's step size for factor's discriminator", "factor の識別器の学習率", gt=0, le=1)
+    ] = 1e-4
+    tc_weight: Annotated[
+        float, about("weight of the total correlation of tcvae", "tcvae の全相関の重み", symbol="β", ge=0, le=1000)
+    ] = 6.0
+    sample: Annotated[
+        int, about("images on which codes are measured", "表現の評価に使う画像数", ge=600, le=100_000)
+    ] = 5_000
+    dci_sample: Annotated[
+        int, about("images that train the trees of DCI", "DCI の決定木の学習に使う画像数", ge=100, le=10_000)
+    ] = 1_000
+    votes: Annotated[
+        int,
+        about(
+            "votes that train the FactorVAE and β-VAE scores; half as many test them",
+            "FactorVAE スコアと β-VAE スコアの学習に使う票数(テストはその半数)",
+            ge=20, le=10_000,
+        ),
+    ] = 500  # fmt: skip
+
+
+class DivergenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One Gaussian fitted to two modes, and a factorised one to a correlated Gaussian. Nothing is drawn at random."""
+
+    half_distance: Annotated[
+        float,
+        about("half the distance between the two modes", "二つの峰の間隔の半分", symbol="m", unit="sd", ge=2.85, le=6),
+    ] = 3.0
+    correlation: Annotated[
+        float,
+        about("correlation of the Gaussian that mean field is fitted to", "平均場近似を当てはめる正規分布の相関",
+              symbol="ρ", ge=0, le=0.99),
+    ] = 0.9  # fmt: skip
+    steps: Annotated[int, about("steps of gradient descent", "勾配降下のステップ数", ge=1, le=10_000)] = 600
+
+
+FAMILY = Study(
+    name="vae",
+    title=Text("The VAE family on dSprites", "dSprites で学ぶ VAE の仲間"),
+    lecture=Text(
+        "Generative models: what a variational autoencoder makes of images, and which of its variants find the factors "
+        "behind them",
+        "生成モデル:変分自己符号化器は画像から何を学び、どの変種が画像の背後の要因を取り出すか",
+    ),
+    papers=(
+        KINGMA, REZENDE, HIGGINS, BURGESS, KIM, CHEN, VINCENT, EASTWOOD, KUMAR, RIDGEWAY, LOCATELLO,
+    ),
+    recipe=FamilyRecipe,
+    presets={
+        "tiny": FamilyRecipe(
+            objectives=("beta", "denoising"), images=2048, steps=8, batch=16, latent=4, warm_up=4, sample=600,
+            dci_sample=100, votes=20,
+        ),
+        "quick": FamilyRecipe(steps=1_000, learning_rate=1e-3, warm_up=250, capacity_steps=750),
+        "full": FamilyRecipe(
+            objectives=("vae", "beta"), steps=23_040, warm_up=10_000, precision="bfloat16", sample=15_000, votes=2_000,
+        ),
+        "paper": FamilyRecipe(
+            steps=300_000, learning_rate=1e-4, sample=15_000, dci_sample=10_000, votes=10_000, seeds=5,
+        ),
+    },
+    minutes={},
+    experiment="phantastic.systems.vae.experiment",
+    applications={
+        "look": Text(
+            "a folder of pictures: writes their codes (CSV) and reconstructions (PNG)",
+            "画像のフォルダ。符号(CSV)と再構成(PNG)を書き出す",
+        ),
+    },
+)  # fmt: skip
+STUDIES = (FAMILY,)

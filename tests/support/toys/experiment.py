@@ -1,0 +1,115 @@
+"""The toy's heavy half: stages, measures, figures."""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import torch
+from phantastic.errors import Refused
+from phantastic.figure import Figure, image_grid
+from phantastic.randomness import initialised, torch_generator
+from phantastic.run import Run
+from phantastic.train import train
+from torch import Tensor, nn
+
+
+def curve(run: Run, x: Tensor) -> Tensor:
+    return run.recipe.scale * (torch.sin(3 * x) if run.recipe.shape == "sine" else (x > 0).float())
+
+
+def network(run: Run, seed: int, stage: str) -> nn.Sequential:
+    with initialised(seed, stage):
+        return nn.Sequential(nn.Linear(1, run.recipe.width), nn.Tanh(), nn.Linear(run.recipe.width, 1))
+
+
+def stages(run: Run, seed: int) -> dict[str, nn.Sequential]:
+    """``fit`` learns the curve; ``mirror`` learns what ``fit`` says, with a rival that learns its negative."""
+    prefix = f"seed{seed}/" if run.recipe.seeds > 1 else ""
+    fit = network(run, seed, "fit")
+
+    def draw(purpose: str, step: int) -> Tensor:
+        return torch.rand(64, 1, generator=torch_generator(seed, purpose, step)) * 2 - 1
+
+    def fit_losses(step: int) -> dict[str, Tensor]:
+        x = draw("fit", step)
+        noise = torch.randn(64, 1, generator=torch_generator(seed, "noise", step))
+        error = (fit(x) - curve(run, x) - 0.1 * noise).square().mean()
+        weight = fit[0].weight.square().mean()
+        return {"loss": error + 1e-4 * weight, "error": error, "weight": weight}
+
+    def adam(module: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(module.parameters(), lr=run.recipe.learning_rate)
+
+    train(run, f"{prefix}fit", {"fit": fit}, {"loss": adam(fit)}, fit_losses, steps=run.recipe.steps)
+    mirror, rival = network(run, seed, "mirror"), network(run, seed, "rival")
+
+    def mirror_losses(step: int) -> dict[str, Tensor]:
+        x = draw("mirror", step)
+        with torch.no_grad():
+            wanted = fit(x)
+        return {"loss": (mirror(x) - wanted).square().mean(), "rival": (rival(x) + wanted).square().mean()}
+
+    modules = {"mirror": mirror, "rival": rival}
+    optimisers = {"loss": adam(mirror), "rival": adam(rival)}
+    train(run, f"{prefix}mirror", modules, optimisers, mirror_losses, steps=run.recipe.steps)
+    return {"fit": fit, **modules}
+
+
+def error(run: Run, module: nn.Module) -> float:
+    x = torch.linspace(-1, 1, 101)[:, None]
+    with torch.no_grad():
+        return float((module(x) - curve(run, x)).square().mean())
+
+
+def run(run: Run) -> None:
+    errors = []
+    for seed in range(run.recipe.seed, run.recipe.seed + run.recipe.seeds):
+        models = stages(run, seed)
+        errors.append(run.once(f"error/{seed}", lambda models=models: {k: error(run, m) for k, m in models.items()}))
+    run.record({f"error_{name}": [each[name] for each in errors] for name in errors[0]})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    seed = run.recipe.seed
+    prefix = f"seed{seed}/" if run.recipe.seeds > 1 else ""
+    found = {name: network(run, seed, name) for name in ("fit", "mirror", "rival")}
+    run.load(f"{prefix}fit", {"fit": found["fit"]})
+    run.load(f"{prefix}mirror", {name: found[name] for name in ("mirror", "rival")})
+    return found
+
+
+def lesion_measures(run: Run, models: dict[str, nn.Module]) -> dict[str, float]:
+    return {f"error_{name}": error(run, models[name]) for name in ("fit", "mirror")}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    x = torch.linspace(-1, 1, 41)[:, None]
+    names = {"fit": ("network", "ネットワーク"), "curve": ("curve", "曲線")}
+    with torch.no_grad():
+        values = {"fit": models(run)["fit"](x), "curve": curve(run, x)}
+    rows = [
+        {"x": float(a), "y": float(b), "which": names[name][lang == "ja"]}
+        for name, y in values.items()
+        for a, b in zip(x, y, strict=True)
+    ]
+    chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
+        x=alt.X("x:Q", title="入力 x" if lang == "ja" else "input x"),
+        y=alt.Y("y:Q", title="出力 y" if lang == "ja" else "output y"),
+        color=alt.Color("which:N", title=None),
+    )  # fmt: skip
+    ramp = np.tile(np.arange(0, 256, 16, dtype=np.uint8), (2, 3, 16, 1))[..., None]
+    labels = ["元の画像", "再構成"] if lang == "ja" else ["input", "reconstruction"]
+    grid = image_grid(ramp, labels, ["0.1", "0.2", "青い壁" if lang == "ja" else "blue wall"], scale=4)
+    return {
+        "fit": Figure("当てはめた曲線。" if lang == "ja" else "The fitted curve.", chart),
+        "ramps": Figure("濃淡。" if lang == "ja" else "Ramps <of> grey.", grid),
+    }
+
+
+def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+    try:
+        x = float(request["at"])
+    except ValueError:
+        raise Refused(f"--at {request['at']} is not a number") from None
+    with torch.no_grad():
+        return [f"y = {float(models(run)['fit'](torch.tensor([[x]]))):.4f}"]

@@ -1,0 +1,30 @@
+"""Freed memory stays with the process, so that asking for it again costs nothing."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+import numpy as np
+from phantastic.memory import keep_freed_memory
+assert not sys.argv[1:] or keep_freed_memory()
+for count in range(40):
+    if count == 20:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    several = [np.ones(2**20) for _ in range(6)]  # 8 MB each
+    del several
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere there is nothing to set")
+def test_memory_that_was_freed_is_not_fetched_again():
+    faults = [
+        int(subprocess.run([sys.executable, "-c", SCRIPT, *argument], capture_output=True, check=True).stdout)
+        for argument in ([], ["keep"])
+    ]
+    assert faults[0] > 20 * 1000
+    assert faults[1] < 100

@@ -1,0 +1,327 @@
+"""The rooms against what must be true of them: areas, perspective, colours, and a second renderer that marches rays."""
+
+from time import process_time
+
+import numpy as np
+import pytest
+
+from phantastic.errors import Refused
+from phantastic.world import rooms
+
+BLACK, WHITE = 13, 15
+PIXEL = rooms.SPAN / 64
+IDENTITIES = range(3)
+
+
+def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    factors = np.stack([generator.integers(0, size, n) for size in rooms.SIZES], axis=1)
+    return factors, rooms.draw_nuisance(n, generator)
+
+
+def still(n: int, **columns: object) -> np.ndarray:
+    """Nuisance that is zero but for the named columns."""
+    nuisance = np.zeros((n, 5))
+    for name, values in columns.items():
+        nuisance[:, ("rotation", "yaw", "x", "depth", "light").index(name)] = values
+    return nuisance
+
+
+def shares(identity: int, nuisance: np.ndarray, columns: tuple[int, ...] = (1,)) -> np.ndarray:
+    """How many grey levels each pixel gains when the named surfaces turn from black to white, [n, 64, 64]."""
+    black = np.tile([identity, BLACK, BLACK, BLACK], (len(nuisance), 1))
+    white = black.copy()
+    white[:, columns] = WHITE
+    gain = rooms.render(white, nuisance).astype(int) - rooms.render(black, nuisance)
+    return gain[..., 1]
+
+
+def test_every_value_has_two_names():
+    assert rooms.FACTORS == ("identity", "object colour", "wall colour", "floor colour")
+    assert rooms.SIZES == (3, 16, 16, 16)
+    assert len(rooms.FACTORS_JA) == 4
+    for english, japanese, size in zip(rooms.VALUES, rooms.VALUES_JA, rooms.SIZES, strict=True):
+        assert len(set(english)) == len(set(japanese)) == size
+    assert rooms.VALUES[0] == ("hat", "ice lolly", "suitcase")
+    assert rooms.VALUES_JA[1][rooms.VALUES[1].index("red")] == "赤"
+
+
+@pytest.mark.parametrize("size", [32, 64, 80])
+def test_an_image_is_the_same_in_every_batch(size: int):
+    factors, nuisance = drawn(300)
+    images = rooms.render(factors, nuisance, size)
+    assert images.shape == (300, size, size, 3)
+    assert images.dtype == np.uint8
+    order = np.random.default_rng(1).permutation(300)
+    np.testing.assert_array_equal(rooms.render(factors[order], nuisance[order], size), images[order])
+    for row in range(0, 300, 9):
+        alone = rooms.render(factors[row : row + 1], nuisance[row : row + 1], size)
+        np.testing.assert_array_equal(alone[0], images[row])
+    assert rooms.render(factors[:0], nuisance[:0], size).shape == (0, size, size, 3)
+
+
+def test_nuisance_fills_its_ranges_and_follows_its_generator():
+    draws = rooms.draw_nuisance(4000, np.random.default_rng(5))
+    np.testing.assert_array_equal(draws, rooms.draw_nuisance(4000, np.random.default_rng(5)))
+    assert draws.shape == (4000, 5)
+    assert ((draws >= rooms.NUISANCE_LOW) & (draws <= rooms.NUISANCE_HIGH)).all()
+    reach = (draws.max(0) - draws.min(0)) / (rooms.NUISANCE_HIGH - rooms.NUISANCE_LOW)
+    assert (reach > 0.99).all()
+    assert (np.abs(np.corrcoef(draws.T) - np.eye(5)) < 0.06).all()
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_the_learner_sees_enough_of_each_surface(identity: int):
+    nuisance = rooms.draw_nuisance(300, np.random.default_rng(2))
+    of_object, wall, floor = ((shares(identity, nuisance, (column,)) > 60).mean((1, 2)) for column in (1, 2, 3))
+    assert of_object.mean() > 0.19
+    assert of_object.min() > 0.12
+    assert min(wall.mean(), floor.mean()) > 0.30
+    assert min(wall.min(), floor.min()) > 0.20
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_the_object_is_always_wholly_in_view(identity: int):
+    corners = np.array(np.meshgrid(*[[0, 1]] * 4)).reshape(4, -1).T
+    ranges = rooms.NUISANCE_LOW[1:] + corners * (rooms.NUISANCE_HIGH - rooms.NUISANCE_LOW)[1:]
+    turns = np.repeat(np.linspace(0, 2 * np.pi, 24), len(corners))
+    image = shares(identity, np.column_stack([turns, np.tile(ranges, (24, 1))]))
+    frame = np.ones((64, 64), bool)
+    frame[1:-1, 1:-1] = False
+    assert not image[:, frame].any()
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_surfaces_meet_only_at_their_edges(identity: int):
+    nuisance = rooms.draw_nuisance(100, np.random.default_rng(3))
+    masks = [shares(identity, nuisance, (column,)) > 10 for column in (1, 2, 3)]
+    shared = sum(mask.astype(int) for mask in masks) > 1
+    assert shared.mean() < 0.12
+    # A pixel that two surfaces share has one of one surface alone among its neighbours: it is an edge, not an area.
+    alone = np.pad(~shared, ((0, 0), (1, 1), (1, 1)))
+    around = np.any([alone[:, r : r + 64, c : c + 64] for r in range(3) for c in range(3)], axis=0)
+    assert around.all()
+
+
+def test_a_colour_changes_only_its_own_surface():
+    factors, nuisance = drawn(60)
+    for column in (1, 2, 3):
+        other = factors.copy()
+        other[:, column] = (other[:, column] + 1 + np.arange(60) % 15) % 16
+        changed = (rooms.render(factors, nuisance) != rooms.render(other, nuisance)).any(-1)
+        for identity in IDENTITIES:
+            rows = factors[:, 0] == identity
+            surface = shares(identity, nuisance[rows], (column,)) != 0
+            assert (changed[rows] & surface).sum() > 0.9 * surface.sum()
+            if column > 1:  # an object's trim changes with its colour
+                assert (changed[rows] & ~surface).mean() < 0.002
+
+
+@pytest.mark.parametrize(("identity", "least"), [(0, 0.02), (1, 0.05), (2, 0.05)])
+def test_rotation_shows(identity: int, least: float):
+    turns = np.linspace(0, 2 * np.pi, 13)
+    images = rooms.render(np.tile([identity, 0, 6, 12], (13, 1)), still(13, rotation=turns)).astype(int)
+    assert np.abs(images[0] - images[-1]).max() <= 2  # a full turn comes back
+    moved = (np.abs(images[1:] - images[:-1]).max(-1) > 20).mean((1, 2))
+    assert moved.min() > least / 4
+    assert moved.max() > least
+    opposite = (np.abs(images[:7] - images[6:]).max(-1) > 20).mean((1, 2))
+    assert (opposite > 0.004).all() or identity == 2  # a suitcase has no front and back
+
+
+def test_a_hat_turns_in_itself():
+    outline = shares(0, still(7, rotation=np.arange(7) * 0.9)) > 60
+    assert (outline[0] ^ outline[1:]).mean() < 0.02  # only its feather hides other parts of it
+
+
+def test_the_lamp_and_the_object_stay_in_the_room_when_the_camera_turns():
+    yaws = np.array([-0.2, -0.1, 0.0, 0.1, 0.2])
+    gain = shares(2, still(5, rotation=0.6, yaw=yaws))  # a suitcase: its two sides have one brightness each
+    sides = [set(np.bincount(image[image > 95]).argsort()[-2:]) for image in gain]
+    assert all(side == sides[0] for side in sides)
+    crown = shares(0, still(5, yaw=yaws))[:, 28, 20:44]  # a hat: brightest towards the lamp, behind the camera's left
+    brightest = crown.argmax(1)
+    assert (np.diff(brightest) >= 0).all()
+    assert brightest[-1] > brightest[0]
+
+
+def test_a_suitcase_turned_half_around_is_the_same():
+    halves = rooms.render(np.tile([2, 3, 6, 12], (2, 1)), still(2, rotation=[0.7, 0.7 + np.pi])).astype(int)
+    assert np.abs(halves[0] - halves[1]).max() <= 2
+
+
+def test_width_shrinks_with_distance_as_in_perspective():
+    depths = np.linspace(rooms.NUISANCE_LOW[3], rooms.NUISANCE_HIGH[3], 7)
+    gain = shares(0, still(7, depth=depths), (1,))
+    away = rooms.DISTANCE + depths
+    tangent = 0.57 / np.sqrt(away**2 - 0.57**2)  # half the brim's width on the image plane: the two lines that touch it
+    columns = (gain > 90).any(1).sum(-1)
+    assert np.abs(columns - 2 * tangent / PIXEL).max() < 1.6
+    assert (np.diff((gain > 90).sum((1, 2))) < 0).all()  # the nearer the larger
+    lowest = 63 - (gain > 90).any(2)[:, ::-1].argmax(1)
+    contact = rooms.HORIZON * 64 + rooms.EYE / (away - 0.57) / PIXEL
+    assert np.abs(lowest + 1 - contact).max() < 1.1  # and the lower it stands in the image
+
+
+def test_the_object_moves_with_its_place_and_not_with_the_yaw():
+    def middle(nuisance: np.ndarray) -> np.ndarray:
+        return (shares(0, nuisance) > 60).any(1) @ np.arange(64) / (shares(0, nuisance) > 60).any(1).sum(-1) - 31.5
+
+    x = np.array([-0.12, 0.0, 0.12])
+    np.testing.assert_allclose(middle(still(3, x=x)), x / rooms.DISTANCE / PIXEL, atol=0.8)
+    np.testing.assert_allclose(middle(still(3, yaw=[-0.2, 0, 0.2])), 0, atol=0.6)
+
+
+@pytest.mark.parametrize("yaw", [-0.2, -0.07, 0.0, 0.13, 0.21])
+def test_walls_stand_where_the_camera_must_see_them(yaw: float):
+    gain = shares(0, still(1, yaw=yaw), (2,))[0].astype(float)
+    beside = np.r_[0:12, 52:64]
+    height = gain[:, beside].sum(0) / gain[0, beside]  # in rows, the edge's part of a pixel counted as such
+    slope = (beside + 0.5 - 32) * PIXEL
+    direction = np.arctan(slope) + yaw
+    to_back, to_side = rooms.BACK / np.cos(direction), rooms.SIDE / np.abs(np.sin(direction))
+    ahead = np.minimum(to_back, to_side) * np.cos(direction - yaw)  # distance along the line of sight
+    np.testing.assert_allclose(height, rooms.HORIZON * 64 + rooms.EYE / ahead / PIXEL, atol=0.35)
+
+
+def solid(identity: int, p: np.ndarray, y: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Whether a point is inside an object: along its length, up, along its depth, in metres."""
+    around = np.hypot(p, q)
+    if identity == 0:
+        g, h = q, y - 0.75
+        lean = 0.35
+        leaf = (
+            ((p - 0.45) / 0.04) ** 2
+            + ((g * np.cos(lean) - h * np.sin(lean)) / 0.105) ** 2
+            + ((h * np.cos(lean) + g * np.sin(lean)) / 0.34) ** 2
+        )
+        return ((around < 0.57) & (y < 0.06)) | ((around < 0.42) & (y < 0.88)) | (leaf < 1)
+    if identity == 1:
+        dome = (1 - (p / 0.50) ** 2) * (1 - 0.4 * (q / 0.26) ** 2)
+        height = 0.89 + 0.49 * np.sqrt(np.maximum(dome, 0))
+        bite = 0.04 - (p - 0.44) ** 2
+        height = np.where(bite > 0, np.minimum(height, 1.12 - np.sqrt(np.maximum(bite, 0))), height)
+        slab = (np.abs(p) < 0.50) & (np.abs(q) < 0.26) & (y > 0.37) & (y < height)
+        return slab | ((around < 0.085) & (y < 0.37))
+    box = (np.abs(p) < 0.52) & (np.abs(q) < 0.28) & (y < 0.84)
+    hoop = (np.abs(p) < 0.22) & (np.abs(q) < 0.05) & (y < 1.04) & ~((np.abs(p) < 0.14) & (y < 0.96))
+    return box | hoop
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_outlines_agree_with_marching_rays_through_the_solids(identity: int):
+    nuisance = rooms.draw_nuisance(4, np.random.default_rng(7 + identity))
+    background = shares(identity, nuisance, (2, 3))
+    along, down = np.meshgrid((np.arange(128) + 0.5) / 2 - 32, (np.arange(128) + 0.5) / 2 - rooms.HORIZON * 64)
+    distance = np.arange(1.1, 3.2, 0.008)[:, None, None]
+    for (rotation, yaw, x, depth, _), image in zip(nuisance, background, strict=True):
+        right, ahead = distance * along * PIXEL - x, distance - rooms.DISTANCE - depth
+        y = rooms.EYE - distance * down * PIXEL
+        cos, sin = np.cos(rotation + yaw), np.sin(rotation + yaw)
+        hit = (solid(identity, cos * right + sin * ahead, y, cos * ahead - sin * right) & (y > 0)).any(0)
+        cover = hit.reshape(64, 2, 64, 2).mean((1, 3))
+        assert (image[cover == 1] > 90).mean() < 0.01
+        assert (image[cover == 0] < 90).mean() < 0.005
+        assert abs((image < 90).mean() - cover.mean()) < 0.01
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIELAB of sRGB values in 0..255 under D65."""
+    linear = np.where(rgb <= 0.04045 * 255, rgb / 255 / 12.92, ((rgb / 255 + 0.055) / 1.055) ** 2.4)
+    xyz = linear @ np.array([[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]])
+    f = np.cbrt(np.maximum(xyz / [0.9505, 1.0, 1.089], 0.008856))
+    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_two_colours_differ_more_than_one_under_two_lights(identity: int):
+    lights = np.array([-1.0, 0.0, 1.0])
+    nuisance = still(48, rotation=0.6, light=np.repeat(lights, 16))
+    for column in (1, 2, 3):
+        factors = np.tile([identity, WHITE, WHITE, WHITE], (48, 1))
+        factors[:, column] = np.tile(np.arange(16), 3)
+        surface = shares(identity, nuisance[:1], (column,))[0] > 90
+        seen = lab(rooms.render(factors, nuisance)[:, surface].mean(1)).reshape(3, 16, 3)
+        apart = np.linalg.norm(seen[:, :, None, None] - seen[None, None], axis=-1)  # light, colour, light, colour
+        same = np.eye(16, dtype=bool)[None, :, None, :]
+        assert np.where(same, np.inf, apart).min() > 1.5 * np.where(same, apart, 0).max()
+
+
+def test_colours_can_be_read_off_the_pixels():
+    factors, nuisance = drawn(200, seed=4)
+    images = rooms.render(factors, nuisance).astype(float)
+    for identity in IDENTITIES:
+        rows = np.flatnonzero(factors[:, 0] == identity)
+        for column in (1, 2, 3):
+            surface = shares(identity, nuisance[rows], (column,)) > 90
+            seen = np.stack([images[row][mask].mean(0) for row, mask in zip(rows, surface, strict=True)])
+            plain = np.tile([identity, 0, 0, 0], (16, 1))
+            plain[:, column] = np.arange(16)
+            where = shares(identity, still(1), (column,))[0] > 90
+            known = rooms.render(plain, still(16))[:, where].mean(1)
+            nearest = np.linalg.norm(lab(seen)[:, None] - lab(known)[None], axis=-1).argmin(1)
+            np.testing.assert_array_equal(nearest, factors[rows, column])
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "words"),
+    [
+        (0, 0, 3, ["factors", "row 0", "identity", "3 is not in [0, 2]"]),
+        (1, 2, 16, ["factors", "row 1", "wall colour", "16 is not in [0, 15]"]),
+        (1, 3, -1, ["factors", "row 1", "floor colour", "-1 is not in [0, 15]"]),
+    ],
+)
+def test_a_factor_out_of_range_is_refused(row: int, column: int, value: int, words: list[str]):
+    factors, nuisance = drawn(2)
+    factors[row, column] = value
+    with pytest.raises(Refused) as refusal:
+        rooms.render(factors, nuisance)
+    assert all(word in str(refusal.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        (1, 0.5, ["row 1", "camera yaw", "0.5 is not in [-0.21, 0.21]"]),
+        (0, np.nan, ["row 1", "object rotation", "nan"]),
+        (4, np.inf, ["row 1", "light", "inf is not in [-1, 1]"]),
+    ],
+)
+def test_nuisance_out_of_range_is_refused(column: int, value: float, words: list[str]):
+    factors, nuisance = drawn(2)
+    nuisance[1, column] = value
+    with pytest.raises(Refused) as refusal:
+        rooms.render(factors, nuisance)
+    assert all(word in str(refusal.value) for word in words)
+
+
+def test_bounds_belong_to_the_ranges_in_either_precision():
+    factors, _ = drawn(2)
+    bounds = np.stack([rooms.NUISANCE_LOW, rooms.NUISANCE_HIGH])
+    images = rooms.render(factors, bounds)
+    np.testing.assert_array_equal(rooms.render(factors.astype(np.uint8), bounds.astype(np.float32)), images)
+
+
+@pytest.mark.parametrize(
+    ("factors", "nuisance", "size", "words"),
+    [
+        (np.zeros((2, 3), int), np.zeros((2, 5)), 64, "shape [n, 4]"),
+        (np.zeros(4, int), np.zeros((1, 5)), 64, "shape [n, 4]"),
+        (np.zeros((2, 4)), np.zeros((2, 5)), 64, "not float64"),
+        (np.zeros((2, 4), int), np.zeros((3, 5)), 64, "shape [2, 5]"),
+        (np.zeros((2, 4), int), np.zeros((2, 5), complex), 64, "numbers"),
+        (np.zeros((2, 4), int), np.zeros((2, 5)), 8, "at least 16"),
+    ],
+)
+def test_wrong_tables_are_refused(factors: np.ndarray, nuisance: np.ndarray, size: int, words: str):
+    with pytest.raises(Refused) as refusal:
+        rooms.render(factors, nuisance, size)
+    assert words in str(refusal.value)
+
+
+def test_speed():
+    factors, nuisance = drawn(1000)
+    rooms.render(factors[:32], nuisance[:32])
+    start = process_time()
+    rooms.render(factors, nuisance)
+    assert 1000 / (process_time() - start) > 1000
