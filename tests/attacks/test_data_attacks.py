@@ -101,7 +101,7 @@ def test_files_that_may_not_be_read(tmp_path, monkeypatch, load):
     (tmp_path / "closed").write_bytes(b"nothing")
     monkeypatch.setattr(zipfile, "ZipFile", forbidden)
     monkeypatch.setattr(h5py, "File", forbidden)
-    with pytest.raises(Refused, match="closed'.*Permission denied"):
+    with pytest.raises(Refused, match=r"closed'.*Permission denied"):
         load(tmp_path / "closed")
 
 
@@ -114,7 +114,7 @@ def test_folders_that_may_not_be_read(tmp_path, monkeypatch):
     for name in ("listdir", "scandir"):
         monkeypatch.setattr(os, name, forbidden)
     for load in (celeba.load, LOADERS[0]):
-        with pytest.raises(Refused, match="cannot be listed .Permission denied"):
+        with pytest.raises(Refused, match=r"cannot be listed .Permission denied"):
             load(tmp_path)
     monkeypatch.setattr(Path, "read_bytes", forbidden)
     with pytest.raises(Refused, match=r"list_attr_celeba\.csv' cannot be read .Permission denied"):

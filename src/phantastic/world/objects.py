@@ -166,7 +166,7 @@ def hat(view: View) -> list[Surface]:
 
 
 def ice_lolly(view: View) -> list[Surface]:
-    """An ice lolly on a wooden stick: a slab with a domed top, two grooves, and a bite out of one shoulder."""
+    """An ice lolly on a stick: a slab with a domed top, two grooves, and a bite out of one shoulder."""
     length, depth, base, shoulder, tip = 0.50, 0.26, 0.37, 0.89, 1.38
     slab = _box(view, length, depth)
 

@@ -1,4 +1,4 @@
-"""Sixteen hues that people name, told apart under every light of the rooms, in English and Japanese."""
+"""Sixteen hues that people name, in English and Japanese; the light of the rooms changes a colour, not its hue."""
 
 import numpy as np
 

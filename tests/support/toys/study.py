@@ -22,7 +22,7 @@ TOY = Study(
     lecture=Text("Lecture 0: regression", "第0回: 回帰"),
     papers=(Paper("gauss1809", "Gauss, C. F.", 1809, "Theoria motus <corporum>", "Perthes & Besser", "https://e.org/a"),),
     recipe=ToyRecipe,
-    presets={"tiny": ToyRecipe(threads=1), "quick": ToyRecipe(steps=200, seeds=3, threads=1)},
+    presets={"tiny": ToyRecipe(steps=30, threads=1), "quick": ToyRecipe(steps=200, seeds=3, threads=1)},
     minutes={"tiny": 0.02},
     experiment="toys.experiment",
     applications={"at": Text("a number where the curve is read", "曲線を読む位置の数")},

@@ -57,20 +57,19 @@ class JMVAE(JointVAE):
         return gaussian(self.named(symbols))
 
     def loss(
-        self, images: Tensor, symbols: Tensor, unpaired: Tensor, generator: torch.Generator, *, alpha: float, beta: float
+        self, images: Tensor, symbols: Tensor, unpaired: Tensor, generator: torch.Generator, *, alpha: float
     ) -> dict[str, Tensor]:
         """-ELBO(x, y) + α [KL(q(z|x,y) ‖ q(z|x)) + KL(q(z|x,y) ‖ q(z|y))] (Suzuki et al., Eq. 4), plus -ELBO(x).
 
-        The divergence in the reverse of SCAN's direction averages over pairs here as well, but what it is averaged
-        over is the joint posterior, which may itself lean on the symbol.
+        The divergence has SCAN's direction, but its first argument is the joint posterior, which learns with it.
         """
         seen, both = self.encode_both(images, symbols)
         codes = sample(both, generator)
         prior = kl_to_standard(both).sum(1).mean()
         apart = (kl(both, seen) + kl(both, self.encode_symbols(symbols))).sum(1).mean()
         alone = self.encode(unpaired)
-        pair = self.image_loss(codes, images) + self.symbol_loss(codes, symbols) + beta * prior + alpha * apart
-        single = self.image_loss(sample(alone, generator), unpaired) + beta * kl_to_standard(alone).sum(1).mean()
+        pair = self.image_loss(codes, images) + self.symbol_loss(codes, symbols) + prior + alpha * apart
+        single = self.image_loss(sample(alone, generator), unpaired) + kl_to_standard(alone).sum(1).mean()
         return {"loss": pair + single, "pair": pair, "image": single, "kl": prior, "apart": apart}
 
 
@@ -98,14 +97,14 @@ class TrELBO(JointVAE):
         return Gaussian(weighted / precision, -precision.log())
 
     def loss(
-        self, images: Tensor, symbols: Tensor, unpaired: Tensor, generator: torch.Generator, *, gamma: float, beta: float
+        self, images: Tensor, symbols: Tensor, unpaired: Tensor, generator: torch.Generator, *, gamma: float
     ) -> dict[str, Tensor]:
         """-[ELBO(x, y) + ELBO(x) + ELBO(y)], the last with log p(y|z) weighted γ and p held fixed (Sec. 3.1)."""
         _, both = self.encode_both(images, symbols)
         codes = sample(both, generator)
         named, alone = self.encode_symbols(symbols), self.encode(unpaired)
-        pair = self.image_loss(codes, images) + self.symbol_loss(codes, symbols) + beta * kl_to_standard(both).sum(1).mean()
-        single = self.image_loss(sample(alone, generator), unpaired) + beta * kl_to_standard(alone).sum(1).mean()
+        pair = self.image_loss(codes, images) + self.symbol_loss(codes, symbols) + kl_to_standard(both).sum(1).mean()
+        single = self.image_loss(sample(alone, generator), unpaired) + kl_to_standard(alone).sum(1).mean()
         self.symbols.requires_grad_(False)  # ELBO(y) trains the experts only
         symbol = gamma * self.symbol_loss(sample(named, generator), symbols) + kl_to_standard(named).sum(1).mean()
         self.symbols.requires_grad_(True)

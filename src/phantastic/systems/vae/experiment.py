@@ -12,14 +12,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from phantastic import figure, files
+from phantastic import files
 from phantastic.claims import Measure, resampled
 from phantastic.data import folders
+from phantastic.figure import Figure, write
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.run import Run
 from phantastic.systems.vae import measure
-from phantastic.systems.vae.figures import figures, in_bytes, pictures
+from phantastic.systems.vae.figures import against_limits, learning, pictures, traversals
 from phantastic.systems.vae.model import VAE, DenoisingAutoencoder, Discriminator
 from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity
 from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
@@ -195,7 +196,9 @@ def over_items(
     return resampled(statistic(items), [statistic(items[rows]) for rows in chosen])
 
 
-def measured(recipe: FamilyRecipe, objective: str, model: nn.Module, seed: int, device: torch.device) -> dict[str, Measure]:
+def measured(
+    recipe: FamilyRecipe, objective: str, model: nn.Module, seed: int, device: torch.device
+) -> dict[str, Measure]:
     """Everything measured on one trained member."""
     factors, images = test_images(recipe.sample, seed)
     batch, generator = as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
@@ -245,7 +248,9 @@ def from_curve(run: Run, objective: str, seed: int) -> dict[str, float]:
     if recipe.images == dsprites.IMAGES and recipe.batch == 64:
         for epoch in range(1, min(2, recipe.steps // EPOCH) + 1):
             within = [point for point in points if (epoch - 1) * EPOCH < point["step"] <= epoch * EPOCH]
-            for place, term in enumerate(("reconstruction", "kl") if within[0].get("kl") else ()):
+            for place, term in enumerate(("reconstruction", "kl")):
+                if term not in within[0]:
+                    continue
                 value = float(np.mean([point[term] for point in within]))
                 found[f"epoch{epoch}.{term}"] = value
                 if (objective, epoch) in PUBLISHED:
@@ -292,6 +297,23 @@ def models(run: Run) -> dict[str, nn.Module]:
     return found
 
 
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Training curves, measures, reconstructions, and a traversal of every VAE, of the first seed."""
+    seed, members = run.recipe.seed, models(run)
+    vaes = {objective: model for objective, model in members.items() if isinstance(model, VAE)}
+    batch = as_batch(test_images(512, seed)[1], run.device)
+    heart = as_batch(dsprites.render(np.array([[2, 4, 5, 16, 16]])), run.device)
+    drawn = {
+        "learning": learning({name: run.curve(f"seed{seed}/{name}") for name in vaes}, PUBLISHED, EPOCH, lang),
+        "measures": against_limits(run.measures(), list(vaes), lang),
+        "reconstructions": pictures(members, batch[:10], (), lang),
+    }
+    for objective, model in vaes.items():
+        per_latent = kl_to_standard(coded(model, batch, 0).q).mean(0).numpy()
+        drawn[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent, lang)
+    return drawn
+
+
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
     """Reconstruction error and KL, in nats per image, and MIG, on 256 images."""
     factors, images = test_images(256, run.recipe.seed)
@@ -324,5 +346,5 @@ def apply(run: Run, request: Mapping[str, str], lang: str) -> list[str]:
                 writer.writerow([name, objective, *terms, *codes])
     stem = run.folder / "looks" / (Path(request["look"]).resolve().name or "pictures")
     files.write(stem.with_name(f"{stem.name}.csv"), table.getvalue())
-    grid = pictures(members, in_bytes(batch), batch, seen.names, lang)
-    return [str(stem.with_name(f"{stem.name}.csv")), *map(str, figure.write(grid, stem))]
+    grid = pictures(members, batch, seen.names, lang)
+    return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]

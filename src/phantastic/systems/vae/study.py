@@ -101,7 +101,9 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
             ge=0, le=10**7,
         ),
     ] = 0  # fmt: skip
-    beta: Annotated[float, about("weight of the KL term of beta", "beta の KL 項の重み", symbol="β", ge=0, le=1000)] = 4.0
+    beta: Annotated[float, about("weight of the KL term of beta", "beta の KL 項の重み", symbol="β", ge=0, le=1000)] = (
+        4.0
+    )
     capacity: Annotated[
         float, about("KL that capacity ends at", "capacity が最後に許す KL", symbol="C", unit="nat", ge=0, le=1000)
     ] = 25.0
@@ -141,7 +143,7 @@ class DivergenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=
 
     half_distance: Annotated[
         float,
-        about("half the distance between the two modes", "二つの峰の間隔の半分", symbol="m", unit="sd", ge=2.85, le=6),
+        about("half the distance between the two modes", "二つの峰の間隔の半分", symbol="m", unit="sd", ge=0.5, le=6),
     ] = 3.0
     correlation: Annotated[
         float,
@@ -185,4 +187,18 @@ FAMILY = Study(
         ),
     },
 )  # fmt: skip
-STUDIES = (FAMILY,)
+DIVERGENCE = Study(
+    name="kl",
+    title=Text("Forward and reverse KL", "順方向と逆方向の KL ダイバージェンス"),
+    lecture=Text(
+        "Variational inference: why one Gaussian covers two modes in one direction of the divergence, and chooses one "
+        "of them in the other",
+        "変分推論:KL ダイバージェンスの向きによって、正規分布が二つの峰を覆ったり、一方だけを選んだりするのはなぜか",
+    ),
+    papers=(BISHOP, SCAN),
+    recipe=DivergenceRecipe,
+    presets=dict.fromkeys(("tiny", "quick", "full", "paper"), DivergenceRecipe()),
+    minutes={},
+    experiment="phantastic.systems.vae.kl_experiment",
+)
+STUDIES = (FAMILY, DIVERGENCE)

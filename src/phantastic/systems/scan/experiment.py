@@ -1,0 +1,280 @@
+"""The study `scan`: from images alone to words, imagined rooms and operators on concepts, and what came of each."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phantastic.claims import Measure, resampled, summarise
+from phantastic.nn.distributions import Gaussian, sample
+from phantastic.randomness import initialised, numpy_generator, torch_generator
+from phantastic.run import Run
+from phantastic.systems.scan.baselines import JointVAE
+from phantastic.systems.scan.concepts import OPEN, OPERATORS, Vocabulary
+from phantastic.systems.scan.measure import Classifier, accuracy, diversity, imagine_and_read, values_of
+from phantastic.systems.scan.model import Recombinator, SymbolVAE
+from phantastic.systems.scan.rooms import Rooms, as_input
+from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.symbolic import (
+    Lessons, Operations, at, draw_held_out, draw_lessons, perceive, train_joint, train_operators, train_scan,
+)  # fmt: skip
+from phantastic.systems.scan.visual import Pool, adam, train_denoiser, train_visual
+from phantastic.systems.vae.measure import dci, grouped_mig, mig
+from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
+from phantastic.train import train
+
+FACTORS = ("identity", "object", "wall", "floor")
+
+
+class Mind(NamedTuple):
+    """What sees, imagines and names: a visual module with the symbols grounded in it."""
+
+    vae: VAE | JointVAE
+    encode: Callable[[Tensor], Gaussian]  # symbols -> q(z_y|y)
+    symbols: Callable[[Tensor], Tensor]  # codes -> logits of symbols
+    decode: Callable[[Tensor], Tensor]  # codes -> images in [0, 1]
+
+
+class Setting(NamedTuple):
+    """What every measure of a run shares: the rooms, test items and the judge."""
+
+    rooms: Rooms
+    concepts: np.ndarray  # taught
+    held_out: np.ndarray  # never taught
+    factors: np.ndarray
+    images: Tensor
+    classifier: Classifier
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.rooms.vocabulary
+
+
+def grounded(vae: VAE, denoiser: DenoisingAutoencoder, symbols: SymbolVAE) -> Mind:
+    """SCAN: what it imagines passes through the denoiser, as what it was trained to match did."""
+
+    def decode(codes: Tensor) -> Tensor:
+        return torch.sigmoid(denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes))))
+
+    return Mind(vae, symbols.encode, symbols.decode, decode)
+
+
+def joined(model: Any) -> Mind:
+    """JMVAE or TrELBO."""
+    return Mind(
+        model, model.encode_symbols, lambda codes: model.symbols(codes).float(),
+        lambda codes: torch.sigmoid(model.decoder(codes).float()),
+    )  # fmt: skip
+
+
+def setting(run: Run, recipe: ScanRecipe) -> Setting:
+    """Draw the concepts and test rooms of a run and train (or load) the classifier that judges all of its seeds."""
+    rooms = Rooms(recipe.size, recipe.colours)
+    drawn = rooms.vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
+    factors, images = rooms.draw(recipe.test_images, recipe.seed, "test rooms")
+    with initialised(recipe.seed, "classifier"):
+        classifier = Classifier(recipe.size, rooms.vocabulary).to(run.device)
+    pool = Pool(rooms, recipe.images, recipe.seed, run.device)
+    labels = torch.from_numpy(pool.factors).to(run.device)
+    optimiser = adam(classifier, 1e-3)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        rows = pool.rows("classifier batch", step, recipe.batch)
+        noise = torch_generator(recipe.seed, "classifier noise", step, run.device)
+        return {"loss": classifier.loss(roughened(as_input(pool.images[rows]), noise), labels[rows])}
+
+    train(run, "classifier", {"classifier": classifier}, {"loss": optimiser}, losses, steps=recipe.classifier_steps)
+    classifier.requires_grad_(False)
+    return Setting(rooms, drawn[: recipe.concepts], drawn[recipe.concepts :], factors, images, classifier)
+
+
+def roughened(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the images blurred and all a little noisy: the judge must read soft samples as well as sharp rooms."""
+    half = len(images) // 2
+    soft = torch.nn.functional.avg_pool2d(images[:half], 3, stride=1, padding=1, count_include_pad=False)
+    mixed = torch.cat([soft, images[half:]]).contiguous(memory_format=torch.channels_last)
+    return mixed + 0.03 * torch.randn(mixed.shape, generator=generator, device=mixed.device)
+
+
+def run(run: Run) -> None:
+    """Train and measure every seed, then record."""
+    recipe: Any = run.recipe
+    scene = setting(run, recipe)
+    read = scene.classifier.read(as_input(scene.images.to(run.device)))
+    collected: dict[str, list[float]] = {"classifier.accuracy": [float((read == scene.factors).mean())]}
+    draws: dict[str, list[float]] = {}
+    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
+        measures, spread = one_seed(run, recipe, scene, seed)
+        for name, value in measures.items():
+            collected.setdefault(name, []).append(value)
+        draws |= spread
+    single = recipe.seeds == 1
+    run.record({
+        name: resampled(values[0], draws[name]) if single and name in draws else summarise(values)
+        for name, values in collected.items()
+    })  # fmt: skip
+
+
+def one_seed(run: Run, recipe: ScanRecipe, scene: Setting, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """All measures of one seed, and resampled values of those that are compared within one seed."""
+    pool = Pool(scene.rooms, recipe.images, seed, run.device)
+    denoiser = train_denoiser(run, recipe, pool, seed)
+    visual = train_visual(run, recipe, pool, denoiser, seed, "visual")
+    lessons = draw_lessons(scene.rooms, scene.concepts, recipe.pairs, seed)
+    teach = partial(train_scan, run, recipe, scene.vocabulary, lessons)
+    symbols = teach(visual, seed, "scan", recipe.pairs)
+    taught, tests = draw_held_out(scene.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, seed)
+    operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
+    mind = grounded(visual, denoiser, symbols)
+
+    def once(name: str, compute: Callable[[], dict[str, float]]) -> dict[str, float]:
+        return run.once(f"seed{seed}/{name}", compute)
+
+    measures = once("scan", lambda: both_ways(scene, mind, recipe, seed, ""))
+    measures |= once("operators", lambda: recombined(scene, mind, operators, tests, recipe, seed))
+    for pairs in recipe.few:
+        fewer = grounded(visual, denoiser, teach(visual, seed, f"scan-{pairs}", pairs))
+        measures |= once(f"pairs-{pairs}", partial(imagined, scene, fewer, recipe, seed, f"pairs{pairs}."))
+    measures |= {f"pairs{recipe.pairs}.{key}": measures[key] for key in ("sym2img.accuracy", "sym2img.diversity")}
+
+    reverse = grounded(visual, denoiser, teach(visual, seed, "scan_r", recipe.pairs, reverse=True))
+    measures |= once("scan_r", lambda: both_ways(scene, reverse, recipe, seed, "scan_r."))
+    entangled = train_visual(run, recipe, pool, denoiser, seed, "entangled")
+    mixed = grounded(entangled, denoiser, teach(entangled, seed, "scan_u", recipe.pairs))
+    measures |= once("scan_u", lambda: both_ways(scene, mixed, recipe, seed, "scan_u."))
+    for name in ("jmvae", "trelbo") if recipe.baselines else ():
+        model = train_joint(run, recipe, scene.vocabulary, lessons, pool, seed, name)
+        measures |= once(name, lambda model=model, name=name: both_ways(scene, joined(model), recipe, seed, f"{name}."))
+
+    parts = {name: once(f"{name}-parts", partial(disentangled, scene, vae, seed)) for name, vae in
+             (("visual", visual), ("entangled", entangled))}  # fmt: skip
+    spread = {f"{name}.{key}": values for name, part in parts.items() for key, values in part.items()}
+    measures |= {name: float(np.mean(values)) for name, values in spread.items()}
+    return measures, spread
+
+
+@torch.no_grad()
+def imagined(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
+    """sym2img: accuracy and diversity on the concepts taught and on those held out."""
+    measures = {}
+    device = next(mind.vae.parameters()).device
+    for name, concepts in (("", scene.concepts), (".held_out", scene.held_out)):
+        noise = torch_generator(seed, f"imagine{name}", device=device)
+
+        def imagine(rows: np.ndarray, noise: torch.Generator = noise) -> Tensor:
+            return mind.decode(sample(mind.encode(torch.from_numpy(scene.vocabulary.khot(rows)).to(device)), noise))
+
+        labels = imagine_and_read(concepts, imagine, scene.classifier, recipe.samples)
+        measures[f"{prefix}sym2img.accuracy{name}"] = float(accuracy(concepts, labels).mean())
+        measures[f"{prefix}sym2img.diversity{name}"] = mean_diversity(concepts, labels, scene.vocabulary)
+    return measures
+
+
+def mean_diversity(concepts: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary) -> float:
+    """Mean over the concepts that leave something open; 0 if none does."""
+    if not (concepts == OPEN).any():
+        return 0.0
+    return float(np.nanmean(diversity(concepts, labels, vocabulary.sizes)))
+
+
+@torch.no_grad()
+def both_ways(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
+    """sym2img and img2sym."""
+    measures = imagined(scene, mind, recipe, seed, prefix)
+    logits = name_images(scene, mind, seed)
+    right = values_of(logits, scene.vocabulary.blocks) == scene.factors
+    measures |= {f"{prefix}img2sym.{name}": float(share) for name, share in zip(FACTORS, right.mean(0), strict=True)}
+    measures[f"{prefix}img2sym.accuracy"] = float(right.mean())
+    # How many factors the concepts it utters for an image name: the flatter, the more of the hierarchy it uses.
+    uttered = torch.bernoulli(torch.sigmoid(logits), generator=torch_generator(seed, "utter", device=logits.device))
+    named = torch.stack([uttered[:, block].amax(1) for block in scene.vocabulary.blocks], dim=1).sum(1).long()
+    share = np.bincount(named.cpu().numpy(), minlength=5)[1:5] / max(1, int((named > 0).sum()))
+    seen = share[share > 0]
+    measures[f"{prefix}img2sym.diversity"] = float(np.log(4) + (seen * np.log(seen)).sum())
+    return measures
+
+
+def name_images(scene: Setting, mind: Mind, seed: int) -> Tensor:
+    """Logits of the symbols for every test room: z ~ q(z_x|x), then p(y|z)."""
+    posterior = perceive(mind.vae, scene.images)
+    noise = torch_generator(seed, "name", device=posterior.mean.device)
+    return mind.symbols(sample(posterior, noise))
+
+
+@torch.no_grad()
+def recombined(
+    scene: Setting, mind: Mind, operators: Recombinator, tests: Operations, recipe: ScanRecipe, seed: int
+) -> dict[str, float]:
+    """Accuracy and diversity of each operator on held-out results, operands given as symbols and (first one) as image."""
+    vocabulary = scene.vocabulary
+    device = next(operators.parameters()).device
+    measures = {}
+    first, second = (mind.encode(torch.from_numpy(vocabulary.khot(part)).to(device)) for part in (tests.first, tests.second))
+    operator = torch.from_numpy(tests.operator).to(device)
+    complete = np.flatnonzero((tests.first >= 0).all(axis=1))
+    cases = {"": (first, second, operator, tests)}
+    if len(complete):
+        seen = perceive(mind.vae, scene.rooms.observe(tests.first[complete], numpy_generator(seed, "test operands")))
+        rows = torch.from_numpy(complete).to(device)
+        some = tests.where(np.isin(np.arange(len(tests.operator)), complete))
+        cases["image."] = (seen, at(second, rows), operator[rows], some)
+    for kind, (a, b, which, cut) in cases.items():
+        result = operators(a, b, which)
+        noise = torch_generator(seed, f"recombine {kind}", device=device)
+        labels = []
+        for _ in range(recipe.samples):
+            labels.append(scene.classifier.read(mind.decode(sample(result, noise))))
+        read = np.stack(labels, axis=1)
+        for index, name in enumerate(OPERATORS):
+            rows = cut.operator == index
+            if rows.any():
+                key = f"operators.{kind}{name.lower().replace(' ', '_')}"
+                measures[f"{key}.accuracy"] = float(accuracy(cut.result[rows], read[rows]).mean())
+                measures[f"{key}.diversity"] = mean_diversity(cut.result[rows], read[rows], vocabulary)
+    return measures
+
+
+def disentangled(scene: Setting, vae: VAE, seed: int) -> dict[str, list[float]]:
+    """DCI disentanglement, MIG and grouped MIG of the mean codes, each on four quarters of the test rooms.
+
+    A hue may take two latents, which plain MIG counts as a failure; grouped MIG compares the best latent of a factor
+    with the best of those that mainly carry other factors.
+    """
+    codes = perceive(vae, scene.images).mean.cpu().numpy()
+    quarters = np.array_split(numpy_generator(seed, "quarters").permutation(len(codes)), 4)
+    return {
+        "dci": [dci(codes[rows], scene.factors[rows])[0] for rows in quarters],
+        "mig": [mig(codes[rows], scene.factors[rows]) for rows in quarters],
+        "grouped_mig": [grouped_mig(codes[rows], scene.factors[rows]) for rows in quarters],
+    }
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The visual module, the denoiser, the symbols and the operators of the first seed, trained."""
+    recipe: Any = run.recipe
+    vocabulary = Rooms(recipe.size, recipe.colours).vocabulary
+    found: dict[str, nn.Module] = {
+        "visual": VAE(3, recipe.size, recipe.latent, hidden=(256,)),
+        "denoiser": DenoisingAutoencoder(3, recipe.size, recipe.code),
+        "scan": SymbolVAE(vocabulary.width, recipe.hidden, recipe.latent),
+        "operators": Recombinator(recipe.operator_hidden),
+    }
+    for name, module in found.items():
+        run.load(f"seed{recipe.seed}/{name}", {name: module})
+        module.to(run.device).requires_grad_(False)
+    return found
+
+
+def lesion_measures(run: Run, models: dict[str, nn.Module]) -> dict[str, float]:
+    """sym2img and img2sym accuracy with these models on a part of the test items."""
+    recipe: Any = run.recipe
+    scene = setting(run, recipe)
+    scene = scene._replace(
+        concepts=scene.concepts[:40], held_out=scene.held_out[:20], images=scene.images[:400], factors=scene.factors[:400]
+    )
+    mind = grounded(models["visual"], models["denoiser"], models["scan"])  # pyright: ignore[reportArgumentType]
+    measures = both_ways(scene, mind, recipe, recipe.seed, "")
+    return {name: measures[name] for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}

@@ -1,0 +1,123 @@
+"""SCAN: concepts grounded in a visual world, from a handful of examples (Higgins et al. 2018)."""
+
+from typing import Annotated, Literal
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+HIGGINS = Paper(
+    "higgins2018", "Higgins, I. and Sonnerat, N. and Matthey, L. and Pal, A. and Burgess, C. P. and Bosnjak, M. and "
+    "Shanahan, M. and Botvinick, M. and Hassabis, D. and Lerchner, A.", 2018,
+    "SCAN: Learning hierarchical compositional visual concepts",
+    "International Conference on Learning Representations", "https://openreview.net/forum?id=rkN2Il-RZ",
+)  # fmt: skip
+SUZUKI = Paper(
+    "suzuki2016", "Suzuki, M. and Nakayama, K. and Matsuo, Y.", 2016,
+    "Joint multimodal learning with deep generative models", "arXiv:1611.01891", "https://arxiv.org/abs/1611.01891",
+)  # fmt: skip
+VEDANTAM = Paper(
+    "vedantam2018", "Vedantam, R. and Fischer, I. and Huang, J. and Murphy, K.", 2018,
+    "Generative models of visually grounded imagination",
+    "International Conference on Learning Representations", "https://arxiv.org/abs/1705.10762",
+)  # fmt: skip
+EASTWOOD = Paper(
+    "eastwood2018", "Eastwood, C. and Williams, C. K. I.", 2018,
+    "A framework for the quantitative evaluation of disentangled representations",
+    "International Conference on Learning Representations", "https://openreview.net/forum?id=By-7dz-AZ",
+)  # fmt: skip
+
+
+class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The rooms, the visual module, the symbols, the operators, and what is measured."""
+
+    size: Annotated[Literal[32, 64, 80], about("side of an image", "画像の一辺", unit="pixels")] = 32
+    colours: Annotated[Literal[2, 4, 8, 16], about("colours of each surface", "各面の色の数")] = 8
+    images: Annotated[int, about("images without symbols", "記号のない画像の枚数", ge=64, le=500_000)] = 20_000
+    batch: Annotated[int, about("images in a batch", "画像のミニバッチの大きさ", ge=2, le=1024)] = 64
+
+    code: Annotated[int, about("units of the denoising autoencoder's code", "雑音除去自己符号化器の符号の素子数", ge=2, le=1000)] = 100
+    denoising_steps: Annotated[int, about("its training steps", "その学習ステップ数", ge=1, le=10**7)] = 1_200
+    denoising_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 5e-4
+
+    latent: Annotated[int, about("latents of the visual module", "視覚モジュールの潜在変数の数", ge=2, le=128)] = 12
+    beta: Annotated[
+        float, about("weight of the visual module's KL term at the end", "視覚モジュールの KL 項の最終の重み", symbol="β_x", ge=0, le=10**4)
+    ] = 8.0
+    beta_start: Annotated[
+        float,
+        about("its weight at the start; it falls geometrically", "その初期値。等比的に減る", symbol="β_0", gt=0, le=10**5),
+    ] = 100.0
+    beta_anneal: Annotated[
+        float, about("share of the steps over which it falls", "減少に使うステップの割合", ge=0, le=1)
+    ] = 0.8
+    beta_entangled: Annotated[
+        float, about("its weight in the entangled module of SCAN_U", "SCAN_U のもつれた視覚モジュールでの重み", ge=0, le=10**4)
+    ] = 0.01
+    visual_steps: Annotated[int, about("training steps of the visual module", "視覚モジュールの学習ステップ数", ge=1, le=10**7)] = 5_000
+    visual_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 1e-3
+
+    concepts: Annotated[int, about("concepts taught", "教える概念の数", ge=4, le=10_000)] = 133
+    pairs: Annotated[int, about("images per concept", "概念ごとの画像の枚数", ge=1, le=1000)] = 20
+    few: Annotated[
+        tuple[int, ...], about("fewer images per concept, for comparison", "比較のための、より少ない枚数")
+    ] = (1, 2, 5, 10)  # fmt: skip
+    hidden: Annotated[int, about("hidden units of the symbol networks", "記号ネットワークの隠れ素子数", ge=1, le=10_000)] = 100
+    symbol_beta: Annotated[float, about("weight of the symbols' KL term", "記号の KL 項の重み", symbol="β", ge=0, le=1000)] = 1.0
+    grounding: Annotated[
+        float, about("weight of KL(q(z_x|x) ‖ q(z_y|y))", "KL(q(z_x|x) ‖ q(z_y|y)) の重み", symbol="λ", ge=0, le=1000)
+    ] = 10.0
+    symbol_steps: Annotated[int, about("training steps of SCAN", "SCAN の学習ステップ数", ge=1, le=10**7)] = 10_000
+    symbol_batch: Annotated[int, about("pairs in a batch", "対のミニバッチの大きさ", ge=1, le=1024)] = 16
+    symbol_rate: Annotated[float, about("SCAN's learning rate", "SCAN の学習率", gt=0, le=1)] = 1e-3
+
+    operator_hidden: Annotated[int, about("hidden units of the operators", "演算子の隠れ素子数", ge=1, le=10_000)] = 256
+    operator_steps: Annotated[int, about("training steps of the operators", "演算子の学習ステップ数", ge=1, le=10**7)] = 4_000
+    operator_rate: Annotated[float, about("their learning rate", "その学習率", gt=0, le=1)] = 1e-3
+
+    baselines: Annotated[bool, about("train JMVAE and TrELBO as well", "JMVAE と TrELBO も学習させる")] = False
+    joint_steps: Annotated[int, about("training steps of JMVAE and TrELBO", "JMVAE と TrELBO の学習ステップ数", ge=1, le=10**7)] = 5_000
+    alpha: Annotated[float, about("JMVAE's weight of the unimodal posteriors", "JMVAE の単一モダリティ事後分布の重み", symbol="α", ge=0, le=1000)] = 0.1
+    gamma: Annotated[float, about("TrELBO's weight of the symbols' likelihood", "TrELBO の記号尤度の重み", symbol="γ", ge=0, le=10**4)] = 10.0
+
+    classifier_steps: Annotated[int, about("training steps of the judging classifier", "判定用分類器の学習ステップ数", ge=1, le=10**7)] = 1_200
+    test_concepts: Annotated[int, about("concepts held out for testing", "テスト用に取り置く概念の数", ge=4, le=5_000)] = 301
+    test_images: Annotated[int, about("rooms held out for testing", "テスト用の部屋の数", ge=100, le=100_000)] = 2_000
+    samples: Annotated[int, about("images imagined per concept", "概念ごとに想像させる画像の枚数", ge=2, le=1000)] = 64
+
+
+TINY = ScanRecipe(
+    colours=4, images=256, batch=16, denoising_steps=6, visual_steps=8, latent=6, concepts=12, pairs=4, few=(2,),
+    symbol_steps=12, operator_steps=8, classifier_steps=8, test_concepts=12, test_images=240, samples=4,
+    baselines=True, joint_steps=4, threads=1,
+)  # fmt: skip
+QUICK = ScanRecipe(precision="bfloat16", few=(1, 2, 5, 10))
+FULL = ScanRecipe(precision="bfloat16", seeds=3, baselines=True)
+PAPER = ScanRecipe(
+    size=80, colours=16, images=200_000, batch=100, denoising_steps=200_000, denoising_rate=1e-3, latent=32, beta=53.0,
+    beta_start=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000, symbol_rate=1e-4, seeds=3,
+    operator_hidden=1024, operator_steps=100_000, baselines=True, joint_steps=500_000, classifier_steps=20_000,
+    test_images=10_000, samples=128,
+)  # fmt: skip
+
+STUDIES = (
+    Study(
+        name="scan",
+        title=Text("SCAN: words for what was seen", "SCAN:見たものに言葉を与える"),
+        lecture=Text(
+            "Cognitive psychology, lecture 12: concepts, symbols and imagination", "認知心理学 第12回:概念・記号・想像"
+        ),
+        papers=(HIGGINS, SUZUKI, VEDANTAM, EASTWOOD),
+        recipe=ScanRecipe,
+        presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
+        minutes={},
+        experiment="phantastic.systems.scan.experiment",
+        applications={
+            "say": Text(
+                'a phrase to imagine, such as "red suitcase, blue wall" or "yellow AND hat"',
+                "想像させる句。例:「赤いスーツケース、青い壁」「黄 AND 帽子」",
+            ),
+            "look": Text("an image file to put into words", "言葉にさせる画像ファイル"),
+            "to": Text("where the imagined images are written (PNG)", "想像した画像の保存先 (PNG)"),
+        },
+    ),
+)

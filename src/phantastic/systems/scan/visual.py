@@ -1,0 +1,100 @@
+"""The visual module: a β-VAE whose reconstruction is judged by a denoising autoencoder (β-VAE_DAE).
+
+    loss = ‖J(x̂) − J(x)‖² + β KL(q(z_x|x) ‖ N(0, I))
+
+J is the whole denoising autoencoder up to its last nonlinearity (Higgins et al. 2018, Fig. 2 and App. A.1). β falls
+from a high value: latents then come into use one after the other, each for what explains most of the images at that
+price, which keeps them apart in thousands of steps where the paper's constant β takes hundreds of thousands.
+"""
+
+import torch
+from torch import Tensor
+
+from phantastic.nn.distributions import kl_to_standard, sample
+from phantastic.randomness import initialised, numpy_generator, torch_generator
+from phantastic.run import Run
+from phantastic.systems.scan.rooms import Rooms, as_input
+from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
+from phantastic.systems.vae.objectives.denoising import denoising
+from phantastic.train import train
+
+
+class Pool:
+    """Images without symbols, rendered once and kept in memory; batches are drawn from it with replacement."""
+
+    def __init__(self, rooms: Rooms, count: int, seed: int, device: torch.device):
+        self.factors, images = rooms.draw(count, seed, "pool")
+        self.images = images.to(device)
+        self.seed = seed
+
+    def rows(self, purpose: str, step: int, count: int) -> Tensor:
+        """Row numbers of one batch."""
+        chosen = numpy_generator(self.seed, purpose, step).integers(len(self.images), size=count)
+        return torch.from_numpy(chosen).to(self.images.device)
+
+    def batch(self, purpose: str, step: int, count: int) -> Tensor:
+        """float32 images [count, 3, size, size] of one batch."""
+        return as_input(self.images[self.rows(purpose, step, count)])
+
+
+def adam(module: torch.nn.Module, rate: float) -> torch.optim.Adam:
+    """Adam in one fused kernel over all parameters."""
+    return torch.optim.Adam(module.parameters(), rate, fused=True)
+
+
+def train_denoiser(run: Run, recipe: ScanRecipe, pool: Pool, seed: int) -> DenoisingAutoencoder:
+    """The denoising autoencoder J, frozen."""
+    with initialised(seed, "denoiser"):
+        denoiser = DenoisingAutoencoder(3, recipe.size, recipe.code).to(run.device)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        images = pool.batch("denoiser batch", step, recipe.batch)
+        return denoising(denoiser, images, torch_generator(seed, "denoiser damage", step, run.device))
+
+    optimisers = {"loss": adam(denoiser, recipe.denoising_rate)}
+    train(run, f"seed{seed}/denoiser", {"denoiser": denoiser}, optimisers, losses, steps=recipe.denoising_steps)
+    return denoiser.requires_grad_(False)
+
+
+@torch.no_grad()
+def features(denoiser: DenoisingAutoencoder, pool: Pool) -> Tensor:
+    """J(x) of every image of the pool, kept in bfloat16: it is needed at every step and never changes."""
+    with torch.autocast(pool.images.device.type, torch.bfloat16):
+        parts = [denoiser.reconstruct_logits(as_input(part)).bfloat16() for part in pool.images.split(512)]
+    return torch.cat(parts)
+
+
+def beta_at(recipe: ScanRecipe, step: int) -> float:
+    """β at a training step: from ``beta_start`` geometrically to ``beta``."""
+    done = min(1.0, step / max(1.0, recipe.beta_anneal * recipe.visual_steps))
+    return recipe.beta_start * (recipe.beta / recipe.beta_start) ** done
+
+
+def train_visual(run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAutoencoder, seed: int, name: str) -> VAE:
+    """The visual module ``visual``, or ``entangled``: the same with a constant, nearly absent β (for SCAN_U)."""
+    with initialised(seed, name):
+        vae = VAE(3, recipe.size, recipe.latent, hidden=(256,)).to(run.device)
+    stage = f"seed{seed}/{name}"
+    targets = features(denoiser, pool) if stage not in run.checkpoints.latest.finished else pool.images
+    optimiser = adam(vae, recipe.visual_rate)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        rows = pool.rows(f"{name} batch", step, recipe.batch)
+        beta = beta_at(recipe, step) if name == "visual" else recipe.beta_entangled
+        cool_down(optimiser, recipe.visual_rate, step, recipe.visual_steps)
+        posterior = vae.encode(as_input(pool.images[rows]))
+        codes = sample(posterior, torch_generator(seed, f"{name} noise", step, run.device))
+        seen = denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes)))
+        reconstruction = (seen - targets[rows].float()).square().sum() / len(rows)
+        kl = kl_to_standard(posterior).sum(1).mean()
+        return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+    train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=recipe.visual_steps)
+    return vae.requires_grad_(False)
+
+
+def cool_down(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
+    """Let the learning rate fall linearly to zero over the last fifth of the steps."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * min(1.0, 5 * (steps - step) / steps)
