@@ -1,10 +1,13 @@
 """What all tests share."""
 
 import os
+import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside one another; read when PyTorch is loaded
@@ -13,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
+
+Invoke = Callable[..., Result]
 
 
 @pytest.fixture
@@ -31,3 +36,59 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     return tmp_path
+
+
+@pytest.fixture
+def phantastic(toy, home: Path) -> Invoke:
+    """Call `phantastic` with the toy in an empty folder; only an exit may end it, never another exception."""
+    from phantastic.cli import cli
+
+    def call(*words: object) -> Result:
+        result = CliRunner().invoke(cli, [str(word) for word in words], prog_name="phantastic")
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert "Traceback" not in result.output
+        return result
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with three runs of the toy in runs/: finished, finished with three seeds, and stopped half way."""
+    import phantastic.study
+    from phantastic.errors import Stopped
+    from phantastic.run import Run
+    from toys import experiment
+    from toys.study import TOY, ToyRecipe
+
+    root = tmp_path_factory.mktemp("shelf")
+    recipes = {"one": ("tiny", ToyRecipe(steps=30, threads=1)), "three": ("quick", ToyRecipe(steps=25, seeds=3, threads=1))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
+        from phantastic import report
+
+        for name, (preset, recipe) in recipes.items():
+            run = Run.create(TOY, recipe, preset, root / "runs", name)
+            experiment.run(run)
+            run.finish()
+            report.publish(run, "en")
+            run.close()
+        run = Run.create(TOY, recipes["one"][1], "tiny", root / "runs", "half")
+
+        def stop(stage: str, *_: object) -> None:
+            if stage == "mirror":
+                raise Stopped
+
+        run.progress = stop
+        with pytest.raises(Stopped):
+            experiment.run(run)
+        run.close()
+    yield root
+
+
+@pytest.fixture
+def runs(shelf: Path, home: Path) -> Path:
+    """A copy of the shelf's runs in the working folder."""
+    shutil.copytree(shelf / "runs", home / "runs")
+    return home / "runs/toy"

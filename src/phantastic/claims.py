@@ -94,15 +94,23 @@ def at_most(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
 
 
 def above(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
-    """Every named measure exceeds every rival in ``than``, the interval of the difference above zero."""
-    results = [clearly_above(measures[a], measures[b], a, b) for a in claim.measure for b in claim.than]
+    """Every measure exceeds its rival, the interval of the difference above zero.
+
+    ``measure`` and ``than`` go in pairs; one measure is held against all rivals.
+    """
+    results = [clearly_above(measures[a], measures[b], a, b) for a, b in pairs_of(claim)]
     return all(holds for holds, _ in results), "; ".join(text for _, text in results)
 
 
 def below(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
-    """Every rival in ``than`` exceeds every named measure, the interval of the difference above zero."""
-    results = [clearly_above(measures[b], measures[a], b, a) for a in claim.measure for b in claim.than]
+    """Every rival exceeds its measure, the interval of the difference above zero; pairs as in `above`."""
+    results = [clearly_above(measures[b], measures[a], b, a) for a, b in pairs_of(claim)]
     return all(holds for holds, _ in results), "; ".join(text for _, text in results)
+
+
+def pairs_of(claim: Claim) -> list[tuple[str, str]]:
+    names = claim.measure * len(claim.than) if len(claim.measure) == 1 else claim.measure
+    return list(zip(names, claim.than, strict=True))
 
 
 def share_of(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:

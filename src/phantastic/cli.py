@@ -20,6 +20,9 @@ INTERRUPTED = 130  # the shell's exit status after Ctrl-C
 class Verbs(click.Group):
     """Errors for people become one message on standard error and an exit status; nobody sees a trace."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of use
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in self.commands:
             raise click.UsageError(f"unknown verb '{args[0]}'{nearest(args[0], self.commands)}", ctx)
@@ -126,7 +129,7 @@ def ls(root: Path, lang: str) -> None:
 @with_root
 @with_lang
 def show(what: str, root: Path, lang: str) -> None:
-    """Show a study's parameters, or a run's recipe, measures and ledger."""
+    """Show a study's parameters, or a run and what came out."""
     from phantastic import terminal
 
     study, folder = target(what, root)
@@ -177,7 +180,10 @@ def run(
 @with_root
 @with_lang
 def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None:
-    """Go on with a run that was stopped or killed; it ends in the same bits."""
+    """Go on with a run that was stopped or killed.
+
+    It ends in the same bits as if nothing had happened.
+    """
     from phantastic import manifest
 
     folder = manifest.find(run, root)
@@ -196,7 +202,10 @@ def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None
 @with_lang
 @click.pass_context
 def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str) -> None:
-    """Feed a trained study stimuli of your own; without more, list what it takes."""
+    """Feed a trained study stimuli of your own.
+
+    Without further options, list those that the study takes.
+    """
     from phantastic import manifest, terminal
     from phantastic.study import find
 
@@ -224,7 +233,7 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str
 @with_root
 @with_lang
 def compare(runs: tuple[str, ...], root: Path, lang: str) -> None:
-    """Put runs side by side: what differs in the recipes, the measures, the verdicts."""
+    """Put runs side by side: recipes, measures, verdicts."""
     from phantastic import manifest, terminal
 
     if len(runs) < 2:
@@ -238,7 +247,10 @@ def compare(runs: tuple[str, ...], root: Path, lang: str) -> None:
 @with_root
 @with_lang
 def export(run: str, to: Path | None, root: Path, lang: str) -> None:
-    """Copy a finished run into a folder to hand in: weights, recipe, model card, notebook."""
+    """Copy a finished run into a folder to hand in.
+
+    It holds the weights (safetensors), the recipe, a model card and a notebook, and is itself a run folder.
+    """
     from phantastic import manifest
     from phantastic.export import export as write
     from phantastic.words import words
@@ -254,7 +266,10 @@ def export(run: str, to: Path | None, root: Path, lang: str) -> None:
 @with_root
 @with_lang
 def ledger(what: str | None, root: Path, lang: str) -> None:
-    """Show what the papers claim against what was measured; without more, by every study's newest run."""
+    """Show what the papers claim against what was measured.
+
+    Of a run, of a study's newest finished run, or without an argument of every study's.
+    """
     from phantastic import terminal
     from phantastic.study import register
 

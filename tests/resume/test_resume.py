@@ -56,7 +56,7 @@ def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def interrupted(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a run that died in its second stage; copied, not used."""
     home = tmp_path_factory.mktemp("interrupted")
-    status, said = forks.call(home, *RUN, die_at=500)
+    status, said = forks.call(home, *RUN, die_at=700)
     assert status == -signal.SIGKILL, said
     assert latest(home / "runs/toy/tiny-seed0")["stage"] == "mirror"
     return home
@@ -105,7 +105,7 @@ def test_killed_at_every_moment_of_writing_a_checkpoint(
 ) -> None:
     status, said = forks.call(tmp_path, *RUN, die_at=40)
     assert status == -signal.SIGKILL, said
-    for moment in range(1, 41):
+    for moment in range(1, 26):  # the log is trimmed (7), then a checkpoint is written (16)
         status, said = forks.call(tmp_path, *RESUME, die_at=moment)
         assert status == -signal.SIGKILL, said
     finish(forks, tmp_path)
@@ -118,7 +118,7 @@ def test_killed_while_finishing(forks: Forks, undisturbed: dict[str, str], tmp_p
     assert status == 0, said
     wanted = bits(tmp_path / "runs/toy/short")
     died = 0
-    for moment in range(60, 200, 7):
+    for moment in range(60, 200, 9):
         folder = tmp_path / f"runs/toy/short-{moment}"
         short = ("--set", "steps=1", "--name", folder.name)
         status, said = forks.call(tmp_path, *RUN, *short, die_at=moment, publish=False)
@@ -284,7 +284,7 @@ def test_a_torn_last_line_of_the_log_is_forgotten(
 def test_weights_of_another_recipe_are_refused(forks: Forks, damaged: Path) -> None:
     """Both LATEST and its files come from a run with a wider network, and claim to be of this recipe."""
     home = damaged.parents[2]
-    status, said = forks.call(home, *RUN, "--set", "width=17", "--name", "wide", die_at=500)
+    status, said = forks.call(home, *RUN, "--set", "width=17", "--name", "wide", die_at=700)
     assert status == -signal.SIGKILL, said
     shutil.rmtree(damaged / "checkpoints")
     shutil.copytree(home / "runs/toy/wide/checkpoints", damaged / "checkpoints")

@@ -4,7 +4,7 @@ The value of the game is V = E_p[log D(x)] + E_q[log(1 - D(x))], p the data and 
 For a fixed generator its best answer is D* = p / (p + q), and there V = -log 4 + 2 JSD(p ‖ q).
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from torch.func import functional_call
 from torch.nn.functional import logsigmoid
 
 
+@runtime_checkable
 class Generator(Protocol):
     """What the objective needs of a generator: the width of its noise, and samples from noise."""
 

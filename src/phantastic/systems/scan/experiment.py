@@ -138,7 +138,7 @@ def one_seed(run: Run, recipe: ScanRecipe, scene: Setting, seed: int) -> tuple[d
     for pairs in recipe.few:
         fewer = grounded(visual, denoiser, teach(visual, seed, f"scan-{pairs}", pairs))
         measures |= once(f"pairs-{pairs}", partial(imagined, scene, fewer, recipe, seed, f"pairs{pairs}."))
-    measures |= {f"pairs{recipe.pairs}.{key}": measures[key] for key in ("sym2img.accuracy", "sym2img.diversity")}
+    measures |= {f"pairs{recipe.pairs}.{key}": value for key, value in measures.items() if key.startswith("sym2img")}
 
     reverse = grounded(visual, denoiser, teach(visual, seed, "scan_r", recipe.pairs, reverse=True))
     measures |= once("scan_r", lambda: both_ways(scene, reverse, recipe, seed, "scan_r."))
@@ -278,3 +278,17 @@ def lesion_measures(run: Run, models: dict[str, nn.Module]) -> dict[str, float]:
     mind = grounded(models["visual"], models["denoiser"], models["scan"])  # pyright: ignore[reportArgumentType]
     measures = both_ways(scene, mind, recipe, recipe.seed, "")
     return {name: measures[name] for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}
+
+
+def figures(run: Run, lang: str) -> dict[str, Any]:
+    """See `figures.figures`."""
+    from phantastic.systems.scan import figures
+
+    return figures.figures(run, lang)
+
+
+def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+    """See `apply.apply`."""
+    from phantastic.systems.scan import apply
+
+    return apply.apply(run, request, lang)

@@ -2,7 +2,8 @@
 
 The paper trains in HSV, where a surface's colour is a quantity that light and shade leave alone. As an angle the hue
 would jump at red, and a code that must be smooth cannot; as (S cos H, S sin H) it does not. So a pixel is
-(S cos H, S sin H, V), the first two shifted and scaled to [0, 1].
+(S cos H, S sin H, V), the first two shifted and scaled to [0, 1]. CHROMA is that scale: the more weight brightness has
+beside hue, the more an object's shape is seen by its brightness, which does not depend on its and the wall's colour.
 """
 
 import numpy as np
@@ -13,21 +14,24 @@ from phantastic.randomness import numpy_generator
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.world import rooms
 
+CHROMA = 0.3
 CHUNK = 4096
+# Which of the sixteen colours a recipe with fewer takes: the commonest names, spread round the circle.
+PALETTES = {2: (0, 10), 4: (0, 3, 5, 10), 8: (0, 1, 3, 5, 7, 10, 12, 14), 16: tuple(range(16))}
 
 
 class Rooms:
-    """Rooms in ``colours`` of the sixteen colours, evenly spread, at ``size`` pixels."""
+    """Rooms in ``colours`` of the sixteen colours (2, 4, 8 or 16) at ``size`` pixels."""
 
     def __init__(self, size: int, colours: int):
         self.size = size
-        self.stride = rooms.SIZES[1] // colours
+        self.palette = np.array(PALETTES[colours])
         self.vocabulary = Vocabulary((rooms.SIZES[0], colours, colours, colours))
 
     def render(self, factors: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """RGB images with random nuisance, uint8[n, size, size, 3]."""
-        in_palette = factors * np.array([1, self.stride, self.stride, self.stride])
-        return rooms.render(in_palette, rooms.draw_nuisance(len(factors), generator), self.size)
+        shown = np.column_stack([factors[:, 0], self.palette[factors[:, 1:]]])
+        return rooms.render(shown, rooms.draw_nuisance(len(factors), generator), self.size)
 
     def observe(self, factors: np.ndarray, generator: np.random.Generator) -> Tensor:
         """Images as SCAN sees them, with random nuisance, uint8[n, 3, size, size] in channels_last."""
@@ -67,13 +71,13 @@ def to_cone(images: np.ndarray) -> np.ndarray:
         [value == red, value == green], [(green - blue) / safe, (blue - red) / safe + 2], (red - green) / safe + 4
     )
     hue, saturation = sextant * (np.pi / 3), chroma / np.where(value == 0, 1, value)
-    cone = [0.5 + 0.5 * saturation * np.cos(hue), 0.5 + 0.5 * saturation * np.sin(hue), value]
+    cone = [0.5 + CHROMA * saturation * np.cos(hue), 0.5 + CHROMA * saturation * np.sin(hue), value]
     return (np.stack(cone, axis=-1) * 255).round().astype(np.uint8)
 
 
 def to_rgb(cone: np.ndarray) -> np.ndarray:
     """(S cos H, S sin H, V) floats [..., 3] in [0, 1] -> RGB uint8[..., 3]; what lies outside the cone is clipped."""
-    x, y = 2 * cone[..., 0] - 1, 2 * cone[..., 1] - 1
+    x, y = (cone[..., 0] - 0.5) / CHROMA, (cone[..., 1] - 0.5) / CHROMA
     value = np.clip(cone[..., 2], 0, 1)
     sextant, saturation = np.arctan2(y, x) * (3 / np.pi) % 6, np.minimum(np.hypot(x, y), 1)
     away = [np.abs((sextant - primary + 3) % 6 - 3) for primary in (0, 2, 4)]  # from red, green and blue, round the circle

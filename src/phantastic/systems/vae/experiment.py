@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -40,6 +40,7 @@ PUBLISHED = {
     ("vae", 1): (71.01, 33.67), ("vae", 2): (38.56, 26.64), ("beta", 1): (87.90, 20.71), ("beta", 2): (64.42, 15.04),
 }  # fmt: skip
 AT_ONCE = 512  # images in a pass without gradients
+Member = VAE | DenoisingAutoencoder
 
 
 # --- training
@@ -86,7 +87,8 @@ def losses(
     device: torch.device,
 ) -> Callable[[int], Mapping[str, Tensor]]:  # fmt: skip
     """The objective as a function of the step; batches and noise are the same for every member."""
-    model, batches = modules[objective], Batches(data, recipe.batch, seed, "shuffle", device)
+    model: Any = modules[objective]
+    batches = Batches(data, recipe.batch, seed, "shuffle", device)
     others = Batches(data, recipe.batch, seed, "shuffle/others", device)
 
     def noise(step: int) -> torch.Generator:
@@ -110,9 +112,14 @@ def losses(
             return lambda step: denoising(model, batches(step), noise(step))
 
 
-def fit(run: Run, objective: str, seed: int, data: dsprites.DSprites) -> nn.Module:
+def recipe_of(run: Run) -> FamilyRecipe:
+    assert isinstance(run.recipe, FamilyRecipe)
+    return run.recipe
+
+
+def fit(run: Run, objective: str, seed: int, data: dsprites.DSprites) -> Member:
     """The member, trained (or loaded, where that was done before)."""
-    recipe = run.recipe
+    recipe = recipe_of(run)
     modules = {name: module.to(run.device) for name, module in build(recipe, objective, seed).items()}
     optimisers = {"loss": torch.optim.Adam(modules[objective].parameters(), recipe.learning_rate, fused=True)}
     if objective == "factor":  # momentum as in Kim & Mnih (2018, appendix A)
@@ -121,7 +128,8 @@ def fit(run: Run, objective: str, seed: int, data: dsprites.DSprites) -> nn.Modu
         )
     per_step = losses(recipe, objective, seed, modules, data, run.device)
     train(run, f"seed{seed}/{objective}", modules, optimisers, per_step, steps=recipe.steps)
-    return modules[objective]
+    model: Any = modules[objective]
+    return model
 
 
 # --- measures
@@ -196,13 +204,11 @@ def over_items(
     return resampled(statistic(items), [statistic(items[rows]) for rows in chosen])
 
 
-def measured(
-    recipe: FamilyRecipe, objective: str, model: nn.Module, seed: int, device: torch.device
-) -> dict[str, Measure]:
+def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.device) -> dict[str, Measure]:
     """Everything measured on one trained member."""
     factors, images = test_images(recipe.sample, seed)
     batch, generator = as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
-    if objective == "denoising":
+    if isinstance(model, DenoisingAutoencoder):
         return {"reconstruction": over_items(restored(model, batch, seed), generator, mean)}
     found = coded(model, batch, seed)
     means, codes = found.q.mean.double().numpy(), found.codes.double().numpy()
@@ -243,7 +249,7 @@ def mean(values: np.ndarray) -> float:
 
 def from_curve(run: Run, objective: str, seed: int) -> dict[str, float]:
     """The training curve's mean over each published epoch, how far it is from the published mean, and C's from C."""
-    recipe, points = run.recipe, run.curve(f"seed{seed}/{objective}")
+    recipe, points = recipe_of(run), run.curve(f"seed{seed}/{objective}")
     found = {}
     if recipe.images == dsprites.IMAGES and recipe.batch == 64:
         for epoch in range(1, min(2, recipe.steps // EPOCH) + 1):
@@ -266,7 +272,7 @@ def from_curve(run: Run, objective: str, seed: int) -> dict[str, float]:
 
 def run(run: Run) -> None:
     """Train every member with every seed, then measure it."""
-    recipe, found = run.recipe, {}
+    recipe, found = recipe_of(run), {}
     seeds = range(recipe.seed, recipe.seed + recipe.seeds)
     data = dataset(recipe.images, recipe.seed)
     for seed in seeds:
@@ -274,7 +280,7 @@ def run(run: Run) -> None:
             model = fit(run, objective, seed, data)
             kept = run.once(
                 f"seed{seed}/{objective}",
-                lambda: measured(recipe, objective, model, seed, run.device),  # noqa: B023 - called at once
+                lambda: measured(recipe, model, seed, run.device),  # noqa: B023 - called at once
             )
             curve = {name: Measure(value, [value]) for name, value in from_curve(run, objective, seed).items()}
             found[seed, objective] = msgspec.convert(kept, dict[str, Measure]) | curve
@@ -289,10 +295,10 @@ def run(run: Run) -> None:
 
 def models(run: Run) -> dict[str, nn.Module]:
     """The trained members of the first seed by objective, in evaluation mode."""
-    found = {}
-    for objective in run.recipe.objectives:
-        modules = build(run.recipe, objective, run.recipe.seed)
-        run.load(f"seed{run.recipe.seed}/{objective}", modules)
+    recipe, found = recipe_of(run), {}
+    for objective in recipe.objectives:
+        modules = build(recipe, objective, recipe.seed)
+        run.load(f"seed{recipe.seed}/{objective}", modules)
         found[objective] = modules[objective].to(run.device)
     return found
 
@@ -319,13 +325,13 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     factors, images = test_images(256, run.recipe.seed)
     batch, found = as_batch(images, run.device), {}
     for objective, model in models.items():
-        if objective == "denoising":
+        if isinstance(model, DenoisingAutoencoder):
             found[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
-            continue
-        result = coded(model, batch, 0)
-        found[f"{objective}.reconstruction"] = mean(result.reconstruction)
-        found[f"{objective}.kl"] = mean(result.kl)
-        found[f"{objective}.mig"] = measure.mig(result.q.mean.numpy(), factors)
+        elif isinstance(model, VAE):
+            result = coded(model, batch, 0)
+            found[f"{objective}.reconstruction"] = mean(result.reconstruction)
+            found[f"{objective}.kl"] = mean(result.kl)
+            found[f"{objective}.mig"] = measure.mig(result.q.mean.numpy(), factors)
     return found
 
 
@@ -336,9 +342,9 @@ def apply(run: Run, request: Mapping[str, str], lang: str) -> list[str]:
     members = models(run)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, run.recipe.latent + 1))])
+    writer.writerow(["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, recipe_of(run).latent + 1))])
     for objective, model in members.items():
-        if objective != "denoising":
+        if isinstance(model, VAE):
             found = coded(model, batch, 0)
             for row, name in enumerate(seen.names):
                 codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]

@@ -14,7 +14,7 @@ from phantastic.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.recipe import Text
 from phantastic.run import Run
 from phantastic.systems.vae import divergence as kl
-from phantastic.systems.vae.divergence import Fit
+from phantastic.systems.vae.divergence import Direction, Fit
 from phantastic.systems.vae.mean_field import fit_covariance, mean_field
 from phantastic.systems.vae.study import DivergenceRecipe
 
@@ -24,8 +24,9 @@ UNLOCKED = Fit(0, 2.0470, 0.2265)
 CROSSING = 2.8
 STARTS = (-1.5, -0.75, -0.2, 0.0, 0.2, 0.75, 1.5)  # means that descent starts from, in half distances; the sd is 1
 DISTANCES = np.linspace(1, 4, 31)
-SHOWN = 60  # points of a descent that are kept
-FORWARD_NAME, REVERSE_NAME = Text("forward, KL(p‖q)", "順方向 KL(p‖q)"), Text("reverse, KL(q‖p)", "逆方向 KL(q‖p)")
+SHOWN = 150  # steps of a descent that are drawn; it has arrived by then
+DIRECTIONS: tuple[Direction, Direction] = "forward", "reverse"
+FORWARD_NAME, REVERSE_NAME = Text("forward, KL(p||q)", "順方向 KL(p||q)"), Text("reverse, KL(q||p)", "逆方向 KL(q||p)")
 
 
 class TwoModes(msgspec.Struct):
@@ -43,13 +44,13 @@ class TwoModes(msgspec.Struct):
 def two_modes(recipe: DivergenceRecipe) -> TwoModes:
     """The optima in both directions, by quadrature and by descent from several starts, with the path of the means."""
     p, starts = kl.two_modes(recipe.half_distance), [(share * recipe.half_distance, 1.0) for share in STARTS]
-    forward, reverse = (kl.optima(p, kl.by_quadrature(p, direction)) for direction in ("forward", "reverse"))
-    down = kl.descend(kl.forward_kl(p), starts, recipe.steps), kl.descend(kl.reverse_kl(p), starts, recipe.steps)
-    kept = np.unique(np.linspace(0, recipe.steps, SHOWN).astype(int))
-    paths = [descent.path[kept, :, 0].tolist() for descent in down]
+    forward, reverse = kl.optima(p, kl.by_quadrature(p, "forward")), kl.optima(p, kl.by_quadrature(p, "reverse"))
+    down, away = (kl.descend(objective, starts, recipe.steps) for objective in (kl.forward_kl(p), kl.reverse_kl(p)))
     middle = min(reverse, key=lambda fit: abs(fit.mean))
     curvature = kl.curvature_in_mean(kl.reverse_kl(p), 0.0, middle.sd)
-    return TwoModes(list(forward), list(reverse), list(down[0].fits), list(down[1].fits), *paths, curvature)
+    forward_path, reverse_path = (descent.path[: SHOWN + 1, :, 0].tolist() for descent in (down, away))
+    ends = list(down.fits), list(away.fits)
+    return TwoModes(list(forward), list(reverse), *ends, forward_path, reverse_path, curvature)
 
 
 def followed() -> list[tuple[float, list[Fit]]]:
@@ -66,9 +67,14 @@ def off(fits: Sequence[Fit], truth: Fit) -> float:
     return max(abs(abs(value) - wanted) for fit in fits for value, wanted in zip(fit, truth, strict=True))
 
 
+def recipe_of(run: Run) -> DivergenceRecipe:
+    assert isinstance(run.recipe, DivergenceRecipe)
+    return run.recipe
+
+
 def run(run: Run) -> None:
     """Fit by descent and by quadrature, follow the optima while the modes move apart, and fit a correlation."""
-    recipe = run.recipe
+    recipe = recipe_of(run)
     found = msgspec.convert(run.once("two-modes", lambda: two_modes(recipe)), TwoModes)
     run.once("distances", followed)
     crossing = run.once("crossing", kl.crossing)
@@ -101,7 +107,7 @@ def correlated(recipe: DivergenceRecipe) -> torch.Tensor:
 def covariances(recipe: DivergenceRecipe) -> dict[str, float]:
     """The variances a factorised Gaussian takes by descent, how far off the closed form, and what a full one leaves."""
     p, measures = correlated(recipe), {}
-    for direction in ("forward", "reverse"):
+    for direction in DIRECTIONS:
         fitted, exact = fit_covariance(p, direction, "factorised"), mean_field(p, direction)
         measures[f"mean_field.{direction}.variance"] = float(fitted.covariance[0, 0])
         measures[f"mean_field.{direction}.kl"] = fitted.divergence
@@ -117,7 +123,7 @@ def models(run: Run) -> dict[str, nn.Module]:
 
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
     """The divergence at either optimum, in nats; no lesion reaches it."""
-    p = kl.two_modes(run.recipe.half_distance)
+    p = kl.two_modes(recipe_of(run).half_distance)
     lowest = kl.optima(p, kl.by_quadrature(p, "reverse"))[0]
     return {"forward.kl": kl.moment_match(p).divergence, "reverse.kl": lowest.divergence}
 
@@ -127,12 +133,13 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
 
 def figures(run: Run, lang: str) -> dict[str, Figure]:
     """The two fits and how descent gets there, the optima by distance, mean field against full covariance."""
-    found = msgspec.convert(run.once("two-modes", lambda: two_modes(run.recipe)), TwoModes)
+    recipe = recipe_of(run)
+    found = msgspec.convert(run.once("two-modes", lambda: two_modes(recipe)), TwoModes)
     distances = msgspec.convert(run.once("distances", followed), list[tuple[float, list[Fit]]])
     return {
-        "two-modes": fits_and_descent(run.recipe, found, lang),
+        "two-modes": fits_and_descent(recipe, found, lang),
         "distance": by_distance(distances, run.once("crossing", kl.crossing), lang),
-        "mean-field": ellipses(run.recipe, lang),
+        "mean-field": ellipses(recipe, lang),
     }
 
 
@@ -162,11 +169,10 @@ def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes, lang: str) -> Fi
             x=across, y=height, color=colour, strokeDash=dash, detail="fit:N"
         ),
     ).properties(width=340, height=230)  # fmt: skip
-    steps = np.unique(np.linspace(0, recipe.steps, SHOWN).astype(int)).tolist()
     paths = [
         {"step": step, "mean": value, "q": name, "start": start}
         for name, path in ((forward, found.forward_path), (reverse, found.reverse_path))
-        for step, means in zip(steps, path, strict=True)
+        for step, means in enumerate(path)
         for start, value in enumerate(means)
     ]
     descents = alt.Chart(alt.Data(values=paths)).mark_line(strokeWidth=1.5).encode(
@@ -196,7 +202,7 @@ def by_distance(distances: Sequence[tuple[float, Sequence[Fit]]], crossing: floa
     ]
     ends = [{"m": m, "mean": sign * m, "side": sign} for m in (DISTANCES[0], DISTANCES[-1]) for sign in (-1, 1)]
     across = Text("half the distance between the modes", "峰の間隔の半分")(lang)
-    x = alt.X("m:Q", title=across, scale=alt.Scale(zero=False))
+    x = alt.X("m:Q", title=across, scale=alt.Scale(domain=[float(end) for end in DISTANCES[[0, -1]]]))
     y = alt.Y("mean:Q", title=Text("mean of the reverse fit", "逆方向 KL の最適解の平均")(lang))
     colours = alt.Scale(domain=[kind(lang, True), kind(lang, False)], range=[VERMILION, ORANGE])
     dots = alt.Chart(alt.Data(values=points)).mark_point(filled=True, opacity=1, size=40).encode(
@@ -221,7 +227,7 @@ def ellipses(recipe: DivergenceRecipe, lang: str) -> Figure:
     target = Text("target", "目標の分布")
     full = Text("full covariance, either direction", "共分散の制限なし(両方向とも)")
     fields = [(Text(f"mean field, {name.en}", f"平均場近似、{name.ja}"), direction)
-              for name, direction in ((FORWARD_NAME, "forward"), (REVERSE_NAME, "reverse"))]  # fmt: skip
+              for name, direction in zip((FORWARD_NAME, REVERSE_NAME), DIRECTIONS, strict=True)]  # fmt: skip
     drawn = [(target, p), *((name, mean_field(p, direction).covariance) for name, direction in fields)]
     drawn.append((full, fit_covariance(p, "reverse", "full").covariance))
     angle = torch.linspace(0, 2 * pi, 121, dtype=torch.float64)
@@ -234,7 +240,7 @@ def ellipses(recipe: DivergenceRecipe, lang: str) -> Figure:
     names = [name(lang) for name, _ in drawn]
     axis = alt.Scale(domain=[-2.4, 2.4])
     chart = alt.Chart(alt.Data(values=points)).mark_line(clip=True).encode(
-        x=alt.X("x:Q", title="z₁", scale=axis), y=alt.Y("y:Q", title="z₂", scale=axis), order="order:Q",
+        x=alt.X("x:Q", title="z1", scale=axis), y=alt.Y("y:Q", title="z2", scale=axis), order="order:Q",
         color=alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLACK, BLUE, VERMILION, ORANGE]),
                         legend=alt.Legend(labelLimit=300)),
         strokeDash=alt.StrokeDash("which:N", title=None, legend=None,

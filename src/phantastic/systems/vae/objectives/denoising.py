@@ -1,13 +1,14 @@
 """The denoising autoencoder: restore an image from a damaged copy (Vincent et al. 2008)."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """What the objective needs of a model."""
 

@@ -8,7 +8,7 @@ The third is tractable only where the posterior is, as in `LinearVAE`. p(z) is N
 """
 
 from math import log, pi
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from torch import Tensor
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
 
 
+@runtime_checkable
 class LatentVariableModel(Protocol):
     """What an objective needs of a model."""
 

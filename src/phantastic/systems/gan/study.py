@@ -1,0 +1,79 @@
+"""The study `gan`: a generative adversarial network beside a VAE, on the same data with the same budget."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+from phantastic.systems.vae.study import KINGMA
+
+GOODFELLOW = Paper(
+    "goodfellow2014", "Goodfellow, I. J. and Pouget-Abadie, J. and Mirza, M. and Xu, B. and Warde-Farley, D. and "
+    "Ozair, S. and Courville, A. and Bengio, Y.", 2014, "Generative adversarial nets",
+    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1406.2661",
+)  # fmt: skip
+RADFORD = Paper(
+    "radford2016", "Radford, A. and Metz, L. and Chintala, S.", 2016,
+    "Unsupervised representation learning with deep convolutional generative adversarial networks",
+    "International Conference on Learning Representations", "https://arxiv.org/abs/1511.06434",
+)  # fmt: skip
+VEEGAN = Paper(
+    "srivastava2017", "Srivastava, A. and Valkov, L. and Russell, C. and Gutmann, M. U. and Sutton, C.", 2017,
+    "VEEGAN: Reducing mode collapse in GANs using implicit variational learning",
+    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1705.07761",
+)  # fmt: skip
+PACGAN = Paper(
+    "lin2018", "Lin, Z. and Khetan, A. and Fanti, G. and Oh, S.", 2018,
+    "PacGAN: The power of two samples in generative adversarial networks",
+    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1712.04086",
+)  # fmt: skip
+
+
+class GameRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A GAN and a VAE on points of two mixtures and on dSprites."""
+
+    point_steps: Annotated[int, about("training steps on points", "点データでの学習ステップ数", ge=1, le=10**7)] = 4_000
+    point_batch: Annotated[int, about("points in a batch", "ミニバッチの点数", ge=2, le=10_000)] = 256
+    point_rate: Annotated[
+        float, about("Adam's step size on points", "点データでの Adam の学習率", symbol="η", gt=0, le=1)
+    ] = 1e-3
+    images: Annotated[
+        int,
+        about("images to learn from; 737280 is all of dSprites", "学習画像の枚数。737280 で dSprites 全体",
+              ge=256, le=737_280),
+    ] = 737_280  # fmt: skip
+    image_steps: Annotated[int, about("training steps on images", "画像での学習ステップ数", ge=1, le=10**7)] = 1_000
+    batch: Annotated[int, about("images in a batch", "ミニバッチの画像数", ge=2, le=256)] = 64
+    image_rate: Annotated[
+        float, about("Adam's step size on images", "画像での Adam の学習率", symbol="η", gt=0, le=1)
+    ] = 2e-4
+    latent: Annotated[
+        int,
+        about("width of the VAE's code and of the GAN's noise, for images",
+              "画像での VAE の潜在変数と GAN の雑音の次元", ge=1, le=512),
+    ] = 10  # fmt: skip
+    sample: Annotated[
+        int, about("samples that are measured", "評価する標本の数", ge=100, le=100_000)
+    ] = 2_500  # fmt: skip
+
+
+STUDY = Study(
+    name="gan",
+    title=Text("A GAN beside a VAE", "GAN と VAE の比較"),
+    lecture=Text(
+        "Generative models: what is learned by fooling a judge, and what by explaining the data",
+        "生成モデル:審判を欺くことで学ぶモデルと、データを説明することで学ぶモデル",
+    ),
+    papers=(GOODFELLOW, KINGMA, RADFORD, VEEGAN, PACGAN),
+    recipe=GameRecipe,
+    presets={
+        "tiny": GameRecipe(point_steps=20, point_batch=32, images=512, image_steps=4, batch=8, latent=4, sample=100),
+        "quick": GameRecipe(),
+        "full": GameRecipe(point_steps=20_000, image_steps=10_000, precision="bfloat16", seeds=3),
+        "paper": GameRecipe(
+            point_steps=400_000, point_batch=100, point_rate=1e-4, image_steps=200_000, seeds=10
+        ),
+    },
+    minutes={},
+    experiment="phantastic.systems.gan.experiment",
+)  # fmt: skip
+STUDIES = (STUDY,)

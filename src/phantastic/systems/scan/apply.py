@@ -1,0 +1,74 @@
+"""Putting a trained SCAN to use: imagine a phrase, or put an image into words."""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phantastic.data.folders import picture
+from phantastic.errors import Refused
+from phantastic.figure import Figure, image_grid, write
+from phantastic.recipe import Text
+from phantastic.run import Run
+from phantastic.systems.scan.concepts import OPEN
+from phantastic.systems.scan.experiment import grounded, models
+from phantastic.systems.scan.figures import enlarged, imagine
+from phantastic.systems.scan.language import Lexicon
+from phantastic.systems.scan.rooms import Rooms, as_observed
+from phantastic.systems.scan.symbolic import perceive
+
+LEVELS = (Text("anything", "何でも"), Text("superordinate", "上位"), Text("basic", "基本"), Text("basic", "基本"),
+          Text("subordinate", "下位"))  # fmt: skip
+
+
+def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+    """``say``: images imagined for a phrase; ``look``: the concepts of an image; both: the image as first operand."""
+    recipe: Any = run.recipe
+    rooms = Rooms(recipe.size, recipe.colours)
+    lexicon = Lexicon(rooms.palette)
+    say, look = request.get("say"), request.get("look")
+    if say is None and look is None:
+        raise Refused('apply scan: give --say "red suitcase, blue wall" or --look FILE.png, or both')
+    open_operand = say is not None and lexicon.parse_operation(say)[0] is not None and lexicon.parse_operation(say)[1] is None
+    if open_operand and look is None:
+        raise Refused(f"'{say}' lacks its first operand; write it, or give an image by --look FILE.png")
+    seen = as_observed(picture(look, recipe.size)[None]) if look is not None else None
+    trained = models(run)
+    mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
+    lines = []
+    if seen is not None and not open_operand:
+        with torch.no_grad():
+            logits = mind.symbols(perceive(mind.vae, seen).mean)[0]
+        lines += put_into_words(logits, rooms, lexicon, lang)
+    if say is not None:
+        images, label = imagine(mind, trained["operators"], lexicon, rooms, say, 16, recipe.seed, lang, seen)
+        target = Path(request.get("to", str(run.folder / "imagined.png")))
+        if target.suffix.lower() != ".png":
+            raise Refused(f"--to {target}: images are written as .png")
+        grid = images.reshape(2, 8, *images.shape[1:])
+        write(Figure(label, image_grid(grid, scale=enlarged(recipe.size))), target.with_suffix(""))
+        lines.append(f"{label}: {target}")
+    return lines
+
+
+def put_into_words(logits: Tensor, rooms: Rooms, lexicon: Lexicon, lang: str) -> list[str]:
+    """The concepts of an image at every level of the hierarchy, each with its probability.
+
+    A factor's values share out its block of p(y|z) by a softmax; a concept's probability is the product over what it names.
+    """
+    shares = [torch.softmax(logits[block], 0).cpu().numpy() for block in rooms.vocabulary.blocks]
+    best = [int(share.argmax()) for share in shares]
+    lines = []
+    for level in range(len(best), 0, -1):
+        lines.append(f"{LEVELS[level](lang)} ({level})")
+        found = []
+        for named in combinations(range(len(best)), level):
+            concept = np.full(len(best), OPEN)
+            for factor in named:
+                concept[factor] = best[factor]
+            found.append((float(np.prod([shares[f][best[f]] for f in named])), lexicon.describe(concept, lang)))
+        lines += [f"  {probability:.2f}  {words}" for probability, words in sorted(found, reverse=True)]
+    return lines
