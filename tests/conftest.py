@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,9 @@ Invoke = Callable[..., Result]
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch):
     """The toy is the only study there is."""
-    import phantastic.study
     from toys.study import TOY
+
+    import phantastic.study
 
     monkeypatch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
     return TOY
@@ -54,27 +55,28 @@ def phantastic(toy, home: Path) -> Invoke:
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three runs of the toy in runs/: finished, finished with three seeds, and stopped half way."""
-    import phantastic.study
-    from phantastic.errors import Stopped
-    from phantastic.run import Run
     from toys import experiment
     from toys.study import TOY, ToyRecipe
 
+    import phantastic.study
+    from phantastic.errors import Stopped
+    from phantastic.run import Run
+
     root = tmp_path_factory.mktemp("shelf")
-    recipes = {"one": ("tiny", ToyRecipe(steps=30, threads=1)), "three": ("quick", ToyRecipe(steps=25, seeds=3, threads=1))}
+    one, three = ToyRecipe(steps=30, threads=1), ToyRecipe(steps=25, seeds=3, threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
         from phantastic import report
 
-        for name, (preset, recipe) in recipes.items():
+        for name, preset, recipe in (("one", "tiny", one), ("three", "quick", three)):
             run = Run.create(TOY, recipe, preset, root / "runs", name)
             experiment.run(run)
             run.finish()
             report.publish(run, "en")
             run.close()
-        run = Run.create(TOY, recipes["one"][1], "tiny", root / "runs", "half")
+        run = Run.create(TOY, one, "tiny", root / "runs", "half")
 
         def stop(stage: str, *_: object) -> None:
             if stage == "mirror":
@@ -84,7 +86,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         with pytest.raises(Stopped):
             experiment.run(run)
         run.close()
-    yield root
+    return root
 
 
 @pytest.fixture

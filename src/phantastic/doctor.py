@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -40,7 +41,7 @@ def libraries() -> Check:
     """The versions of the libraries that phantastic declares."""
     found, missing = [], []
     for requirement in requires("phantastic") or []:
-        name = requirement.split(";")[0].rstrip("0123456789.,<>=!~ ")
+        name = re.split(r"[^\w.-]", requirement)[0]
         try:
             if "extra ==" not in requirement:
                 found.append(f"{name} {version(name)}")

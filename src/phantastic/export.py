@@ -82,7 +82,7 @@ def notebook(study: Study, lang: str) -> nbformat.NotebookNode:
         new_markdown_cell(f"## {word['figures']}"),
         new_code_cell(
             f'for name, figure in experiment.figures(run, "{lang}").items():\n'
-            "    print(figure.caption)\n    display(figure.picture)"
+            "    print(figure.caption)\n    display(figure)"
         ),
         new_code_cell("models = experiment.models(run)  # the trained networks of the first seed\nmodels"),
     ]

@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -31,6 +31,10 @@ class Figure(NamedTuple):
 
     caption: str
     picture: alt.TopLevelMixin | Image.Image
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it: without a network, and with its Japanese."""
+        return encoded(self.picture)["png"]
 
 
 @alt.theme.register("phantastic", enable=True)
@@ -55,16 +59,29 @@ def theme() -> alt.theme.ThemeConfig:
     }  # fmt: skip
 
 
-def write(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem``.svg and ``stem``.png (twice the size) of a chart, ``stem``.png of an image; the files' paths."""
-    if isinstance(figure.picture, Image.Image):
+def encoded(picture: alt.TopLevelMixin | Image.Image) -> dict[str, bytes]:
+    """A chart as ``svg`` and ``png`` (twice the size), an image as ``png``."""
+    if isinstance(picture, Image.Image):
         buffer = io.BytesIO()
-        figure.picture.save(buffer, "PNG", optimize=True)
-        outputs = {"png": buffer.getvalue()}
-    else:
-        vl_convert.register_font_directory(str(japanese_font().parent))
-        svg = vl_convert.vegalite_to_svg(figure.picture.to_dict(validate=False))  # validating data takes seconds
-        outputs = {"svg": outlined(svg).encode(), "png": vl_convert.svg_to_png(svg, scale=2)}
+        picture.save(buffer, "PNG", optimize=True)
+        return {"png": buffer.getvalue()}
+    vl_convert.register_font_directory(str(japanese_font().parent))
+    svg = vl_convert.vegalite_to_svg(printable(picture.to_dict(validate=False)))  # validating inline data takes seconds
+    return {"svg": outlined(svg).encode(), "png": vl_convert.svg_to_png(svg, scale=2)}
+
+
+def printable(specification: Any) -> Any:
+    """The specification without the letters that XML forbids: on one of them vl-convert ends the process."""
+    if isinstance(specification, str):
+        return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "\ufffd", specification)
+    if isinstance(specification, dict):
+        return {key: printable(value) for key, value in specification.items()}
+    return [printable(value) for value in specification] if isinstance(specification, list) else specification
+
+
+def write(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem``.svg and ``stem``.png of a chart, ``stem``.png of an image; the files' paths in that order."""
+    outputs = encoded(figure.picture)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in outputs]
     for path, data in zip(paths, outputs.values(), strict=True):
         files.write(path, data)

@@ -49,13 +49,13 @@ def subset(letters: frozenset[str]) -> str:
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
 
-    font = TTFont(japanese_font(), lazy=True)
     subsetter = Subsetter(Options(layout_features=[], hinting=False, name_IDs=[0, 1, 2, 13, 14]))
     subsetter.populate(text="".join(letters))
-    subsetter.subset(font)
-    font.flavor = "woff"
     buffer = io.BytesIO()
-    font.save(buffer, reorderTables=None)
+    with TTFont(japanese_font(), lazy=True) as font:
+        subsetter.subset(font)
+        font.flavor = "woff"
+        font.save(buffer, reorderTables=None)
     data = base64.b64encode(buffer.getvalue()).decode()
     letters_in = ",".join(f"U+{ord(letter):X}" for letter in sorted(letters))
     source = f"src:url(data:font/woff;base64,{data}) format('woff')"
@@ -81,7 +81,7 @@ def glyphs() -> tuple[Mapping[str, Any], dict[str, str], int]:
     """The font's outlines, its glyph names by letter and its units per em."""
     from fontTools.ttLib import TTFont
 
-    font: Any = TTFont(japanese_font(), lazy=True)
+    font: Any = TTFont(io.BytesIO(japanese_font().read_bytes()), lazy=True)
     return font.getGlyphSet(), {chr(code): name for code, name in font.getBestCmap().items()}, font["head"].unitsPerEm
 
 

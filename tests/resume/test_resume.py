@@ -272,9 +272,7 @@ def test_damage_is_named_and_nothing_is_overwritten(forks: Forks, damaged: Path,
     assert content(damaged) == before
 
 
-def test_a_torn_last_line_of_the_log_is_forgotten(
-    forks: Forks, undisturbed: dict[str, str], damaged: Path
-) -> None:
+def test_a_torn_last_line_of_the_log_is_forgotten(forks: Forks, undisturbed: dict[str, str], damaged: Path) -> None:
     with open(damaged / "metrics.jsonl", "a") as file:
         file.write('{"stage": "mirror", "ste')
     finish(forks, damaged.parents[2])

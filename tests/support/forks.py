@@ -96,9 +96,9 @@ def child(request: dict[str, Any]) -> None:
 def serve() -> None:
     sys.path.insert(0, str(Path(__file__).parent))
     os.environ |= {"OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
-    import phantastic.conduct
-    import toys.experiment  # noqa: F401
     import torch
+
+    import phantastic.conduct  # noqa: F401
 
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])  # the first optimiser imports 800 modules
 

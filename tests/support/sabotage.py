@@ -70,7 +70,7 @@ def die(moment: int) -> None:
 
     from phantastic import files
 
-    files.open = lambda *arguments, **options: Torn(open(*arguments, **options))
+    files.open = lambda *arguments, **options: Torn(open(*arguments, **options))  # noqa: SIM115
     os.replace, os.fsync = mortal(os.replace), mortal(os.fsync)
     Path.unlink = mortal(Path.unlink)
 

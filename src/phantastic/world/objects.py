@@ -157,7 +157,7 @@ def hat(view: View) -> list[Surface]:
     edge = view.row(lift, b_near)
     return [
         Surface(f_top, f_bottom, f_inside & (f_top < f_bottom), up, TRIM),
-        Surface(view.row(lift + 0.22, near), foot, inside, side, TRIM),
+        Surface(view.row(lift + 0.36, near), foot, inside, side, TRIM),
         Surface(rim, foot, inside, side, OBJECT),
         Surface(top, rim + 1, inside, 0.97 * up, OBJECT),
         Surface(view.row(lift, b_far), edge, b_inside, up, OBJECT),
@@ -194,7 +194,7 @@ def ice_lolly(view: View) -> list[Surface]:
 
 def suitcase(view: View) -> list[Surface]:
     """A suitcase: a box with two straps around it and a handle on top."""
-    height, strap, half_strap = 0.84, 0.36, 0.055
+    height, strap, half_strap = 0.84, 0.32, 0.11
     up = view.lamp.shade(0, 1, 0)
     case = _box(view, 0.52, 0.28)
     top, rim, bottom = view.row(height, case.far), view.row(height, case.near), view.row(0, case.near)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import altair as alt
 import numpy as np
 import torch
+from torch import Tensor, nn
+
 from phantastic.errors import Refused
 from phantastic.figure import Figure, image_grid
 from phantastic.randomness import initialised, torch_generator
 from phantastic.run import Run
 from phantastic.train import train
-from torch import Tensor, nn
 
 
 def curve(run: Run, x: Tensor) -> Tensor:

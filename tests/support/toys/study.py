@@ -20,7 +20,9 @@ TOY = Study(
     name="toy",
     title=Text("Fitting a curve", "曲線の当てはめ"),
     lecture=Text("Lecture 0: regression", "第0回: 回帰"),
-    papers=(Paper("gauss1809", "Gauss, C. F.", 1809, "Theoria motus <corporum>", "Perthes & Besser", "https://e.org/a"),),
+    papers=(
+        Paper("gauss1809", "Gauss, C. F.", 1809, "Theoria motus <corporum>", "Perthes & Besser", "https://e.org/a"),
+    ),
     recipe=ToyRecipe,
     presets={"tiny": ToyRecipe(steps=30, threads=1), "quick": ToyRecipe(steps=200, seeds=3, threads=1)},
     minutes={"tiny": 0.02},

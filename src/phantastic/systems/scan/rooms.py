@@ -14,7 +14,7 @@ from phantastic.randomness import numpy_generator
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.world import rooms
 
-CHROMA = 0.3
+CHROMA = 0.5
 CHUNK = 4096
 # Which of the sixteen colours a recipe with fewer takes: the commonest names, spread round the circle.
 PALETTES = {2: (0, 10), 4: (0, 3, 5, 10), 8: (0, 1, 3, 5, 7, 10, 12, 14), 16: tuple(range(16))}

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal
 
+import msgspec
+
 from phantastic.recipe import Recipe, Text, about
 from phantastic.study import Paper, Study
 
@@ -90,8 +92,8 @@ TINY = ScanRecipe(
     symbol_steps=12, operator_steps=8, classifier_steps=8, test_concepts=12, test_images=240, samples=4,
     baselines=True, joint_steps=4, threads=1,
 )  # fmt: skip
-QUICK = ScanRecipe(precision="bfloat16", few=(1, 2, 5, 10))
-FULL = ScanRecipe(precision="bfloat16", seeds=3, baselines=True)
+QUICK = ScanRecipe(precision="bfloat16", beta_start=1500.0, beta=8.0, beta_anneal=0.65, visual_steps=7_000)
+FULL = msgspec.structs.replace(QUICK, colours=16, seeds=3, baselines=True, joint_steps=4_000)
 PAPER = ScanRecipe(
     size=80, colours=16, images=200_000, batch=100, denoising_steps=200_000, denoising_rate=1e-3, latent=32, beta=53.0,
     beta_start=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000, symbol_rate=1e-4, seeds=3,

@@ -226,7 +226,7 @@ def ellipses(recipe: DivergenceRecipe, lang: str) -> Figure:
     p = correlated(recipe)
     target = Text("target", "目標の分布")
     full = Text("full covariance, either direction", "共分散の制限なし(両方向とも)")
-    fields = [(Text(f"mean field, {name.en}", f"平均場近似、{name.ja}"), direction)
+    fields: list[tuple[Text, Direction]] = [(Text(f"mean field, {name.en}", f"平均場近似、{name.ja}"), direction)
               for name, direction in zip((FORWARD_NAME, REVERSE_NAME), DIRECTIONS, strict=True)]  # fmt: skip
     drawn = [(target, p), *((name, mean_field(p, direction).covariance) for name, direction in fields)]
     drawn.append((full, fit_covariance(p, "reverse", "full").covariance))

@@ -1,0 +1,163 @@
+"""The report: complete, self-contained, escaped, in both languages; and the catalogue of words."""
+
+import base64
+import io
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from fontTools.ttLib import TTFont
+
+import phantastic
+from phantastic.words import default_language, duration, words
+
+Invoke = Callable[..., Result]
+SOURCE = Path(phantastic.__file__).parent
+
+
+class Page(HTMLParser):
+    """What a page links to, embeds and says."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(params=["en", "ja"])
+def page(request: pytest.FixtureRequest, phantastic: Invoke, runs: Path) -> tuple[str, str, Page]:
+    """Language, source and parsed report of the run with three seeds."""
+    assert phantastic("resume", "toy/three", "--lang", request.param).exit_code == 0
+    html = (runs / "three/report.html").read_text()
+    return request.param, html, Page(html)
+
+
+def test_report_is_self_contained(page: tuple[str, str, Page]) -> None:
+    _, html, parsed = page
+    assert parsed.open == []
+    assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in parsed.tags}
+    assert len(parsed.all("img")) == 3  # the study's two figures and the curves
+    for image in parsed.all("img"):
+        kind, _, data = (image["src"] or "").partition(";base64,")
+        content = base64.b64decode(data, validate=True)
+        assert (kind, content[:4]) in {("data:image/svg+xml", b"<svg"), ("data:image/png", b"\x89PNG")}
+        assert image["alt"]
+    assert not re.search(r"url\((?!data:)", html)
+    assert "default-src 'none'" in str(parsed.all("meta"))
+    assert [link["href"] for link in parsed.all("a")] == ["https://e.org/a"]  # the paper
+
+
+def test_report_tells_everything(page: tuple[str, str, Page]) -> None:
+    lang, html, parsed = page
+    text = re.sub(r"\s+", " ", "".join(parsed.text))
+    assert parsed.all("html") == [{"lang": lang}]
+    for word in (
+        "error_fit", "learning_rate", "η", "1/step", "toy.perfect", "Gauss (1809), §175", "@misc{gauss1809", "torch",
+        "phantastic lesion toy/three --list", "phantastic run toy --preset quick --set steps=25",
+        "Theoria motus <corporum>", "Perthes & Besser",
+    ):  # fmt: skip
+        assert word in text, word
+    english, japanese = ("✓ holds", "× fails", "The fitted curve."), ("✓ 成立", "× 不成立", "当てはめた曲線。")
+    for word in japanese if lang == "ja" else english:
+        assert word in text
+    for word in english if lang == "ja" else japanese:
+        assert word not in text
+    assert "Belongs to another study" not in html
+    assert "別の研究の主張" not in html
+    assert "<corporum>" not in html  # escaped
+
+
+def test_report_embeds_the_glyphs_it_needs(page: tuple[str, str, Page]) -> None:
+    """Every letter that a Latin font may lack is in the embedded font, so that no reader sees boxes."""
+    _, html, parsed = page
+    data = re.search(r"data:font/woff;base64,([A-Za-z0-9+/=]+)\)", html)
+    assert data is not None
+    with TTFont(io.BytesIO(base64.b64decode(data[1]))) as font:
+        embedded = set(map(chr, font.getBestCmap()))
+    needed = {letter for letter in "".join(parsed.text) if ord(letter) >= 0x2E80 or letter == "✓"}
+    assert needed <= embedded
+    assert re.search(r"font: [^;]*?IPAexGothic", html)
+
+
+def test_ledger_and_figures_are_written_beside_the_report(page: tuple[str, str, Page], home: Path) -> None:
+    folder = home / "runs/toy/three"
+    claims = json.loads((folder / "claims.json").read_text())
+    assert [(entry["claim"]["id"], entry["verdict"]) for entry in claims] == [
+        ("toy.fits", "holds"), ("toy.perfect", "fails"), ("toy.ordered", "holds"),
+    ]  # fmt: skip
+    names = {path.name for path in (folder / "figures").iterdir()}
+    assert names == {"fit.svg", "fit.png", "ramps.png", "curves.svg", "curves.png"}
+    curves = (folder / "figures/curves.svg").read_text()
+    for word in ("fit", "mirror", "rival", "weight", ">0<", ">2<"):  # stages, scalars, seeds
+        assert word in curves
+
+
+def test_catalogue_is_complete_and_has_nothing_idle() -> None:
+    catalogue = tomllib.loads((SOURCE / "words.toml").read_text())
+    assert all(set(entry) == {"en", "ja"} and all(entry.values()) for entry in catalogue.values())
+    for key, entry in catalogue.items():
+        assert re.findall(r"\{\w+\}", entry["en"]) or not re.findall(r"\{\w+\}", entry["ja"]), key
+        assert set(re.findall(r"\{\w+\}", entry["en"])) == set(re.findall(r"\{\w+\}", entry["ja"])), key
+    sources = [*SOURCE.glob("*.py"), *(SOURCE / "templates").iterdir()]
+    text = "\n".join(path.read_text() for path in sources)
+    used = set(re.findall(r"word\[\"(\w+)\"\]|words\(lang\)\[['\"](\w+)['\"]\]|word\.(\w+)|word\['(\w+)'\]", text))
+    names = {name for groups in used for name in groups if name} | {
+        "holds",
+        "fails",
+        "untested",
+        "finished",
+        "unfinished",
+    }
+    assert names == set(catalogue)
+    for path in SOURCE.glob("*.py"):
+        if path.name not in ("words.py", "recipe.py"):
+            assert not re.search(r"[\u3040-\u30ff]", path.read_text()), f"{path} holds Japanese outside the catalogue"
+
+
+@pytest.mark.parametrize(
+    ("variables", "lang"),
+    [
+        ({"LC_ALL": "ja_JP.UTF-8"}, "ja"), ({"LANG": "ja_JP"}, "ja"), ({"LC_ALL": "", "LANG": "ja"}, "ja"),
+        ({"LC_ALL": "C", "LANG": "ja_JP.UTF-8"}, "en"), ({"LANG": "de_DE.UTF-8"}, "en"), ({"LANG": "C.UTF-8"}, "en"),
+    ],
+)  # fmt: skip
+def test_default_language(variables: dict[str, str], lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert default_language() == lang
+
+
+def test_durations() -> None:
+    assert [duration(s, "en") for s in (0.2, 59, 61, 3600, 7265)] == [
+        "0 s",
+        "59 s",
+        "1 min 1 s",
+        "1 h 0 min",
+        "2 h 1 min",
+    ]
+    assert duration(7265, "ja") == "2時間1分"
+    assert words("ja")["left"] != words("en")["left"]
