@@ -219,13 +219,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=15, help="training steps in a turn")
     parser.add_argument("--curves", type=int, metavar="STEPS", help="a multiple of ten; compare the bound instead")
+    parser.add_argument("--seeds", type=int, default=4, help="of the curves")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     data = pixels(options.channels, options.size)
     shape = f"{options.size}x{options.size}x{options.channels}"
     print(f"{shape}, batch {BATCH}, {options.threads} thread(s), torch {torch.__version__}")
     if options.curves:
-        curves(data, options.curves, seeds=4)
+        curves(data, options.curves, options.seeds)
     else:
         throughput(data, options.rounds, options.steps)
 

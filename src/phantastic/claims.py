@@ -21,7 +21,7 @@ Verdict = Literal["holds", "fails", "untested"]
 
 
 class Measure(Struct, frozen=True):
-    """A measured quantity: the mean, its values by seed and a 95% interval (absent for one value without resampling)."""
+    """A measured quantity: the mean, its values by seed, a 95% interval (absent for one value without resampling)."""
 
     value: float
     each: list[float]

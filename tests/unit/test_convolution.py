@@ -46,6 +46,16 @@ def test_its_derivatives_are_right_to_second_order(outputs):
     assert torch.autograd.gradgradcheck(layer, (small, weight, bias), fast_mode=True)
 
 
+def test_a_jacobian_goes_through_the_decoder():
+    decoder = ConvDecoder(1, 32, 4, hidden=(16,), width=4)
+    code = torch.randn(4, generator=torch_generator(0, "code"))
+    jacobian = torch.func.jacrev(lambda z: decoder(z[None])[0])(code)
+    assert jacobian.shape == (1, 32, 32, 4)
+    for latent, direction in enumerate(1e-2 * torch.eye(4)):
+        slope = (decoder((code + direction)[None]) - decoder((code - direction)[None]))[0] / 2e-2
+        torch.testing.assert_close(jacobian[..., latent], slope, atol=2e-3, rtol=0)
+
+
 @pytest.mark.parametrize("outputs", [1, 3, 8])
 def test_autocast_gives_bfloat16_and_gradients_in_float32(outputs):
     ours, stock, x = pair(outputs, torch.float32, torch.channels_last)

@@ -4,19 +4,17 @@ import base64
 import io
 import json
 import re
+import shutil
 import tomllib
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from fontTools.ttLib import TTFont
 
 import phantastic
 from phantastic.words import default_language, duration, words
 
-Invoke = Callable[..., Result]
 SOURCE = Path(phantastic.__file__).parent
 
 
@@ -46,16 +44,28 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-@pytest.fixture(params=["en", "ja"])
-def page(request: pytest.FixtureRequest, phantastic: Invoke, runs: Path) -> tuple[str, str, Page]:
-    """Language, source and parsed report of the run with three seeds."""
-    assert phantastic("resume", "toy/three", "--lang", request.param).exit_code == 0
-    html = (runs / "three/report.html").read_text()
-    return request.param, html, Page(html)
+@pytest.fixture(scope="module", params=["en", "ja"])
+def page(
+    request: pytest.FixtureRequest, shelf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Page]:
+    """Language, folder and parsed report of the run with three seeds."""
+    from toys.study import TOY
+
+    import phantastic.study
+    from phantastic import report
+    from phantastic.run import Run
+
+    folder = tmp_path_factory.mktemp("report") / "three"
+    shutil.copytree(shelf / "runs/toy/three", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
+        report.publish(Run.open(folder), request.param)
+    return request.param, folder, Page((folder / "report.html").read_text())
 
 
-def test_report_is_self_contained(page: tuple[str, str, Page]) -> None:
-    _, html, parsed = page
+def test_report_is_self_contained(page: tuple[str, Path, Page]) -> None:
+    _, folder, parsed = page
+    html = (folder / "report.html").read_text()
     assert parsed.open == []
     assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in parsed.tags}
     assert len(parsed.all("img")) == 3  # the study's two figures and the curves
@@ -69,8 +79,9 @@ def test_report_is_self_contained(page: tuple[str, str, Page]) -> None:
     assert [link["href"] for link in parsed.all("a")] == ["https://e.org/a"]  # the paper
 
 
-def test_report_tells_everything(page: tuple[str, str, Page]) -> None:
-    lang, html, parsed = page
+def test_report_tells_everything(page: tuple[str, Path, Page]) -> None:
+    lang, folder, parsed = page
+    html = (folder / "report.html").read_text()
     text = re.sub(r"\s+", " ", "".join(parsed.text))
     assert parsed.all("html") == [{"lang": lang}]
     for word in (
@@ -89,9 +100,10 @@ def test_report_tells_everything(page: tuple[str, str, Page]) -> None:
     assert "<corporum>" not in html  # escaped
 
 
-def test_report_embeds_the_glyphs_it_needs(page: tuple[str, str, Page]) -> None:
+def test_report_embeds_the_glyphs_it_needs(page: tuple[str, Path, Page]) -> None:
     """Every letter that a Latin font may lack is in the embedded font, so that no reader sees boxes."""
-    _, html, parsed = page
+    _, folder, parsed = page
+    html = (folder / "report.html").read_text()
     data = re.search(r"data:font/woff;base64,([A-Za-z0-9+/=]+)\)", html)
     assert data is not None
     with TTFont(io.BytesIO(base64.b64decode(data[1]))) as font:
@@ -101,8 +113,8 @@ def test_report_embeds_the_glyphs_it_needs(page: tuple[str, str, Page]) -> None:
     assert re.search(r"font: [^;]*?IPAexGothic", html)
 
 
-def test_ledger_and_figures_are_written_beside_the_report(page: tuple[str, str, Page], home: Path) -> None:
-    folder = home / "runs/toy/three"
+def test_ledger_and_figures_are_written_beside_the_report(page: tuple[str, Path, Page]) -> None:
+    _, folder, _ = page
     claims = json.loads((folder / "claims.json").read_text())
     assert [(entry["claim"]["id"], entry["verdict"]) for entry in claims] == [
         ("toy.fits", "holds"), ("toy.perfect", "fails"), ("toy.ordered", "holds"),
@@ -120,17 +132,10 @@ def test_catalogue_is_complete_and_has_nothing_idle() -> None:
     for key, entry in catalogue.items():
         assert re.findall(r"\{\w+\}", entry["en"]) or not re.findall(r"\{\w+\}", entry["ja"]), key
         assert set(re.findall(r"\{\w+\}", entry["en"])) == set(re.findall(r"\{\w+\}", entry["ja"])), key
-    sources = [*SOURCE.glob("*.py"), *(SOURCE / "templates").iterdir()]
-    text = "\n".join(path.read_text() for path in sources)
-    used = set(re.findall(r"word\[\"(\w+)\"\]|words\(lang\)\[['\"](\w+)['\"]\]|word\.(\w+)|word\['(\w+)'\]", text))
-    names = {name for groups in used for name in groups if name} | {
-        "holds",
-        "fails",
-        "untested",
-        "finished",
-        "unfinished",
-    }
-    assert names == set(catalogue)
+    code = "\n".join(path.read_text() for path in SOURCE.glob("*.py"))
+    templates = "\n".join(path.read_text() for path in (SOURCE / "templates").iterdir())
+    used = re.findall(r"word(?:s\(lang\))?\[['\"](\w+)['\"]\]", code) + re.findall(r"\bword\.(\w+)", templates)
+    assert {*used, "holds", "fails", "untested", "finished", "unfinished"} == set(catalogue)
     for path in SOURCE.glob("*.py"):
         if path.name not in ("words.py", "recipe.py"):
             assert not re.search(r"[\u3040-\u30ff]", path.read_text()), f"{path} holds Japanese outside the catalogue"

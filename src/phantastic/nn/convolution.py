@@ -41,11 +41,16 @@ class Transposed(torch.autograd.Function):
     them; there ``subpixel`` is used.
     """
 
+    generate_vmap_rule = True  # with `setup_context`, what `torch.func` needs
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         few = weight.shape[1] <= 4
         return subpixel(x, weight, bias) if few else conv_transpose2d(x, weight, bias, stride=2, padding=1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:

@@ -35,10 +35,11 @@ NUISANCE_HIGH = np.array([0.9, 0.21, 0.12, 0.18, 1.0])
 WALLS, FLOOR = 2, 3  # materials, after OBJECT and TRIM
 
 # The walls fill .53 of the image on average, the floor .29, the object .18: unequal on purpose. A beta-VAE gives each
-# surface latents of its own only where surfaces differ in weight (area times the square of the spotlight). Between two
-# of one weight, its objective barely changes when their latents are turned into each other, as in a principal component
-# analysis of equal variances (Rolinek, Zietlow & Martius 2019). The room is small for that: at the ends of the ranges
-# an object reaches up to .16 m into a wall; it is drawn whole, in front of it.
+# surface latents of its own only where surfaces differ in weight; between two of one weight, its objective barely
+# changes when their latents are turned into each other, as in a principal component analysis of equal variances
+# (Rolinek, Zietlow & Martius 2019). (Seen by hue, as SCAN sees them, a surface's weight is its area; the spotlight does
+# not enter.) The room is small for that: at the ends of the ranges an object reaches up to .16 m into a wall; it is
+# drawn whole, in front of it.
 EYE, DISTANCE = 1.10, 2.40  # height of the eye, and how far ahead the object stands, metres
 BACK, SIDE = 3.0, 1.2  # from the eye to the back wall and to either side wall, metres
 HORIZON, SPAN = 0.28, 1.04  # share of the image above the eye's height; width and height of the image at distance 1

@@ -32,7 +32,8 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
     say, look = request.get("say"), request.get("look")
     if say is None and look is None:
         raise Refused('apply scan: give --say "red suitcase, blue wall" or --look FILE.png, or both')
-    open_operand = say is not None and lexicon.parse_operation(say)[0] is not None and lexicon.parse_operation(say)[1] is None
+    operator, first, _ = lexicon.parse_operation(say) if say is not None else (None, None, None)
+    open_operand = operator is not None and first is None
     if open_operand and look is None:
         raise Refused(f"'{say}' lacks its first operand; write it, or give an image by --look FILE.png")
     seen = as_observed(picture(look, recipe.size)[None]) if look is not None else None
@@ -57,7 +58,8 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
 def put_into_words(logits: Tensor, rooms: Rooms, lexicon: Lexicon, lang: str) -> list[str]:
     """The concepts of an image at every level of the hierarchy, each with its probability.
 
-    A factor's values share out its block of p(y|z) by a softmax; a concept's probability is the product over what it names.
+    A factor's values share out its block of p(y|z) by a softmax; a concept's probability is the product over what it
+    names.
     """
     shares = [torch.softmax(logits[block], 0).cpu().numpy() for block in rooms.vocabulary.blocks]
     best = [int(share.argmax()) for share in shares]

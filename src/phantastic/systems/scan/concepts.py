@@ -1,11 +1,12 @@
 """Concepts: which factors of a room are named, and as what; and the logic of the three operators on them.
 
-A concept is a row of four integers (identity, object colour, wall colour, floor colour); ``OPEN`` (-1) stands for a factor
-it abstracts away. All four named is a subordinate concept, two or three a basic one, one a superordinate one (Higgins et
-al. 2018, Fig. 1). As a symbol it is k-hot, with an all-zero block for every open factor.
+A concept is a row of four integers (identity, object colour, wall colour, floor colour); ``OPEN`` (-1) stands for a
+factor it abstracts away. All four named is a subordinate concept, two or three a basic one, one a superordinate one
+(Higgins et al. 2018, Fig. 1). As a symbol it is k-hot, with an all-zero block for every open factor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class Vocabulary:
     def __init__(self, sizes: Sequence[int]):
         self.sizes = tuple(sizes)
         self.width = sum(self.sizes)
+        self.concepts = prod(size + 1 for size in self.sizes) - 1
         ends = np.cumsum(self.sizes)
         self.blocks = [slice(int(end) - size, int(end)) for end, size in zip(ends, self.sizes, strict=True)]
 
@@ -68,7 +70,8 @@ def ignore(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(b == OPEN, a, OPEN)
 
 
-LOGIC = dict(zip(OPERATORS, (conjunction, in_common, ignore), strict=True))
+Logic = Callable[[np.ndarray, np.ndarray], np.ndarray]
+LOGIC: dict[str, Logic] = dict(zip(OPERATORS, (conjunction, in_common, ignore), strict=True))
 
 
 def contradict(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.claims import Measure, resampled, summarise
+from phantastic.claims import resampled, summarise
+from phantastic.errors import Refused
 from phantastic.nn.distributions import Gaussian, sample
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.run import Run
@@ -19,8 +20,15 @@ from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.symbolic import (
-    Lessons, Operations, at, draw_held_out, draw_lessons, perceive, train_joint, train_operators, train_scan,
-)  # fmt: skip
+    Operations,
+    at,
+    draw_held_out,
+    draw_lessons,
+    perceive,
+    train_joint,
+    train_operators,
+    train_scan,
+)
 from phantastic.systems.scan.visual import Pool, adam, train_denoiser, train_visual
 from phantastic.systems.vae.measure import dci, grouped_mig, mig
 from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
@@ -73,22 +81,43 @@ def joined(model: Any) -> Mind:
 def setting(run: Run, recipe: ScanRecipe) -> Setting:
     """Draw the concepts and test rooms of a run and train (or load) the classifier that judges all of its seeds."""
     rooms = Rooms(recipe.size, recipe.colours)
+    refuse_impossible(recipe, rooms.vocabulary)
     drawn = rooms.vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
     factors, images = rooms.draw(recipe.test_images, recipe.seed, "test rooms")
+    classifier = train_classifier(run, recipe, rooms)
+    return Setting(rooms, drawn[: recipe.concepts], drawn[recipe.concepts :], factors, images, classifier)
+
+
+def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
+    """Raise `Refused` for what the bounds of single parameters cannot rule out."""
+    wanted = recipe.concepts + recipe.test_concepts
+    if wanted > vocabulary.concepts:
+        raise Refused(
+            f"concepts + test_concepts = {wanted}, but colours = {recipe.colours} gives {vocabulary.concepts} different "
+            "concepts; take fewer concepts or more colours"
+        )
+    if max(recipe.few, default=0) > recipe.pairs:
+        raise Refused(f"few = {list(recipe.few)}: each is at most pairs = {recipe.pairs}, of which they are a part")
+
+
+def train_classifier(run: Run, recipe: ScanRecipe, rooms: Rooms) -> Classifier:
+    """The judge, taught by the ground truth of the pool of images."""
     with initialised(recipe.seed, "classifier"):
         classifier = Classifier(recipe.size, rooms.vocabulary).to(run.device)
+    if "classifier" in run.checkpoints.latest.finished:  # no pool need be rendered
+        run.load("classifier", {"classifier": classifier})
+        return classifier.requires_grad_(False)
     pool = Pool(rooms, recipe.images, recipe.seed, run.device)
     labels = torch.from_numpy(pool.factors).to(run.device)
-    optimiser = adam(classifier, 1e-3)
 
     def losses(step: int) -> dict[str, Tensor]:
         rows = pool.rows("classifier batch", step, recipe.batch)
         noise = torch_generator(recipe.seed, "classifier noise", step, run.device)
         return {"loss": classifier.loss(roughened(as_input(pool.images[rows]), noise), labels[rows])}
 
-    train(run, "classifier", {"classifier": classifier}, {"loss": optimiser}, losses, steps=recipe.classifier_steps)
-    classifier.requires_grad_(False)
-    return Setting(rooms, drawn[: recipe.concepts], drawn[recipe.concepts :], factors, images, classifier)
+    optimisers = {"loss": adam(classifier, recipe.classifier_rate)}
+    train(run, "classifier", {"classifier": classifier}, optimisers, losses, steps=recipe.classifier_steps)
+    return classifier.requires_grad_(False)
 
 
 def roughened(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -118,19 +147,21 @@ def run(run: Run) -> None:
     })  # fmt: skip
 
 
-def one_seed(run: Run, recipe: ScanRecipe, scene: Setting, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
+def one_seed(
+    run: Run, recipe: ScanRecipe, scene: Setting, seed: int
+) -> tuple[dict[str, float], dict[str, list[float]]]:
     """All measures of one seed, and resampled values of those that are compared within one seed."""
+    taught, tests = draw_held_out(scene.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, seed)
     pool = Pool(scene.rooms, recipe.images, seed, run.device)
     denoiser = train_denoiser(run, recipe, pool, seed)
     visual = train_visual(run, recipe, pool, denoiser, seed, "visual")
     lessons = draw_lessons(scene.rooms, scene.concepts, recipe.pairs, seed)
     teach = partial(train_scan, run, recipe, scene.vocabulary, lessons)
     symbols = teach(visual, seed, "scan", recipe.pairs)
-    taught, tests = draw_held_out(scene.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, seed)
     operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
     mind = grounded(visual, denoiser, symbols)
 
-    def once(name: str, compute: Callable[[], dict[str, float]]) -> dict[str, float]:
+    def once(name: str, compute: Callable[[], Any]) -> Any:
         return run.once(f"seed{seed}/{name}", compute)
 
     measures = once("scan", lambda: both_ways(scene, mind, recipe, seed, ""))
@@ -208,11 +239,13 @@ def name_images(scene: Setting, mind: Mind, seed: int) -> Tensor:
 def recombined(
     scene: Setting, mind: Mind, operators: Recombinator, tests: Operations, recipe: ScanRecipe, seed: int
 ) -> dict[str, float]:
-    """Accuracy and diversity of each operator on held-out results, operands given as symbols and (first one) as image."""
+    """Accuracy and diversity of each operator on held-out results, the first operand given as symbol and as image."""
     vocabulary = scene.vocabulary
     device = next(operators.parameters()).device
     measures = {}
-    first, second = (mind.encode(torch.from_numpy(vocabulary.khot(part)).to(device)) for part in (tests.first, tests.second))
+    first, second = (
+        mind.encode(torch.from_numpy(vocabulary.khot(part)).to(device)) for part in (tests.first, tests.second)
+    )
     operator = torch.from_numpy(tests.operator).to(device)
     complete = np.flatnonzero((tests.first >= 0).all(axis=1))
     cases = {"": (first, second, operator, tests)}
@@ -273,7 +306,10 @@ def lesion_measures(run: Run, models: dict[str, nn.Module]) -> dict[str, float]:
     recipe: Any = run.recipe
     scene = setting(run, recipe)
     scene = scene._replace(
-        concepts=scene.concepts[:40], held_out=scene.held_out[:20], images=scene.images[:400], factors=scene.factors[:400]
+        concepts=scene.concepts[:40],
+        held_out=scene.held_out[:20],
+        images=scene.images[:400],
+        factors=scene.factors[:400],
     )
     mind = grounded(models["visual"], models["denoiser"], models["scan"])  # pyright: ignore[reportArgumentType]
     measures = both_ways(scene, mind, recipe, recipe.seed, "")

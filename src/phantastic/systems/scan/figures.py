@@ -1,6 +1,5 @@
 """The pictures of the study `scan`: rooms imagined from phrases, the operators, latents, and SCAN beside its rivals."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -16,12 +15,16 @@ from phantastic.recipe import Text
 from phantastic.run import Run
 from phantastic.systems.scan.experiment import Mind, grounded, models
 from phantastic.systems.scan.language import Lexicon, expected
-from phantastic.systems.scan.rooms import Rooms, as_input, as_rgb
+from phantastic.systems.scan.rooms import Rooms, as_rgb
 from phantastic.systems.scan.symbolic import perceive
 
 COLUMNS = 8
 PHRASES = ("red suitcase, blue wall", "red suitcase", "blue wall", "ice lolly")
-OPERATIONS = ("blue AND hat", "red hat, blue wall IN COMMON red suitcase, blue wall", "red hat, blue wall IGNORE blue wall")
+OPERATIONS = (
+    "blue AND hat",
+    "red hat, blue wall IN COMMON red suitcase, blue wall",
+    "red hat, blue wall IGNORE blue wall",
+)
 RIVALS = {
     "": Text("SCAN", "SCAN"),
     "scan_r.": Text("SCAN_R (reverse KL)", "SCAN_R(逆向きの KL)"),
@@ -74,7 +77,7 @@ def imagine(
     mind: Mind, operators: nn.Module, lexicon: Lexicon, rooms: Rooms, text: str, count: int, seed: int, lang: str,
     picture: Tensor | None = None,
 ) -> tuple[np.ndarray, str]:  # fmt: skip
-    """``count`` RGB images imagined for a phrase or operation, and its label; ``picture`` is an absent first operand."""
+    """``count`` RGB images imagined for a phrase or operation, and its label; ``picture``: an absent first operand."""
     operator, first, second = lexicon.parse_operation(text)
     device = next(mind.vae.parameters()).device
 
@@ -112,7 +115,8 @@ def latents(mind: Mind, rooms: Rooms, seed: int, lang: str) -> Figure:
     caption = Text(
         "What single latents of the visual module have come to mean without any label: each row moves one latent from "
         "−2 to 2 while the others stay.",
-        "視覚モジュールの潜在変数がラベルなしで担うようになった意味。各行は一つの潜在変数だけを −2 から 2 まで動かした。",
+        "視覚モジュールの潜在変数がラベルなしで担うようになった意味。各行は一つの潜在変数だけを "
+        "−2 から 2 まで動かした。",
     )
     labels = [f"z{int(latent) + 1}" for latent in order]
     return Figure(caption(lang), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size)))
@@ -120,9 +124,8 @@ def latents(mind: Mind, rooms: Rooms, seed: int, lang: str) -> Figure:
 
 def rivals(measures: dict[str, Measure], lang: str) -> Figure:
     """Accuracy against diversity of SCAN and what it is held against."""
-    accuracy, diversity = Text("accuracy (higher is better)", "正確さ(高いほどよい)"), Text(
-        "diversity: KL from flat, nats (lower is better)", "多様性:平坦分布からの KL (nat、低いほどよい)"
-    )
+    accuracy = Text("accuracy (higher is better)", "正確さ(高いほどよい)")
+    diversity = Text("diversity: KL from flat, nats (lower is better)", "多様性:平坦分布からの KL (nat、低いほどよい)")
     kinds = {"": Text("taught", "教えた概念"), ".held_out": Text("held out", "未学習の概念")}
     rows = [
         {
@@ -165,7 +168,11 @@ def examples(measures: dict[str, Measure], lang: str) -> Figure:
         if name.startswith("pairs") and name.endswith(f"sym2img.accuracy{suffix}")
     ]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("pairs:Q", title=Text("images per concept", "概念ごとの画像の枚数")(lang), scale=alt.Scale(type="log", base=2)),
+        x=alt.X(
+            "pairs:Q",
+            title=Text("images per concept", "概念ごとの画像の枚数")(lang),
+            scale=alt.Scale(type="log", base=2),
+        ),
         y=alt.Y("accuracy:Q", title=Text("accuracy", "正確さ")(lang), scale=alt.Scale(domain=[0, 1])),
         color=alt.Color("concepts:N", title=Text("concepts", "概念")(lang), scale=alt.Scale(range=[BLUE, SKY])),
     )
@@ -173,7 +180,9 @@ def examples(measures: dict[str, Measure], lang: str) -> Figure:
         "How few examples suffice: accuracy of what is imagined against the number of images shown with each symbol.",
         "どれほど少ない例で足りるか:記号ごとに見せた画像の枚数と、想像した画像の正確さ。",
     )
-    return Figure(caption(lang), (base.mark_line() + base.mark_point(filled=True, size=90)).properties(width=420, height=280))
+    return Figure(
+        caption(lang), (base.mark_line() + base.mark_point(filled=True, size=90)).properties(width=420, height=280)
+    )
 
 
 def enlarged(size: int) -> int:

@@ -22,7 +22,7 @@ JAPANESE_OPERATORS = {"かつ": "AND", "共通": "IN COMMON", "除く": "IGNORE"
 class Lexicon:
     """The words for rooms in the colours ``palette`` (places in the full palette)."""
 
-    def __init__(self, palette: Sequence[int]):
+    def __init__(self, palette: Sequence[int] | np.ndarray):
         names = (rooms.VALUES, rooms.VALUES_JA)
         self.values = [
             [[table[factor][index] for index in (palette if factor else range(3))] for table in names]
@@ -105,9 +105,7 @@ class Lexicon:
         joiner, comma = ("の", "、") if table else (" ", ", ")
         nouns = ("物", "壁", "床") if table else ("object", "wall", "floor")
         parts = [joiner.join(filter(None, (colour, identity or (colour and nouns[0]))))] if colour or identity else []
-        parts += [
-            f"{self.values[f][table][concept[f]]}{joiner}{nouns[f - 1]}" for f in (2, 3) if concept[f] != OPEN
-        ]
+        parts += [f"{self.values[f][table][concept[f]]}{joiner}{nouns[f - 1]}" for f in (2, 3) if concept[f] != OPEN]
         return comma.join(parts) or ("何でも" if table else "anything")
 
 

@@ -30,7 +30,9 @@ class Classifier(nn.Module):
     def loss(self, images: Tensor, factors: Tensor) -> Tensor:
         """Cross-entropy summed over factors, nats per image; ``factors`` int[batch, factors]."""
         logits = self(images)
-        return sum((cross_entropy(logits[:, b], factors[:, i]) for i, b in enumerate(self.blocks)), logits.new_zeros(()))
+        return sum(
+            (cross_entropy(logits[:, b], factors[:, i]) for i, b in enumerate(self.blocks)), logits.new_zeros(())
+        )
 
     @torch.no_grad()
     def read(self, images: Tensor) -> np.ndarray:

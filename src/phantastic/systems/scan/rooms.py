@@ -80,6 +80,7 @@ def to_rgb(cone: np.ndarray) -> np.ndarray:
     x, y = (cone[..., 0] - 0.5) / CHROMA, (cone[..., 1] - 0.5) / CHROMA
     value = np.clip(cone[..., 2], 0, 1)
     sextant, saturation = np.arctan2(y, x) * (3 / np.pi) % 6, np.minimum(np.hypot(x, y), 1)
-    away = [np.abs((sextant - primary + 3) % 6 - 3) for primary in (0, 2, 4)]  # from red, green and blue, round the circle
+    # how far from red, green and blue, round the circle
+    away = [np.abs((sextant - primary + 3) % 6 - 3) for primary in (0, 2, 4)]
     share = np.clip(2 - np.stack(away, axis=-1), 0, 1)
     return (255 * value[..., None] * (1 - saturation[..., None] * (1 - share))).round().astype(np.uint8)

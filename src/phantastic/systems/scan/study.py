@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal
 
+from msgspec import Meta
+
 import msgspec
 
 from phantastic.recipe import Recipe, Text, about
@@ -37,34 +39,55 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     images: Annotated[int, about("images without symbols", "記号のない画像の枚数", ge=64, le=500_000)] = 20_000
     batch: Annotated[int, about("images in a batch", "画像のミニバッチの大きさ", ge=2, le=1024)] = 64
 
-    code: Annotated[int, about("units of the denoising autoencoder's code", "雑音除去自己符号化器の符号の素子数", ge=2, le=1000)] = 100
+    code: Annotated[
+        int, about("units of the denoising autoencoder's code", "雑音除去自己符号化器の符号の素子数", ge=2, le=1000)
+    ] = 100
     denoising_steps: Annotated[int, about("its training steps", "その学習ステップ数", ge=1, le=10**7)] = 1_200
     denoising_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 5e-4
 
     latent: Annotated[int, about("latents of the visual module", "視覚モジュールの潜在変数の数", ge=2, le=128)] = 12
     beta: Annotated[
-        float, about("weight of the visual module's KL term at the end", "視覚モジュールの KL 項の最終の重み", symbol="β_x", ge=0, le=10**4)
+        float,
+        about(
+            "weight of the visual module's KL term at the end",
+            "視覚モジュールの KL 項の最終の重み",
+            symbol="β_x",
+            ge=0,
+            le=10**4,
+        ),
     ] = 8.0
     beta_start: Annotated[
         float,
-        about("its weight at the start; it falls geometrically", "その初期値。等比的に減る", symbol="β_0", gt=0, le=10**5),
+        about(
+            "its weight at the start; it falls geometrically", "その初期値。等比的に減る", symbol="β_0", gt=0, le=10**5
+        ),
     ] = 100.0
     beta_anneal: Annotated[
         float, about("share of the steps over which it falls", "減少に使うステップの割合", ge=0, le=1)
     ] = 0.8
     beta_entangled: Annotated[
-        float, about("its weight in the entangled module of SCAN_U", "SCAN_U のもつれた視覚モジュールでの重み", ge=0, le=10**4)
+        float,
+        about(
+            "its weight in the entangled module of SCAN_U", "SCAN_U のもつれた視覚モジュールでの重み", ge=0, le=10**4
+        ),
     ] = 0.01
-    visual_steps: Annotated[int, about("training steps of the visual module", "視覚モジュールの学習ステップ数", ge=1, le=10**7)] = 5_000
+    visual_steps: Annotated[
+        int, about("training steps of the visual module", "視覚モジュールの学習ステップ数", ge=1, le=10**7)
+    ] = 5_000
     visual_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 1e-3
 
     concepts: Annotated[int, about("concepts taught", "教える概念の数", ge=4, le=10_000)] = 133
     pairs: Annotated[int, about("images per concept", "概念ごとの画像の枚数", ge=1, le=1000)] = 20
     few: Annotated[
-        tuple[int, ...], about("fewer images per concept, for comparison", "比較のための、より少ない枚数")
+        tuple[Annotated[int, Meta(ge=1)], ...],
+        about("fewer images per concept, for comparison", "比較のための、より少ない枚数"),
     ] = (1, 2, 5, 10)  # fmt: skip
-    hidden: Annotated[int, about("hidden units of the symbol networks", "記号ネットワークの隠れ素子数", ge=1, le=10_000)] = 100
-    symbol_beta: Annotated[float, about("weight of the symbols' KL term", "記号の KL 項の重み", symbol="β", ge=0, le=1000)] = 1.0
+    hidden: Annotated[
+        int, about("hidden units of the symbol networks", "記号ネットワークの隠れ素子数", ge=1, le=10_000)
+    ] = 100
+    symbol_beta: Annotated[
+        float, about("weight of the symbols' KL term", "記号の KL 項の重み", symbol="β", ge=0, le=1000)
+    ] = 1.0
     grounding: Annotated[
         float, about("weight of KL(q(z_x|x) ‖ q(z_y|y))", "KL(q(z_x|x) ‖ q(z_y|y)) の重み", symbol="λ", ge=0, le=1000)
     ] = 10.0
@@ -73,16 +96,37 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     symbol_rate: Annotated[float, about("SCAN's learning rate", "SCAN の学習率", gt=0, le=1)] = 1e-3
 
     operator_hidden: Annotated[int, about("hidden units of the operators", "演算子の隠れ素子数", ge=1, le=10_000)] = 256
-    operator_steps: Annotated[int, about("training steps of the operators", "演算子の学習ステップ数", ge=1, le=10**7)] = 4_000
+    operator_steps: Annotated[
+        int, about("training steps of the operators", "演算子の学習ステップ数", ge=1, le=10**7)
+    ] = 4_000
     operator_rate: Annotated[float, about("their learning rate", "その学習率", gt=0, le=1)] = 1e-3
 
     baselines: Annotated[bool, about("train JMVAE and TrELBO as well", "JMVAE と TrELBO も学習させる")] = False
-    joint_steps: Annotated[int, about("training steps of JMVAE and TrELBO", "JMVAE と TrELBO の学習ステップ数", ge=1, le=10**7)] = 5_000
-    alpha: Annotated[float, about("JMVAE's weight of the unimodal posteriors", "JMVAE の単一モダリティ事後分布の重み", symbol="α", ge=0, le=1000)] = 0.1
-    gamma: Annotated[float, about("TrELBO's weight of the symbols' likelihood", "TrELBO の記号尤度の重み", symbol="γ", ge=0, le=10**4)] = 10.0
+    joint_steps: Annotated[
+        int, about("training steps of JMVAE and TrELBO", "JMVAE と TrELBO の学習ステップ数", ge=1, le=10**7)
+    ] = 5_000
+    alpha: Annotated[
+        float,
+        about(
+            "JMVAE's weight of the unimodal posteriors",
+            "JMVAE の単一モダリティ事後分布の重み",
+            symbol="α",
+            ge=0,
+            le=1000,
+        ),
+    ] = 0.1
+    gamma: Annotated[
+        float,
+        about("TrELBO's weight of the symbols' likelihood", "TrELBO の記号尤度の重み", symbol="γ", ge=0, le=10**4),
+    ] = 10.0
 
-    classifier_steps: Annotated[int, about("training steps of the judging classifier", "判定用分類器の学習ステップ数", ge=1, le=10**7)] = 1_200
-    test_concepts: Annotated[int, about("concepts held out for testing", "テスト用に取り置く概念の数", ge=4, le=5_000)] = 301
+    classifier_steps: Annotated[
+        int, about("training steps of the judging classifier", "判定用分類器の学習ステップ数", ge=1, le=10**7)
+    ] = 1_200
+    classifier_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 1e-3
+    test_concepts: Annotated[
+        int, about("concepts held out for testing", "テスト用に取り置く概念の数", ge=4, le=5_000)
+    ] = 301
     test_images: Annotated[int, about("rooms held out for testing", "テスト用の部屋の数", ge=100, le=100_000)] = 2_000
     samples: Annotated[int, about("images imagined per concept", "概念ごとに想像させる画像の枚数", ge=2, le=1000)] = 64
 
@@ -92,10 +136,12 @@ TINY = ScanRecipe(
     symbol_steps=12, operator_steps=8, classifier_steps=8, test_concepts=12, test_images=240, samples=4,
     baselines=True, joint_steps=4, threads=1,
 )  # fmt: skip
-QUICK = ScanRecipe(precision="bfloat16", beta_start=1500.0, beta=8.0, beta_anneal=0.65, visual_steps=7_000)
-FULL = msgspec.structs.replace(QUICK, colours=16, seeds=3, baselines=True, joint_steps=4_000)
+QUICK = ScanRecipe(
+    precision="bfloat16", beta_start=1500.0, beta=2.5, beta_anneal=0.85, visual_steps=7_000, hidden=400
+)  # fmt: skip
+FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000)
 PAPER = ScanRecipe(
-    size=80, colours=16, images=200_000, batch=100, denoising_steps=200_000, denoising_rate=1e-3, latent=32, beta=53.0,
+    size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3, latent=32, beta=53.0,
     beta_start=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000, symbol_rate=1e-4, seeds=3,
     operator_hidden=1024, operator_steps=100_000, baselines=True, joint_steps=500_000, classifier_steps=20_000,
     test_images=10_000, samples=128,

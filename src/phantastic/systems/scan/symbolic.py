@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phantastic.errors import Refused
 from phantastic.nn.distributions import Gaussian
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.run import Run
@@ -96,7 +97,10 @@ def draw_held_out(vocabulary: Vocabulary, count: int, training: int, seed: int) 
     tests = Operations(*draw_operations(vocabulary, count, numpy_generator(seed, "held-out operations")))
     lessons = Operations(*draw_operations(vocabulary, training, numpy_generator(seed, "operations")))
     held = {tuple(row) for row in tests.result}
-    return lessons.where(np.array([tuple(row) not in held for row in lessons.result])), tests
+    taught = lessons.where(np.array([tuple(row) not in held for row in lessons.result]))
+    if not len(taught.operator):
+        raise Refused(f"test_concepts = {count} leaves no operation to learn from; take fewer, or more colours")
+    return taught, tests
 
 
 def train_operators(

@@ -1,0 +1,241 @@
+"""The studies `vae`, `kl` and `gan`: their presets are valid, and their tiny runs go through the real experiments."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from math import log
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from phantastic.claims import judge
+from phantastic.errors import Refused
+from phantastic.recipe import compose
+from phantastic.run import Run
+from phantastic.study import Study
+from phantastic.systems.gan import experiment as gan
+from phantastic.systems.gan import study as gan_study
+from phantastic.systems.vae import experiment as vae
+from phantastic.systems.vae.study import DIVERGENCE, FAMILY, FamilyRecipe
+from phantastic.world import dsprites
+
+STUDIES = {study.name: study for study in (FAMILY, DIVERGENCE, gan_study.STUDY)}
+OBJECTIVES = compose(FAMILY.recipe, FAMILY.presets, "quick", {}).objectives  # type: ignore[attr-defined]
+JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+
+
+class Tiny(NamedTuple):
+    study: Study
+    run: Run
+    experiment: ModuleType
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Tiny]]:
+    """The tiny run of a study; each is made once."""
+    kept: dict[str, Tiny] = {}
+
+    def make(name: str) -> Tiny:
+        if name not in kept:
+            study = STUDIES[name]
+            recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
+            run = Run.create(study, recipe, "tiny", tmp_path_factory.mktemp("runs"))
+            study.load().run(run)
+            kept[name] = Tiny(study, run, study.load())
+        return kept[name]
+
+    yield make
+    for entry in kept.values():
+        entry.run.close()
+
+
+@pytest.fixture(params=STUDIES)
+def tiny(request: pytest.FixtureRequest, made: Callable[[str], Tiny]) -> Tiny:
+    return made(request.param)
+
+
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in STUDIES for preset in STUDIES[name].presets])
+def test_every_preset_is_valid(name: str, preset: str) -> None:
+    study = STUDIES[name]
+    assert compose(study.recipe, study.presets, preset, {}) == study.presets[preset]
+    assert {"tiny", "quick", "full", "paper"} == set(study.presets)
+    assert set(study.minutes) <= set(study.presets)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_claims_are_bilingual_and_name_presets_there_are(name: str) -> None:
+    claims = STUDIES[name].claims()
+    assert claims
+    for claim in claims:
+        assert set(claim.presets) <= set(STUDIES[name].presets)
+        assert JAPANESE.search(claim.statement.ja)
+        assert not JAPANESE.search(claim.statement.en)
+
+
+def test_claims_name_measures_that_are_made(tiny: Tiny) -> None:
+    """Of `vae` a tiny run trains two members only, so a measure is looked up under the member that it has."""
+    made = set(tiny.run.measures())
+    if tiny.study is FAMILY:
+        curves = {f"beta.epoch2.{term}.deviation" for term in ("reconstruction", "kl")} | {"beta.kl.deviation"}
+        made |= curves
+    for claim in tiny.study.claims():
+        for name in (*claim.measure, *claim.than):
+            known = re.sub(r"^\w+", "beta", name) if tiny.study is FAMILY else name
+            assert known in made, name
+
+
+def test_measures_are_finite_and_in_range(tiny: Tiny) -> None:
+    for name, measure in tiny.run.measures().items():
+        assert np.isfinite(measure.value), name
+        if re.search(r"mig|sap|dci|modularity|explicitness|score|quality|grey$", name):
+            assert 0 <= measure.value <= 1, name
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_figures_are_drawn_in_both_languages(tiny: Tiny, lang: str) -> None:
+    figures = tiny.experiment.figures(tiny.run, lang)
+    assert len(figures) >= 3
+    for name, (caption, picture) in figures.items():
+        assert bool(JAPANESE.search(caption)) == (lang == "ja"), name
+        if isinstance(picture, Image.Image):
+            assert len(set(picture.convert("L").getdata())) > 2, name
+        else:
+            text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
+            assert '"values": [{' in text, name
+            assert bool(JAPANESE.search(text)) == (lang == "ja"), name
+
+
+def test_a_run_is_not_repeated(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (tiny.run.folder / "measures.json").read_bytes()
+    for name in ("measured", "two_modes", "followed"):
+        monkeypatch.setattr(tiny.experiment, name, pytest.fail, raising=False)
+    tiny.experiment.run(tiny.run)
+    assert (tiny.run.folder / "measures.json").read_bytes() == before
+
+
+def test_every_measure_of_a_lesion_is_finite(tiny: Tiny) -> None:
+    models = tiny.experiment.models(tiny.run)
+    assert all(not module.training for model in models.values() for module in model.modules())
+    assert all(np.isfinite(value) for value in tiny.experiment.lesion_measures(tiny.run, models).values())
+
+
+# --- vae
+
+
+@pytest.fixture(scope="session")
+def part() -> dsprites.DSprites:
+    return vae.dataset(256, 0)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_can_be_minimised(objective: str, part: dsprites.DSprites) -> None:
+    recipe, device = FamilyRecipe(batch=8, latent=3), torch.device("cpu")
+    modules = vae.build(recipe, objective, 0)
+    terms = vae.losses(recipe, objective, 0, modules, part, device)(1)
+    assert next(iter(terms)) == "loss"
+    assert all(torch.isfinite(value) for value in terms.values())
+    terms["loss"].backward()
+    assert all(parameter.grad is not None for parameter in modules[objective].parameters())
+
+
+def test_an_epoch_shows_every_image_once_and_each_epoch_in_its_own_order(part: dsprites.DSprites) -> None:
+    batches = vae.Batches(part, 64, 0, "shuffle", torch.device("cpu"))
+    epochs = [torch.cat([batches(step) for step in range(4 * epoch, 4 * epoch + 4)]) for epoch in (0, 1)]
+    shown = [sorted(image.numpy().tobytes() for image in epoch) for epoch in epochs]
+    assert shown[0] == shown[1] == sorted(image.numpy().tobytes() for image in part.batch(np.arange(256)))
+    assert not torch.equal(*epochs)
+    assert torch.equal(batches(2), epochs[0][128:192]), "a resumed run draws what it would have drawn"
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[FamilyRecipe], Run]]:
+    """New runs of `vae`, closed at the end."""
+    runs: list[Run] = []
+
+    def create(recipe: FamilyRecipe) -> Run:
+        runs.append(Run.create(FAMILY, recipe, "full", tmp_path))
+        return runs[-1]
+
+    yield create
+    for run in runs:
+        run.close()
+
+
+def test_epochs_are_averaged_and_held_against_the_published_ones(opened: Callable[[FamilyRecipe], Run]) -> None:
+    run = opened(FamilyRecipe(steps=2 * vae.EPOCH))
+    for step in range(120, 2 * vae.EPOCH + 1, 120):
+        first = step <= vae.EPOCH
+        run.log("seed0/vae", step, {"loss": 1.0, "reconstruction": 71.01 if first else 1.1 * 38.56, "kl": 26.64})
+    found = vae.from_curve(run, "vae", 0)
+    assert found["epoch1.reconstruction.deviation"] == pytest.approx(0, abs=1e-9)
+    assert found["epoch2.reconstruction.deviation"] == pytest.approx(0.1)
+    assert found["epoch2.kl"] == pytest.approx(26.64)
+
+
+def test_capacity_is_held_against_c_only_after_c_is_reached(opened: Callable[[FamilyRecipe], Run]) -> None:
+    run = opened(FamilyRecipe(steps=40, capacity_steps=20, capacity=10.0))
+    for step in range(10, 41, 10):
+        run.log("seed0/capacity", step, {"loss": 1.0, "kl": 11.0 if step > 20 else 3.0})
+    assert vae.from_curve(run, "capacity", 0) == {"kl.deviation": pytest.approx(0.1)}
+
+
+def test_total_correlation_of_a_known_gaussian() -> None:
+    drawn = np.random.default_rng(0).standard_normal((100_000, 2))
+    correlated = np.stack([drawn[:, 0], 0.8 * drawn[:, 0] + 0.6 * drawn[:, 1]], axis=1)
+    assert vae.gaussian_total_correlation(correlated) == pytest.approx(-0.5 * log(1 - 0.64), abs=0.01)
+    assert vae.gaussian_total_correlation(drawn) == pytest.approx(0, abs=1e-3)
+
+
+def test_the_users_pictures_are_coded_and_reconstructed(made: Callable[[str], Tiny], tmp_path: Path) -> None:
+    run = made("vae").run
+    for number in range(2):
+        Image.fromarray(np.full((20, 30, 3), 100 * number, np.uint8)).save(tmp_path / f"{number}.png")
+    table, grid = vae.apply(run, {"look": str(tmp_path)}, "en")
+    rows = list(csv.DictReader(Path(table).read_text().splitlines()))
+    assert [(row["file"], row["model"]) for row in rows] == [("0.png", "beta"), ("1.png", "beta")]
+    assert all(np.isfinite(float(row[f"z{latent}"])) for row in rows for latent in range(1, 5))
+    assert Image.open(grid).size[0] > 100
+    with pytest.raises(Refused, match="does not exist"):
+        vae.apply(run, {"look": str(tmp_path / "absent")}, "en")
+
+
+# --- kl
+
+
+def test_every_claim_on_the_divergences_holds(made: Callable[[str], Tiny]) -> None:
+    findings = judge(DIVERGENCE.claims(), made("kl").run.measures(), "tiny")
+    assert [finding.claim.id for finding in findings if finding.verdict != "holds"] == []
+
+
+# --- gan
+
+
+def test_the_best_judge_has_no_error_and_the_value_of_theorem_1() -> None:
+    found = gan.verdicts(torch.nn.Linear(1, 1), torch.device("cpu"))
+    best = gan.Verdicts(found.x, found.data, found.made, found.optimal, found.optimal).measures()
+    assert best["judge.error"] == 0
+    assert best["judge.value.deviation"] == 0
+    assert -log(4) < best["judge.value"] < 0
+    blind = gan.Verdicts(found.x, found.data, found.made, [0.5] * len(found.x), found.optimal).measures()
+    assert blind["judge.value"] == pytest.approx(-log(4), abs=1e-4)
+
+
+def test_grey_pixels_are_counted_per_image() -> None:
+    images = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4), torch.full((1, 4, 4), 0.5)])
+    images[0, 0, 0, :2] = 0.2
+    assert gan.grey(images).tolist() == [0.125, 0, 1]
+
+
+def test_the_point_vae_knows_its_likelihood() -> None:
+    model = gan.PointVAE(2, 2)
+    with torch.no_grad():
+        model.log_variance.fill_(log(4))
+    means, points = torch.zeros(3, 2), torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    expected = torch.distributions.Normal(0.0, 2.0).log_prob(points).sum(1)
+    torch.testing.assert_close(model.log_likelihood(means, points), expected)
