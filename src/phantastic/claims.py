@@ -96,7 +96,7 @@ def at_most(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
 def above(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
     """Every measure exceeds its rival, the interval of the difference above zero.
 
-    ``measure`` and ``than`` go in pairs; one measure is held against all rivals.
+    ``measure`` and ``than`` go in pairs; one measure is held against all rivals, and all measures against one rival.
     """
     results = [clearly_above(measures[a], measures[b], a, b) for a, b in pairs_of(claim)]
     return all(holds for holds, _ in results), "; ".join(text for _, text in results)
@@ -109,8 +109,9 @@ def below(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
 
 
 def pairs_of(claim: Claim) -> list[tuple[str, str]]:
-    names = claim.measure * len(claim.than) if len(claim.measure) == 1 else claim.measure
-    return list(zip(names, claim.than, strict=True))
+    count = max(len(claim.measure), len(claim.than))
+    measures, rivals = (names * count if len(names) == 1 else names for names in (claim.measure, claim.than))
+    return list(zip(measures, rivals, strict=True))
 
 
 def share_of(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
@@ -158,7 +159,21 @@ def read_claims(path: Path) -> list[Claim]:
             raise Refused(
                 f"{path}, claim {claim.id}: unknown predicate '{claim.predicate}'{nearest(claim.predicate, PREDICATES)}"
             )
+        if lack := lacking(claim):
+            raise Refused(f"{path}, claim {claim.id}: '{claim.predicate}' needs {lack}")
     return claims
+
+
+def lacking(claim: Claim) -> str:
+    """What the claim's predicate cannot do without, or nothing."""
+    if not claim.measure:
+        return "a measure"
+    if claim.predicate in ("above", "below"):
+        paired = claim.than and (1 in (len(claim.measure), len(claim.than)) or len(claim.measure) == len(claim.than))
+        return "" if paired else "a rival in 'than' for every measure, one for all, or several for one"
+    if claim.predicate == "share_of" and not claim.than:
+        return "a whole in 'than'"
+    return "a bound" if claim.bound is None else ""
 
 
 def judge(claims: Sequence[Claim], measures: Mapping[str, Measure], preset: str) -> list[Finding]:

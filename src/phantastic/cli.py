@@ -66,9 +66,22 @@ def language() -> str:
 with_root = click.option(
     "--root", type=click.Path(path_type=Path), default="runs", show_default=True, help="Folder of the runs."
 )
+with_json = click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 with_lang = click.option(
     "--lang", type=click.Choice(["en", "ja"]), default=language, help="Language; the locale's if not given."
 )
+
+
+def finite(ctx: click.Context, parameter: click.Parameter, value: float) -> float:
+    if value != value:
+        raise click.BadParameter("nan is not a number of seconds", ctx, parameter)
+    return value
+
+
+with_checkpoints = click.option(
+    "--checkpoint-every", "every", type=click.FloatRange(0), default=30.0, show_default=True, metavar="SECONDS",
+    callback=finite, help="Time between checkpoints; 0: after every step.",
+)  # fmt: skip
 
 
 def target(word: str, root: Path) -> "tuple[Study, Path | None]":
@@ -147,9 +160,8 @@ def show(what: str, root: Path, lang: str) -> None:
 @click.option("--seed", type=int, help="Seed of the first repetition.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where networks run.")
 @click.option("--name", default="", help="Name of the run folder.")
-@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
-@click.option("--checkpoint-every", "every", type=click.FloatRange(0), default=30.0, show_default=True,
-              metavar="SECONDS", help="Time between checkpoints; 0: after every step.")  # fmt: skip
+@with_json
+@with_checkpoints
 @with_root
 @with_lang
 def run(
@@ -174,9 +186,8 @@ def run(
 
 @cli.command()
 @click.argument("run", metavar="RUN")
-@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
-@click.option("--checkpoint-every", "every", type=click.FloatRange(0), default=30.0, show_default=True,
-              metavar="SECONDS", help="Time between checkpoints; 0: after every step.")  # fmt: skip
+@with_json
+@with_checkpoints
 @with_root
 @with_lang
 def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None:

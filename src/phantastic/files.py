@@ -71,5 +71,5 @@ def read_json(path: Path, kind: type[T], what: str) -> T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         raise Refused(f"{path} is missing: {what} is incomplete") from None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise Refused(f"{path} is damaged ({error}): {what} cannot be read; nothing was changed") from None

@@ -141,7 +141,7 @@ class Run:
                     if not isinstance(point.get("stage"), str) or not isinstance(point.get("step"), int):
                         raise msgspec.ValidationError("it names no stage and step")
                     points.append(point)
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, RecursionError) as error:
                     raise Refused(f"{path}, line {number} is damaged ({error}); nothing was changed") from None
         return [point for point in points if stage in (None, point["stage"])]
 

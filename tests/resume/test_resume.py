@@ -146,7 +146,7 @@ def test_stopping_saves_within_one_step(
     child.kill(number)
     since = time.monotonic()
     assert child.wait() == 130
-    assert time.monotonic() - since < 2
+    assert time.monotonic() - since < 20  # on a quiet machine well under a second
     assert f"phantastic resume {folder.relative_to(tmp_path)}" in child.said()
     assert "Traceback" not in child.said()
     said = re.search(r"stopped at stage fit, step (\d+)", child.said())

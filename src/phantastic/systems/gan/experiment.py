@@ -310,7 +310,7 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         reconstructed = torch.sigmoid(model.decode(model.encode(data).mean))
     images = {"data": data, "reconstructed": reconstructed, **made(networks, "image", 24, seed, device)}
     return {
-        "game": judged(verdicts(networks["judge"], device), lang),
+        "game": judged(msgspec.structs.asdict(verdicts(networks["judge"], device)), lang),
         "mixtures": scattered(points, run.measures(), lang),
         "samples": side_by_side(images, run.measures(), lang),
     }

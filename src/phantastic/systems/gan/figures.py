@@ -1,7 +1,6 @@
 """The pictures of the study `gan`: a judge beside the best one, points, and images side by side."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
@@ -17,18 +16,9 @@ DATA, GAN, VAE = Text("data", "データ"), Text("GAN", "GAN"), Text("VAE", "VAE
 PANELS = {"ring": Text("ring of 8", "8 個の輪"), "grid": Text("grid of 25", "25 個の格子")}
 
 
-class Curves(Protocol):
-    """Densities and judgements on a line."""
-
-    x: list[float]
-    data: list[float]
-    made: list[float]
-    learned: list[float]
-    optimal: list[float]
-
-
-def judged(found: Curves, lang: str) -> Figure:
-    """Goodfellow et al. (2014), Figure 1, with a discriminator that was trained."""
+def judged(found: Mapping[str, Sequence[float]], lang: str) -> Figure:
+    """Goodfellow et al. (2014), Figure 1, with a discriminator that was trained; ``found`` holds the columns of
+    `Verdicts`."""
     names = {
         "data": Text("density of the data, p", "データの密度 p"),
         "made": Text("density of the samples, q", "標本の密度 q"),
@@ -38,7 +28,7 @@ def judged(found: Curves, lang: str) -> Figure:
     rows = [
         {"x": x, "value": value, "which": name(lang)}
         for key, name in names.items()
-        for x, value in zip(found.x, getattr(found, key), strict=True)
+        for x, value in zip(found["x"], found[key], strict=True)
         if -4 <= x <= 4
     ]
     domain = [name(lang) for name in names.values()]

@@ -34,6 +34,9 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
         raise Refused('apply scan: give --say "red suitcase, blue wall" or --look FILE.png, or both')
     operator, first, _ = lexicon.parse_operation(say) if say is not None else (None, None, None)
     open_operand = operator is not None and first is None
+    target = Path(request.get("to", str(run.folder / "imagined.png")))
+    if target.suffix.lower() != ".png":
+        raise Refused(f"--to {target}: images are written as .png")
     if open_operand and look is None:
         raise Refused(f"'{say}' lacks its first operand; write it, or give an image by --look FILE.png")
     seen = as_observed(picture(look, recipe.size)[None]) if look is not None else None
@@ -46,12 +49,9 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
         lines += put_into_words(logits, rooms, lexicon, lang)
     if say is not None:
         images, label = imagine(mind, trained["operators"], lexicon, rooms, say, 16, recipe.seed, lang, seen)
-        target = Path(request.get("to", str(run.folder / "imagined.png")))
-        if target.suffix.lower() != ".png":
-            raise Refused(f"--to {target}: images are written as .png")
         grid = images.reshape(2, 8, *images.shape[1:])
-        write(Figure(label, image_grid(grid, scale=enlarged(recipe.size))), target.with_suffix(""))
-        lines.append(f"{label}: {target}")
+        (written,) = write(Figure(label, image_grid(grid, scale=enlarged(recipe.size))), target.with_suffix(""))
+        lines.append(f"{label}: {written}")
     return lines
 
 

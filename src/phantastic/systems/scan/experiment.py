@@ -93,8 +93,8 @@ def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
     wanted = recipe.concepts + recipe.test_concepts
     if wanted > vocabulary.concepts:
         raise Refused(
-            f"concepts + test_concepts = {wanted}, but colours = {recipe.colours} gives {vocabulary.concepts} different "
-            "concepts; take fewer concepts or more colours"
+            f"concepts + test_concepts = {wanted}, but colours = {recipe.colours} gives {vocabulary.concepts} "
+            "different concepts; take fewer concepts or more colours"
         )
     if max(recipe.few, default=0) > recipe.pairs:
         raise Refused(f"few = {list(recipe.few)}: each is at most pairs = {recipe.pairs}, of which they are a part")

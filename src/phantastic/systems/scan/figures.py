@@ -151,8 +151,8 @@ def rivals(measures: dict[str, Measure], lang: str) -> Figure:
         .properties(width=420, height=320)
     )  # fmt: skip
     caption = Text(
-        "Images imagined from symbols, judged by a classifier. Above: what was named is there. Left: what was not named "
-        "varies.",
+        "Images imagined from symbols, judged by a classifier. Above: what was named is there. Left: what was not "
+        "named varies.",
         "記号から想像した画像を分類器で判定した。上ほど名指したものが正しく、左ほど名指していないものが多様である。",
     )
     return Figure(caption(lang), chart)

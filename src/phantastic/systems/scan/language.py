@@ -16,6 +16,7 @@ from phantastic.world import rooms
 SURFACES = {"object": 1, "wall": 2, "floor": 3, "物": 1, "壁": 2, "床": 3}
 FILLERS = ("a", "an", "the", "in", "on", "with", "of", "and", "front", "room", "coloured", "color", "colour",
            "と", "の", "い", "色", "前", "部屋", "な", "に", "で")  # fmt: skip
+UNKNOWN = r"[a-z-]+|[ァ-ヶー]+|[一-鿿]+|\S"  # letters, katakana or kanji in a row, else one character
 JAPANESE_OPERATORS = {"かつ": "AND", "共通": "IN COMMON", "除く": "IGNORE"}
 
 
@@ -31,6 +32,9 @@ class Lexicon:
         self.identities = {word: i for words in self.values[0] for i, word in enumerate(words)}
         self.colours = {word: i for words in self.values[1] for i, word in enumerate(words)}
         self.known = {*self.identities, *self.colours, *SURFACES}
+        # Longest first, and with the colours these rooms lack: 「黄緑」 must not be read as 「黄」 and 「緑」.
+        foreign = {word for names in (rooms.VALUES, rooms.VALUES_JA) for word in names[1]}
+        self.vocabulary = sorted({*self.known, *foreign, *FILLERS}, key=lambda word: (-len(word), word))
 
     def parse(self, text: str) -> np.ndarray:
         """A phrase as a concept int[factors]; raises `Refused` naming the word and the nearest known ones."""
@@ -66,12 +70,11 @@ class Lexicon:
         concept[factor] = value
 
     def split(self, phrase: str) -> list[str]:
-        """Known words in order, longest first; fillers are dropped, unknown words are kept whole."""
+        """Words in order, the longest known one at each place; fillers are dropped, unknown words are kept whole."""
         rest, found = phrase.strip().lower(), []
-        vocabulary = sorted([*self.known, *FILLERS], key=len, reverse=True)
         while rest:
-            word = next((w for w in vocabulary if rest.startswith(w) and self.ends(w, rest)), None)
-            word = word or re.match(r"[a-z-]+|\S", rest)[0]  # pyright: ignore[reportOptionalSubscript]
+            word = next((w for w in self.vocabulary if rest.startswith(w) and self.ends(w, rest)), None)
+            word = word or re.match(UNKNOWN, rest)[0]  # pyright: ignore[reportOptionalSubscript]
             if word not in FILLERS:
                 found.append(word)
             rest = rest[len(word) :].strip()
@@ -86,7 +89,7 @@ class Lexicon:
         """``A AND B`` -> (operator, A, B); a phrase alone -> (None, None, A). ``AND B`` alone leaves A to an image."""
         for japanese, operator in JAPANESE_OPERATORS.items():
             text = text.replace(japanese, f" {operator} ")
-        parts = re.split(rf"\s*\b({'|'.join(OPERATORS)})\b\s*", text)
+        parts = re.split(rf"\s*(?<![A-Za-z])({'|'.join(OPERATORS)})(?![A-Za-z])\s*", text)
         if len(parts) == 1:
             return None, None, self.parse(text)
         if len(parts) > 3:

@@ -1,9 +1,9 @@
 """The rooms as SCAN sees them: a recipe's share of the colours, and images in HSV with the hue as a point on a circle.
 
-The paper trains in HSV, where a surface's colour is a quantity that light and shade leave alone. As an angle the hue
-would jump at red, and a code that must be smooth cannot; as (S cos H, S sin H) it does not. So a pixel is
-(S cos H, S sin H, V), the first two shifted and scaled to [0, 1]. CHROMA is that scale: the more weight brightness has
-beside hue, the more an object's shape is seen by its brightness, which does not depend on its and the wall's colour.
+The paper trains in HSV, where a surface's colour is one number that light and shade leave alone. Here that number is an
+angle on a little more than half a circle, (S cos ARC·H, S sin ARC·H): on a line, the hues at its ends would weigh much
+more than those in its middle; on a whole circle, a hue would need two latents, whose common radius is then free to carry
+something else, and did. So a pixel is (S cos ARC·H, S sin ARC·H, V), the first two shifted and scaled to [0, 1].
 """
 
 import numpy as np
@@ -14,7 +14,8 @@ from phantastic.randomness import numpy_generator
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.world import rooms
 
-CHROMA = 0.5
+CHROMA = 0.4  # half the range that saturated hues span
+ARC = 0.55  # share of the circle
 CHUNK = 4096
 # Which of the sixteen colours a recipe with fewer takes: the commonest names, spread round the circle.
 PALETTES = {2: (0, 10), 4: (0, 3, 5, 10), 8: (0, 1, 3, 5, 7, 10, 12, 14), 16: tuple(range(16))}
@@ -70,7 +71,7 @@ def to_cone(images: np.ndarray) -> np.ndarray:
     sextant = np.select(
         [value == red, value == green], [(green - blue) / safe, (blue - red) / safe + 2], (red - green) / safe + 4
     )
-    hue, saturation = sextant * (np.pi / 3), chroma / np.where(value == 0, 1, value)
+    hue, saturation = sextant % 6 * (ARC * np.pi / 3), chroma / np.where(value == 0, 1, value)
     cone = [0.5 + CHROMA * saturation * np.cos(hue), 0.5 + CHROMA * saturation * np.sin(hue), value]
     return (np.stack(cone, axis=-1) * 255).round().astype(np.uint8)
 
@@ -79,8 +80,9 @@ def to_rgb(cone: np.ndarray) -> np.ndarray:
     """(S cos H, S sin H, V) floats [..., 3] in [0, 1] -> RGB uint8[..., 3]; what lies outside the cone is clipped."""
     x, y = (cone[..., 0] - 0.5) / CHROMA, (cone[..., 1] - 0.5) / CHROMA
     value = np.clip(cone[..., 2], 0, 1)
-    sextant, saturation = np.arctan2(y, x) * (3 / np.pi) % 6, np.minimum(np.hypot(x, y), 1)
-    # how far from red, green and blue, round the circle
+    beyond = np.pi * (1 - ARC)  # the open part of the circle: each half of it counts as the nearer end
+    angle = np.clip((np.arctan2(y, x) + beyond) % (2 * np.pi) - beyond, 0, ARC * 2 * np.pi)
+    sextant, saturation = angle * (3 / np.pi / ARC), np.minimum(np.hypot(x, y), 1)
     away = [np.abs((sextant - primary + 3) % 6 - 3) for primary in (0, 2, 4)]
     share = np.clip(2 - np.stack(away, axis=-1), 0, 1)
     return (255 * value[..., None] * (1 - saturation[..., None] * (1 - share))).round().astype(np.uint8)

@@ -2,9 +2,8 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
-
 import msgspec
+from msgspec import Meta
 
 from phantastic.recipe import Recipe, Text, about
 from phantastic.study import Paper, Study
@@ -137,14 +136,15 @@ TINY = ScanRecipe(
     baselines=True, joint_steps=4, threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
-    precision="bfloat16", beta_start=1500.0, beta=2.5, beta_anneal=0.85, visual_steps=7_000, hidden=400
+    precision="bfloat16", beta_start=900.0, beta=4.0, beta_anneal=0.85, visual_steps=6_500, hidden=200,
+    symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000,
 )  # fmt: skip
 FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000)
 PAPER = ScanRecipe(
-    size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3, latent=32, beta=53.0,
-    beta_start=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000, symbol_rate=1e-4, seeds=3,
-    operator_hidden=1024, operator_steps=100_000, baselines=True, joint_steps=500_000, classifier_steps=20_000,
-    test_images=10_000, samples=128,
+    size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3,
+    latent=32, beta=53.0, beta_start=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000,
+    symbol_rate=1e-4, seeds=3, operator_hidden=1024, operator_steps=100_000, baselines=True, joint_steps=500_000,
+    classifier_steps=20_000, test_images=10_000, samples=128,
 )  # fmt: skip
 
 STUDIES = (
