@@ -56,6 +56,7 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
             with terminal.progress(lang) as run.progress:
                 run.study.load().run(run)
             run.finish()
+            run.count_time()
         findings = report.publish(run, lang)
     terminal.ledger(findings, lang, word["no_claims"])
     print(f"\n{word['time']}: {duration(run.manifest.seconds, lang)}\n{word['report']}: {run.folder / 'report.html'}")

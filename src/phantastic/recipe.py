@@ -1,7 +1,8 @@
 """Recipes: the parameters of a study, bounded and described in two languages.
 
 A recipe is a frozen ``msgspec.Struct``; its annotations are the single source of the command line, the TOML file, the
-documentation and the property tests. Bounds are enforced by ``msgspec.convert``, so every recipe passes through `compose`.
+documentation and the property tests. Bounds are enforced by ``msgspec.convert``, so every recipe passes through
+`compose`.
 """
 
 import math

@@ -106,11 +106,16 @@ class Run:
             raise files.refusal(self.folder / ".lock", error) from None
         return self
 
+    def count_time(self) -> None:
+        """Bring the manifest's seconds up to now."""
+        now = time.monotonic()
+        self.manifest.seconds += now - self.since
+        self.since = now
+
     def close(self) -> None:
         """Note the time spent and release the folder."""
         if self.lock is not None:
-            self.manifest.seconds += time.monotonic() - self.since
-            self.since = time.monotonic()
+            self.count_time()
             try:
                 files.write_json(self.folder / MANIFEST, self.manifest)
             finally:

@@ -6,6 +6,7 @@ import shutil
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ def lay_out(command: Shown, shelf: Shelf, desk: Path) -> list[str]:
     for name, run in runs:
         if name in STUDIES and not (desk / "runs" / name / run).exists():
             shutil.copytree(shelf(name), desk / "runs" / name / run)
-    for option, value in zip(rest, rest[1:], strict=False):
+    for option, value in pairwise(rest):
         if option == "--look" and not (desk / value).exists():
             if Path(value).suffix:
                 shutil.copy(desk / "room.png", desk / value)

@@ -14,7 +14,8 @@ from phantastic.figure import Figure, image_grid, write
 from phantastic.recipe import Text
 from phantastic.run import Run
 from phantastic.systems.scan.concepts import OPEN
-from phantastic.systems.scan.experiment import grounded, models
+from phantastic.systems.scan.evaluation import grounded
+from phantastic.systems.scan.experiment import models
 from phantastic.systems.scan.figures import enlarged, imagine
 from phantastic.systems.scan.language import Lexicon
 from phantastic.systems.scan.rooms import Rooms, as_observed

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,122 +10,18 @@ from torch import Tensor, nn
 
 from phantastic.claims import resampled, summarise
 from phantastic.errors import Refused
-from phantastic.nn.distributions import Gaussian, sample
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.run import Run
-from phantastic.systems.scan.baselines import JointVAE
-from phantastic.systems.scan.concepts import OPEN, OPERATORS, Vocabulary
-from phantastic.systems.scan.measure import Classifier, accuracy, diversity, imagine_and_read, values_of
+from phantastic.systems.scan.concepts import Vocabulary
+from phantastic.systems.scan.evaluation import Setting, both_ways, disentangled, grounded, imagined, joined, recombined
+from phantastic.systems.scan.measure import Classifier
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
-from phantastic.systems.scan.symbolic import (
-    Operations,
-    at,
-    draw_held_out,
-    draw_lessons,
-    perceive,
-    train_joint,
-    train_operators,
-    train_scan,
-)
+from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons, train_joint, train_operators, train_scan
 from phantastic.systems.scan.visual import Pool, adam, train_denoiser, train_visual
-from phantastic.systems.vae.measure import dci, grouped_mig, mig
 from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
 from phantastic.train import train
-
-FACTORS = ("identity", "object", "wall", "floor")
-
-
-class Mind(NamedTuple):
-    """What sees, imagines and names: a visual module with the symbols grounded in it."""
-
-    vae: VAE | JointVAE
-    encode: Callable[[Tensor], Gaussian]  # symbols -> q(z_y|y)
-    symbols: Callable[[Tensor], Tensor]  # codes -> logits of symbols
-    decode: Callable[[Tensor], Tensor]  # codes -> images in [0, 1]
-
-
-class Setting(NamedTuple):
-    """What every measure of a run shares: the rooms, test items and the judge."""
-
-    rooms: Rooms
-    concepts: np.ndarray  # taught
-    held_out: np.ndarray  # never taught
-    factors: np.ndarray
-    images: Tensor
-    classifier: Classifier
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.rooms.vocabulary
-
-
-def grounded(vae: VAE, denoiser: DenoisingAutoencoder, symbols: SymbolVAE) -> Mind:
-    """SCAN: what it imagines passes through the denoiser, as what it was trained to match did."""
-
-    def decode(codes: Tensor) -> Tensor:
-        return torch.sigmoid(denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes))))
-
-    return Mind(vae, symbols.encode, symbols.decode, decode)
-
-
-def joined(model: Any) -> Mind:
-    """JMVAE or TrELBO."""
-    return Mind(
-        model, model.encode_symbols, lambda codes: model.symbols(codes).float(),
-        lambda codes: torch.sigmoid(model.decoder(codes).float()),
-    )  # fmt: skip
-
-
-def setting(run: Run, recipe: ScanRecipe) -> Setting:
-    """Draw the concepts and test rooms of a run and train (or load) the classifier that judges all of its seeds."""
-    rooms = Rooms(recipe.size, recipe.colours)
-    refuse_impossible(recipe, rooms.vocabulary)
-    drawn = rooms.vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
-    factors, images = rooms.draw(recipe.test_images, recipe.seed, "test rooms")
-    classifier = train_classifier(run, recipe, rooms)
-    return Setting(rooms, drawn[: recipe.concepts], drawn[recipe.concepts :], factors, images, classifier)
-
-
-def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
-    """Raise `Refused` for what the bounds of single parameters cannot rule out."""
-    wanted = recipe.concepts + recipe.test_concepts
-    if wanted > vocabulary.concepts:
-        raise Refused(
-            f"concepts + test_concepts = {wanted}, but colours = {recipe.colours} gives {vocabulary.concepts} "
-            "different concepts; take fewer concepts or more colours"
-        )
-    if max(recipe.few, default=0) > recipe.pairs:
-        raise Refused(f"few = {list(recipe.few)}: each is at most pairs = {recipe.pairs}, of which they are a part")
-
-
-def train_classifier(run: Run, recipe: ScanRecipe, rooms: Rooms) -> Classifier:
-    """The judge, taught by the ground truth of the pool of images."""
-    with initialised(recipe.seed, "classifier"):
-        classifier = Classifier(recipe.size, rooms.vocabulary).to(run.device)
-    if "classifier" in run.checkpoints.latest.finished:  # no pool need be rendered
-        run.load("classifier", {"classifier": classifier})
-        return classifier.requires_grad_(False)
-    pool = Pool(rooms, recipe.images, recipe.seed, run.device)
-    labels = torch.from_numpy(pool.factors).to(run.device)
-
-    def losses(step: int) -> dict[str, Tensor]:
-        rows = pool.rows("classifier batch", step, recipe.batch)
-        noise = torch_generator(recipe.seed, "classifier noise", step, run.device)
-        return {"loss": classifier.loss(roughened(as_input(pool.images[rows]), noise), labels[rows])}
-
-    optimisers = {"loss": adam(classifier, recipe.classifier_rate)}
-    train(run, "classifier", {"classifier": classifier}, optimisers, losses, steps=recipe.classifier_steps)
-    return classifier.requires_grad_(False)
-
-
-def roughened(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Half of the images blurred and all a little noisy: the judge must read soft samples as well as sharp rooms."""
-    half = len(images) // 2
-    soft = torch.nn.functional.avg_pool2d(images[:half], 3, stride=1, padding=1, count_include_pad=False)
-    mixed = torch.cat([soft, images[half:]]).contiguous(memory_format=torch.channels_last)
-    return mixed + 0.03 * torch.randn(mixed.shape, generator=generator, device=mixed.device)
 
 
 def run(run: Run) -> None:
@@ -187,102 +83,54 @@ def one_seed(
     return measures, spread
 
 
-@torch.no_grad()
-def imagined(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
-    """sym2img: accuracy and diversity on the concepts taught and on those held out."""
-    measures = {}
-    device = next(mind.vae.parameters()).device
-    for name, concepts in (("", scene.concepts), (".held_out", scene.held_out)):
-        noise = torch_generator(seed, f"imagine{name}", device=device)
-
-        def imagine(rows: np.ndarray, noise: torch.Generator = noise) -> Tensor:
-            return mind.decode(sample(mind.encode(torch.from_numpy(scene.vocabulary.khot(rows)).to(device)), noise))
-
-        labels = imagine_and_read(concepts, imagine, scene.classifier, recipe.samples)
-        measures[f"{prefix}sym2img.accuracy{name}"] = float(accuracy(concepts, labels).mean())
-        measures[f"{prefix}sym2img.diversity{name}"] = mean_diversity(concepts, labels, scene.vocabulary)
-    return measures
+def setting(run: Run, recipe: ScanRecipe) -> Setting:
+    """Draw the concepts and test rooms of a run and train (or load) the classifier that judges all of its seeds."""
+    rooms = Rooms(recipe.size, recipe.colours)
+    refuse_impossible(recipe, rooms.vocabulary)
+    drawn = rooms.vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
+    factors, images = rooms.draw(recipe.test_images, recipe.seed, "test rooms")
+    classifier = train_classifier(run, recipe, rooms)
+    return Setting(rooms, drawn[: recipe.concepts], drawn[recipe.concepts :], factors, images, classifier)
 
 
-def mean_diversity(concepts: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary) -> float:
-    """Mean over the concepts that leave something open; 0 if none does."""
-    if not (concepts == OPEN).any():
-        return 0.0
-    return float(np.nanmean(diversity(concepts, labels, vocabulary.sizes)))
+def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
+    """Raise `Refused` for what the bounds of single parameters cannot rule out."""
+    wanted = recipe.concepts + recipe.test_concepts
+    if wanted > vocabulary.concepts:
+        raise Refused(
+            f"concepts + test_concepts = {wanted}, but colours = {recipe.colours} gives {vocabulary.concepts} "
+            "different concepts; take fewer concepts or more colours"
+        )
+    if max(recipe.few, default=0) > recipe.pairs:
+        raise Refused(f"few = {list(recipe.few)}: each is at most pairs = {recipe.pairs}, of which they are a part")
 
 
-@torch.no_grad()
-def both_ways(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
-    """sym2img and img2sym."""
-    measures = imagined(scene, mind, recipe, seed, prefix)
-    logits = name_images(scene, mind, seed)
-    right = values_of(logits, scene.vocabulary.blocks) == scene.factors
-    measures |= {f"{prefix}img2sym.{name}": float(share) for name, share in zip(FACTORS, right.mean(0), strict=True)}
-    measures[f"{prefix}img2sym.accuracy"] = float(right.mean())
-    # How many factors the concepts it utters for an image name: the flatter, the more of the hierarchy it uses.
-    uttered = torch.bernoulli(torch.sigmoid(logits), generator=torch_generator(seed, "utter", device=logits.device))
-    named = torch.stack([uttered[:, block].amax(1) for block in scene.vocabulary.blocks], dim=1).sum(1).long()
-    share = np.bincount(named.cpu().numpy(), minlength=5)[1:5] / max(1, int((named > 0).sum()))
-    seen = share[share > 0]
-    measures[f"{prefix}img2sym.diversity"] = float(np.log(4) + (seen * np.log(seen)).sum())
-    return measures
+def train_classifier(run: Run, recipe: ScanRecipe, rooms: Rooms) -> Classifier:
+    """The judge, taught by the ground truth of the pool of images."""
+    with initialised(recipe.seed, "classifier"):
+        classifier = Classifier(recipe.size, rooms.vocabulary).to(run.device)
+    if "classifier" in run.checkpoints.latest.finished:  # no pool need be rendered
+        run.load("classifier", {"classifier": classifier})
+        return classifier.requires_grad_(False)
+    pool = Pool(rooms, recipe.images, recipe.seed, run.device)
+    labels = torch.from_numpy(pool.factors).to(run.device)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        rows = pool.rows("classifier batch", step, recipe.batch)
+        noise = torch_generator(recipe.seed, "classifier noise", step, run.device)
+        return {"loss": classifier.loss(roughened(as_input(pool.images[rows]), noise), labels[rows])}
+
+    optimisers = {"loss": adam(classifier, recipe.classifier_rate)}
+    train(run, "classifier", {"classifier": classifier}, optimisers, losses, steps=recipe.classifier_steps)
+    return classifier.requires_grad_(False)
 
 
-def name_images(scene: Setting, mind: Mind, seed: int) -> Tensor:
-    """Logits of the symbols for every test room: z ~ q(z_x|x), then p(y|z)."""
-    posterior = perceive(mind.vae, scene.images)
-    noise = torch_generator(seed, "name", device=posterior.mean.device)
-    return mind.symbols(sample(posterior, noise))
-
-
-@torch.no_grad()
-def recombined(
-    scene: Setting, mind: Mind, operators: Recombinator, tests: Operations, recipe: ScanRecipe, seed: int
-) -> dict[str, float]:
-    """Accuracy and diversity of each operator on held-out results, the first operand given as symbol and as image."""
-    vocabulary = scene.vocabulary
-    device = next(operators.parameters()).device
-    measures = {}
-    first, second = (
-        mind.encode(torch.from_numpy(vocabulary.khot(part)).to(device)) for part in (tests.first, tests.second)
-    )
-    operator = torch.from_numpy(tests.operator).to(device)
-    complete = np.flatnonzero((tests.first >= 0).all(axis=1))
-    cases = {"": (first, second, operator, tests)}
-    if len(complete):
-        seen = perceive(mind.vae, scene.rooms.observe(tests.first[complete], numpy_generator(seed, "test operands")))
-        rows = torch.from_numpy(complete).to(device)
-        some = tests.where(np.isin(np.arange(len(tests.operator)), complete))
-        cases["image."] = (seen, at(second, rows), operator[rows], some)
-    for kind, (a, b, which, cut) in cases.items():
-        result = operators(a, b, which)
-        noise = torch_generator(seed, f"recombine {kind}", device=device)
-        labels = []
-        for _ in range(recipe.samples):
-            labels.append(scene.classifier.read(mind.decode(sample(result, noise))))
-        read = np.stack(labels, axis=1)
-        for index, name in enumerate(OPERATORS):
-            rows = cut.operator == index
-            if rows.any():
-                key = f"operators.{kind}{name.lower().replace(' ', '_')}"
-                measures[f"{key}.accuracy"] = float(accuracy(cut.result[rows], read[rows]).mean())
-                measures[f"{key}.diversity"] = mean_diversity(cut.result[rows], read[rows], vocabulary)
-    return measures
-
-
-def disentangled(scene: Setting, vae: VAE, seed: int) -> dict[str, list[float]]:
-    """DCI disentanglement, MIG and grouped MIG of the mean codes, each on four quarters of the test rooms.
-
-    A hue may take two latents, which plain MIG counts as a failure; grouped MIG compares the best latent of a factor
-    with the best of those that mainly carry other factors.
-    """
-    codes = perceive(vae, scene.images).mean.cpu().numpy()
-    quarters = np.array_split(numpy_generator(seed, "quarters").permutation(len(codes)), 4)
-    return {
-        "dci": [dci(codes[rows], scene.factors[rows])[0] for rows in quarters],
-        "mig": [mig(codes[rows], scene.factors[rows]) for rows in quarters],
-        "grouped_mig": [grouped_mig(codes[rows], scene.factors[rows]) for rows in quarters],
-    }
+def roughened(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the images blurred and all a little noisy: the judge must read soft samples as well as sharp rooms."""
+    half = len(images) // 2
+    soft = torch.nn.functional.avg_pool2d(images[:half], 3, stride=1, padding=1, count_include_pad=False)
+    mixed = torch.cat([soft, images[half:]]).contiguous(memory_format=torch.channels_last)
+    return mixed + 0.03 * torch.randn(mixed.shape, generator=generator, device=mixed.device)
 
 
 def models(run: Run) -> dict[str, nn.Module]:

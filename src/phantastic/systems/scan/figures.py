@@ -13,7 +13,8 @@ from phantastic.nn.distributions import sample
 from phantastic.randomness import torch_generator
 from phantastic.recipe import Text
 from phantastic.run import Run
-from phantastic.systems.scan.experiment import Mind, grounded, models
+from phantastic.systems.scan.evaluation import Mind, grounded
+from phantastic.systems.scan.experiment import models
 from phantastic.systems.scan.language import Lexicon, expected
 from phantastic.systems.scan.rooms import Rooms, as_rgb
 from phantastic.systems.scan.symbolic import perceive

@@ -2,8 +2,8 @@
 
 The paper trains in HSV, where a surface's colour is one number that light and shade leave alone. Here that number is an
 angle on a little more than half a circle, (S cos ARC·H, S sin ARC·H): on a line, the hues at its ends would weigh much
-more than those in its middle; on a whole circle, a hue would need two latents, whose common radius is then free to carry
-something else, and did. So a pixel is (S cos ARC·H, S sin ARC·H, V), the first two shifted and scaled to [0, 1].
+more than those in its middle; on a whole circle, a hue would need two latents, whose common radius is then free to
+carry something else, and did. So a pixel is (S cos ARC·H, S sin ARC·H, V), the first two shifted and scaled to [0, 1].
 """
 
 import numpy as np

@@ -1,0 +1,161 @@
+"""What is measured on SCAN and its rivals: sym2img, img2sym, the operators, and how disentangled the codes are."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phantastic.nn.distributions import Gaussian, sample
+from phantastic.randomness import numpy_generator, torch_generator
+from phantastic.systems.scan.baselines import JointVAE
+from phantastic.systems.scan.concepts import OPEN, OPERATORS, Vocabulary
+from phantastic.systems.scan.measure import Classifier, accuracy, diversity, imagine_and_read, values_of
+from phantastic.systems.scan.model import Recombinator, SymbolVAE
+from phantastic.systems.scan.rooms import Rooms
+from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.symbolic import Operations, at, perceive
+from phantastic.systems.vae.measure import dci, grouped_mig, mig
+from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
+
+FACTORS = ("identity", "object", "wall", "floor")
+
+
+class Mind(NamedTuple):
+    """What sees, imagines and names: a visual module with the symbols grounded in it."""
+
+    vae: VAE | JointVAE
+    encode: Callable[[Tensor], Gaussian]  # symbols -> q(z_y|y)
+    symbols: Callable[[Tensor], Tensor]  # codes -> logits of symbols
+    decode: Callable[[Tensor], Tensor]  # codes -> images in [0, 1]
+
+
+def grounded(vae: VAE, denoiser: DenoisingAutoencoder, symbols: SymbolVAE) -> Mind:
+    """SCAN: what it imagines passes through the denoiser, as what it was trained to match did."""
+
+    def decode(codes: Tensor) -> Tensor:
+        return torch.sigmoid(denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes))))
+
+    return Mind(vae, symbols.encode, symbols.decode, decode)
+
+
+def joined(model: Any) -> Mind:
+    """JMVAE or TrELBO."""
+    return Mind(
+        model, model.encode_symbols, lambda codes: model.symbols(codes).float(),
+        lambda codes: torch.sigmoid(model.decoder(codes).float()),
+    )  # fmt: skip
+
+
+class Setting(NamedTuple):
+    """What every measure of a run shares: the rooms, test items and the judge."""
+
+    rooms: Rooms
+    concepts: np.ndarray  # taught
+    held_out: np.ndarray  # never taught
+    factors: np.ndarray
+    images: Tensor
+    classifier: Classifier
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.rooms.vocabulary
+
+
+@torch.no_grad()
+def imagined(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
+    """sym2img: accuracy and diversity on the concepts taught and on those held out."""
+    measures = {}
+    device = next(mind.vae.parameters()).device
+    for name, concepts in (("", scene.concepts), (".held_out", scene.held_out)):
+        noise = torch_generator(seed, f"imagine{name}", device=device)
+
+        def imagine(rows: np.ndarray, noise: torch.Generator = noise) -> Tensor:
+            return mind.decode(sample(mind.encode(torch.from_numpy(scene.vocabulary.khot(rows)).to(device)), noise))
+
+        labels = imagine_and_read(concepts, imagine, scene.classifier, recipe.samples)
+        measures[f"{prefix}sym2img.accuracy{name}"] = float(accuracy(concepts, labels).mean())
+        measures[f"{prefix}sym2img.diversity{name}"] = mean_diversity(concepts, labels, scene.vocabulary)
+    return measures
+
+
+def mean_diversity(concepts: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary) -> float:
+    """Mean over the concepts that leave something open; 0 if none does."""
+    if not (concepts == OPEN).any():
+        return 0.0
+    return float(np.nanmean(diversity(concepts, labels, vocabulary.sizes)))
+
+
+@torch.no_grad()
+def both_ways(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
+    """sym2img and img2sym."""
+    measures = imagined(scene, mind, recipe, seed, prefix)
+    logits = name_images(scene, mind, seed)
+    right = values_of(logits, scene.vocabulary.blocks) == scene.factors
+    measures |= {f"{prefix}img2sym.{name}": float(share) for name, share in zip(FACTORS, right.mean(0), strict=True)}
+    measures[f"{prefix}img2sym.accuracy"] = float(right.mean())
+    # How many factors the concepts it utters for an image name: the flatter, the more of the hierarchy it uses.
+    uttered = torch.bernoulli(torch.sigmoid(logits), generator=torch_generator(seed, "utter", device=logits.device))
+    named = torch.stack([uttered[:, block].amax(1) for block in scene.vocabulary.blocks], dim=1).sum(1).long()
+    share = np.bincount(named.cpu().numpy(), minlength=5)[1:5] / max(1, int((named > 0).sum()))
+    seen = share[share > 0]
+    measures[f"{prefix}img2sym.diversity"] = float(np.log(4) + (seen * np.log(seen)).sum())
+    return measures
+
+
+def name_images(scene: Setting, mind: Mind, seed: int) -> Tensor:
+    """Logits of the symbols for every test room: z ~ q(z_x|x), then p(y|z)."""
+    posterior = perceive(mind.vae, scene.images)
+    noise = torch_generator(seed, "name", device=posterior.mean.device)
+    return mind.symbols(sample(posterior, noise))
+
+
+@torch.no_grad()
+def recombined(
+    scene: Setting, mind: Mind, operators: Recombinator, tests: Operations, recipe: ScanRecipe, seed: int
+) -> dict[str, float]:
+    """Accuracy and diversity of each operator on held-out results, the first operand given as symbol and as image."""
+    vocabulary = scene.vocabulary
+    device = next(operators.parameters()).device
+    measures = {}
+    first, second = (
+        mind.encode(torch.from_numpy(vocabulary.khot(part)).to(device)) for part in (tests.first, tests.second)
+    )
+    operator = torch.from_numpy(tests.operator).to(device)
+    complete = np.flatnonzero((tests.first >= 0).all(axis=1))
+    cases = {"": (first, second, operator, tests)}
+    if len(complete):
+        seen = perceive(mind.vae, scene.rooms.observe(tests.first[complete], numpy_generator(seed, "test operands")))
+        rows = torch.from_numpy(complete).to(device)
+        some = tests.where(np.isin(np.arange(len(tests.operator)), complete))
+        cases["image."] = (seen, at(second, rows), operator[rows], some)
+    for kind, (a, b, which, cut) in cases.items():
+        result = operators(a, b, which)
+        noise = torch_generator(seed, f"recombine {kind}", device=device)
+        labels = []
+        for _ in range(recipe.samples):
+            labels.append(scene.classifier.read(mind.decode(sample(result, noise))))
+        read = np.stack(labels, axis=1)
+        for index, name in enumerate(OPERATORS):
+            rows = cut.operator == index
+            if rows.any():
+                key = f"operators.{kind}{name.lower().replace(' ', '_')}"
+                measures[f"{key}.accuracy"] = float(accuracy(cut.result[rows], read[rows]).mean())
+                measures[f"{key}.diversity"] = mean_diversity(cut.result[rows], read[rows], vocabulary)
+    return measures
+
+
+def disentangled(scene: Setting, vae: VAE, seed: int) -> dict[str, list[float]]:
+    """DCI disentanglement, MIG and grouped MIG of the mean codes, each on four quarters of the test rooms.
+
+    A hue may take two latents, which plain MIG counts as a failure; grouped MIG compares the best latent of a factor
+    with the best of those that mainly carry other factors.
+    """
+    codes = perceive(vae, scene.images).mean.cpu().numpy()
+    quarters = np.array_split(numpy_generator(seed, "quarters").permutation(len(codes)), 4)
+    return {
+        "dci": [dci(codes[rows], scene.factors[rows])[0] for rows in quarters],
+        "mig": [mig(codes[rows], scene.factors[rows]) for rows in quarters],
+        "grouped_mig": [grouped_mig(codes[rows], scene.factors[rows]) for rows in quarters],
+    }
