@@ -56,7 +56,8 @@ class PointVAE(nn.Module):
         self.latent = latent
         self.encoder = Perceptron(dimensions, 2 * latent, hidden, layers)
         self.decoder = Perceptron(latent, dimensions, hidden, layers)
-        self.log_variance = nn.Parameter(torch.zeros(()))  # log s²
+        # s² begins far below the variance of the data, or the code would stay unused (Lucas et al. 2019)
+        self.log_variance = nn.Parameter(torch.tensor(log(0.01)))
 
     def encode(self, points: Float[Tensor, "batch dimensions"]) -> Gaussian:
         return gaussian(self.encoder(points))
