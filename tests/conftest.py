@@ -3,8 +3,9 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,7 +18,13 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
+from phantastic.study import register  # noqa: E402
+
+if TYPE_CHECKING:
+    from phantastic.run import Run
+
 Invoke = Callable[..., Result]
+STUDIES = register()
 
 
 @pytest.fixture
@@ -87,6 +94,27 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
             experiment.run(run)
         run.close()
     return root
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], "Run"]]:
+    """The run of a study at its `tiny` preset, by the study's name; each is made once, for whoever asks first."""
+    from phantastic.recipe import compose
+    from phantastic.run import Run
+
+    made: dict[str, Run] = {}
+
+    def make(name: str) -> Run:
+        if name not in made:
+            study = STUDIES[name]
+            recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
+            made[name] = Run.create(study, recipe, "tiny", tmp_path_factory.mktemp("runs"))
+            study.load().run(made[name])
+        return made[name]
+
+    yield make
+    for run in made.values():
+        run.close()
 
 
 @pytest.fixture

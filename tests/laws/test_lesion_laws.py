@@ -3,14 +3,13 @@
 A new study is covered as soon as it is registered: its models' sites are found by their names.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import pytest
 from torch import Tensor, nn
 
 from phantastic.lesion import Site, damage, sites
-from phantastic.recipe import compose
 from phantastic.run import Run
 from phantastic.study import register
 
@@ -59,15 +58,10 @@ class Subject:
 
 
 @pytest.fixture(scope="session", params=STUDIES)
-def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
-    study = STUDIES[request.param]
-    recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
-    run = Run.create(study, recipe, "tiny", tmp_path_factory.mktemp("runs"))
-    experiment = study.load()
-    experiment.run(run)
+def subject(request: pytest.FixtureRequest, tiny_run: Callable[[str], Run]) -> Subject:
+    run, experiment = tiny_run(request.param), STUDIES[request.param].load()
     models = experiment.models(run)
-    yield Subject(models, lambda: experiment.lesion_measures(run, models))
-    run.close()
+    return Subject(models, lambda: experiment.lesion_measures(run, models))
 
 
 def test_the_measures_are_deterministic_and_leave_the_models_alone(subject: Subject) -> None:

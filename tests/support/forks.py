@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ class Child:
 
     def wait(self) -> int:
         """The exit status; minus the signal's number if a signal ended it."""
-        return self.forks.ask({"wait": self.pid})
+        status = self.forks.ask({"wait": self.pid})
+        self.forks.alive.discard(self.pid)
+        return status
 
     def said(self) -> str:
         """What it wrote on standard output and standard error."""
@@ -37,6 +40,7 @@ class Forks:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.server = subprocess.Popen([sys.executable, __file__], **pipes)
         self.started = 0
+        self.alive: set[int] = set()
 
     def ask(self, request: dict[str, Any]) -> Any:
         assert self.server.stdin is not None
@@ -50,6 +54,7 @@ class Forks:
         self.started += 1
         output = home / f".said-{self.started}"
         pid = self.ask({"words": words, "home": str(home), "output": str(output), "sabotage": sabotage})
+        self.alive.add(pid)
         return Child(self, pid, output)
 
     def call(self, home: Path, *words: str, **sabotage: Any) -> tuple[int, str]:
@@ -58,9 +63,10 @@ class Forks:
         return child.wait(), child.said()
 
     def close(self) -> None:
-        self.server.stdin.close()
-        self.server.wait()
-        self.server.stdout.close()
+        for pid in self.alive:  # a failed test may have left one
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.server.communicate(timeout=60)
 
 
 def child(request: dict[str, Any]) -> None:

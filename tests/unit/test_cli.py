@@ -83,7 +83,7 @@ def test_ls(phantastic: Invoke, runs: Path) -> None:
     (runs / "three/manifest.json").write_text("{")
     output = phantastic("ls").output
     assert "Lecture 0: regression" in output
-    assert "Gauss, C. F. 1809" in output
+    assert "Gauss 1809" in output
     assert "tiny (0.02 min), quick (not timed)" in output
     assert re.search(r"runs/toy/one +tiny +finished", output)
     assert re.search(r"runs/toy/half +tiny +unfinished", output)

@@ -137,9 +137,9 @@ TINY = ScanRecipe(
 )  # fmt: skip
 QUICK = ScanRecipe(
     precision="bfloat16", beta_start=900.0, beta=4.0, beta_anneal=0.85, visual_steps=6_500, hidden=200,
-    symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000,
+    symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,),
 )  # fmt: skip
-FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000)
+FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10))
 PAPER = ScanRecipe(
     size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3,
     latent=32, beta=53.0, beta_start=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000,

@@ -33,7 +33,7 @@ SCALES: dict[str, tuple[float, Text]] = {
     "dci_completeness": (1.0, Text("DCI: completeness", "DCI:完全性")),
     "dci_informativeness": (1.0, Text("DCI: informativeness", "DCI:情報量")),
     "modularity": (0.836, Text("modularity", "モジュール性")),
-    "explicitness": (1.0, Text("explicitness", "明示性")),
+    "explicitness": (0.98, Text("explicitness", "明示性")),
     "factor_vae_score": (1.0, Text("FactorVAE score", "FactorVAE スコア")),
     "beta_vae_score": (1.0, Text("β-VAE score", "β-VAE スコア")),
 }
@@ -159,4 +159,4 @@ def against_limits(measures: Mapping[str, Measure], members: Sequence[str], lang
         "個々の潜在変数が個々の要因にどれだけ対応しているか。黒い線は dSprites の完全な符号が達する値で、"
         "1 とは限らない。横棒は 95% 区間(求めた指標のみ)。",
     )
-    return Figure(caption(lang), chart.properties(width=420, height={"step": 34}))
+    return Figure(caption(lang), chart.properties(width=420, height=34 * len(SCALES)))

@@ -1,0 +1,358 @@
+"""The study `scan`: its presets, what a recipe may be, and the tiny run: its measures, claims, figures and use."""
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from phantastic.claims import judge
+from phantastic.errors import Refused
+from phantastic.recipe import compose, parameters, to_toml, validated
+from phantastic.run import Run
+from phantastic.study import register
+from phantastic.systems.scan.language import Lexicon
+from phantastic.systems.scan.rooms import PALETTES
+from phantastic.systems.scan.study import ScanRecipe
+
+SCAN = register()["scan"]
+JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+SCHEMA: dict[str, dict[str, Any]] = msgspec.json.schema(ScanRecipe)["$defs"]["ScanRecipe"]["properties"]
+
+
+@pytest.fixture
+def run(tiny_run: Callable[[str], Run]) -> Run:
+    return tiny_run("scan")
+
+
+@pytest.fixture
+def experiment() -> ModuleType:
+    return SCAN.load()
+
+
+# --- recipes
+
+
+def test_every_preset_is_valid():
+    assert set(SCAN.presets) == {"tiny", "quick", "full", "paper"}
+    assert set(SCAN.minutes) <= set(SCAN.presets)
+    for name, preset in SCAN.presets.items():
+        assert compose(SCAN.recipe, SCAN.presets, name, {}) == preset
+        assert max(preset.few, default=0) < preset.pairs
+        assert preset.beta <= preset.beta_start
+
+
+def test_the_papers_weights_are_the_defaults():
+    """λ = 10 and β = 1 (Higgins et al. 2018, App. A.1); no preset drops partial symbols or the operators."""
+    for preset in SCAN.presets.values():
+        assert (preset.grounding, preset.symbol_beta) == (10, 1)
+    assert SCAN.presets["paper"].beta == SCAN.presets["paper"].beta_start == 53
+    assert (SCAN.presets["paper"].latent, SCAN.presets["paper"].colours, SCAN.presets["paper"].size) == (32, 16, 80)
+
+
+def test_every_parameter_is_explained_in_both_languages():
+    for parameter in parameters(SCAN.recipe):
+        assert JAPANESE.search(parameter.text.ja), parameter.name
+        assert not JAPANESE.search(parameter.text.en), parameter.name
+
+
+def within(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Any value that a parameter's bounds allow."""
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if schema["type"] == "boolean":
+        return st.booleans()
+    if schema["type"] == "array":
+        return st.lists(within(schema["items"]), max_size=5).map(tuple)
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if schema["type"] == "integer":
+        return st.integers(low, high)
+    return st.floats(low, high, exclude_min="exclusiveMinimum" in schema, exclude_max="exclusiveMaximum" in schema)
+
+
+RECIPES = st.fixed_dictionaries({name: within(schema) for name, schema in SCHEMA.items()})
+
+
+@settings(max_examples=40)
+@given(RECIPES)
+def test_any_recipe_within_its_bounds_survives_its_file(values):
+    recipe = validated(ScanRecipe, values, "test")
+    written = to_toml(recipe)
+    assert compose(ScanRecipe, SCAN.presets, "tiny", tomllib.loads(written), "recipe file") == recipe
+    assert to_toml(validated(ScanRecipe, tomllib.loads(written), "again")) == written
+
+
+def outside(schema: dict[str, Any]) -> list[Any]:
+    """Values just beyond the bounds, and of the wrong kind."""
+    beyond = [schema[key] + step for key, step in (("minimum", -1), ("maximum", 1)) if key in schema]
+    beyond += [schema[key] for key in ("exclusiveMinimum", "exclusiveMaximum") if key in schema]
+    return [*beyond, "many", [0], None, -(10**30), math.nan, math.inf]
+
+
+@pytest.mark.parametrize("name", SCHEMA)
+def test_values_beyond_the_bounds_are_refused_by_name(name):
+    for value in outside(SCHEMA[name]):
+        with pytest.raises(Refused) as refusal:
+            compose(ScanRecipe, SCAN.presets, "quick", {name: value})
+        assert name in str(refusal.value), value
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"few": (2, 5)}, "few = [2, 5]: each is at most pairs = 4"),
+        (
+            {"colours": 2, "concepts": 100},
+            "concepts + test_concepts = 112, but colours = 2 gives 107 different concepts",
+        ),
+    ],
+)
+def test_recipes_that_cannot_be_are_refused_before_anything_is_trained(changes, message, tmp_path, experiment):
+    recipe = compose(SCAN.recipe, SCAN.presets, "tiny", changes)
+    run = Run.create(SCAN, recipe, "tiny", tmp_path)
+    with pytest.raises(Refused, match=re.escape(message)):
+        experiment.run(run)
+    assert not run.curve()
+    run.close()
+
+
+# --- the tiny run
+
+
+def test_every_measure_is_a_number_in_its_range(run):
+    measures = run.measures()
+    recipe: Any = run.recipe
+    assert all(len(measure.each) == recipe.seeds == 1 for measure in measures.values())
+    for name, measure in measures.items():
+        assert math.isfinite(measure.value), name
+        assert -1e-9 <= measure.value <= (math.log(recipe.colours) + 1e-9 if "diversity" in name else 1), name
+    for prefix in ("", "scan_r.", "scan_u.", "jmvae.", "trelbo."):
+        assert {f"{prefix}{way}.{kind}" for way in ("sym2img", "img2sym") for kind in ("accuracy", "diversity")} <= set(
+            measures
+        )
+    for name in ("and", "in_common", "ignore"):
+        assert {f"operators.{name}.accuracy", f"operators.{name}.diversity"} <= set(measures)
+    assert any(name.startswith("operators.image.") for name in measures)
+    parts = [measures[f"img2sym.{name}"].value for name in ("identity", "object", "wall", "floor")]
+    assert measures["img2sym.accuracy"].value == pytest.approx(np.mean(parts))
+    for part in ("visual", "entangled"):
+        for kind in ("dci", "mig", "grouped_mig"):
+            measure = measures[f"{part}.{kind}"]
+            assert measure.low is not None
+            assert measure.low <= measure.value <= measure.high
+
+
+def test_all_pairs_are_the_last_point_of_the_curve_over_pairs(run):
+    measures = run.measures()
+    for suffix in ("accuracy", "diversity", "accuracy.held_out", "diversity.held_out"):
+        assert measures[f"pairs{run.recipe.pairs}.sym2img.{suffix}"] == measures[f"sym2img.{suffix}"]
+    assert {int(name[5:].split(".")[0]) for name in measures if name.startswith("pairs")} == {2, 4}
+
+
+def names_at(preset: Any, tiny: set[str]) -> set[str]:
+    """The measures that a run at another preset records."""
+    names = {name for name in tiny if not name.startswith("pairs")}
+    suffixes = {name.partition(".")[2] for name in tiny if name.startswith("pairs")}
+    names |= {f"pairs{count}.{suffix}" for count in (*preset.few, preset.pairs) for suffix in suffixes}
+    return {name for name in names if preset.baselines or not name.startswith(("jmvae.", "trelbo."))}
+
+
+@pytest.mark.parametrize("preset", SCAN.presets)
+def test_every_claim_is_measured_where_it_is_tested(run, preset):
+    names = names_at(SCAN.presets[preset], set(run.measures()))
+    assert preset != "tiny" or names == set(run.measures())
+    for claim in SCAN.claims():
+        assert set(claim.presets) <= set(SCAN.presets)
+        if preset in claim.presets:
+            assert {*claim.measure, *claim.than} <= names, claim.id
+
+
+def test_the_claims_that_make_demo_must_test_are_tested_there():
+    tested = {claim.id for claim in SCAN.claims() if "quick" in claim.presets}
+    assert {"scan.sym2img", "scan.few", "scan.operators", "scan.img2sym", "scan.disentangled"} <= tested
+    for claim in SCAN.claims():
+        assert {"full", "paper"} <= set(claim.presets)
+        assert JAPANESE.search(claim.statement.ja)
+        assert not JAPANESE.search(claim.statement.en)
+
+
+def test_no_claim_is_tested_on_a_run_of_seconds(run):
+    assert {finding.verdict for finding in judge(SCAN.claims(), run.measures(), "tiny")} == {"untested"}
+
+
+def test_a_finished_run_is_not_trained_again(run, experiment):
+    measures, curve = (run.folder / "measures.json").read_bytes(), run.curve()
+    experiment.run(run)
+    assert (run.folder / "measures.json").read_bytes() == measures
+    assert run.curve() == curve
+
+
+def test_whole_models_measure_what_the_run_recorded(run, experiment):
+    """The tiny run has fewer test items than a lesion is measured on."""
+    found = experiment.lesion_measures(run, experiment.models(run))
+    assert found == {name: pytest.approx(run.measures()[name].value) for name in found}
+    assert set(found) == {"sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy"}
+
+
+# --- figures
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_figures(run, experiment, lang):
+    figures = experiment.figures(run, lang)
+    assert set(figures) == {"imagined", "latents", "rivals", "examples"}
+    for name, figure in figures.items():
+        assert bool(JAPANESE.search(figure.caption)) == (lang == "ja"), name
+        if isinstance(figure.picture, Image.Image):
+            assert min(figure.picture.size) > 200
+            assert len(np.unique(np.asarray(figure.picture).reshape(-1, 3), axis=0)) > 50
+        else:
+            chart = json.dumps(figure.picture.to_dict(validate=False), ensure_ascii=False)
+            assert bool(JAPANESE.search(chart)) == (lang == "ja"), name
+
+
+def test_the_figures_show_what_was_measured(run, experiment):
+    figures, measures = experiment.figures(run, "en"), run.measures()
+    rivals = figures["rivals"].picture.to_dict(validate=False)["data"]["values"]
+    assert len(rivals) == 10
+    shown = {(row["model"], row["concepts"]): (row["x"], row["y"]) for row in rivals}
+    expected = measures["jmvae.sym2img.diversity.held_out"].value, measures["jmvae.sym2img.accuracy.held_out"].value
+    assert shown["JMVAE", "held out"] == expected
+    points = figures["examples"].picture.to_dict(validate=False)["data"]["values"]
+    assert sorted((point["pairs"], point["concepts"]) for point in points) == [
+        (2, "held out"), (2, "taught"), (4, "held out"), (4, "taught")
+    ]  # fmt: skip
+
+
+# --- phantastic apply scan
+
+
+@pytest.fixture
+def apply(run: Run, experiment: ModuleType, tmp_path: Path) -> Callable[..., list[str]]:
+    """`apply` with its images going to a temporary folder."""
+
+    def call(lang: str = "en", **request: str) -> list[str]:
+        return experiment.apply(run, {"to": str(tmp_path / "imagined.png")} | request, lang)
+
+    return call
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> str:
+    """An image file of another size than the rooms."""
+    path = tmp_path / "room.png"
+    ramp = np.arange(60 * 90 * 3, dtype=np.uint32).reshape(60, 90, 3) % 251
+    Image.fromarray(ramp.astype(np.uint8)).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("lang", "phrase", "label"),
+    [
+        ("en", "red suitcase, blue wall", "red suitcase, blue wall"),
+        ("ja", "red suitcase, blue wall", "赤のスーツケース、青の壁"),
+        ("en", "赤い帽子", "red hat"),
+        ("en", "yellow AND hat", "yellow object AND hat = yellow hat"),
+        ("en", "red hat IGNORE red", "red hat IGNORE red object = hat"),
+        ("ja", "赤い帽子 共通 赤いスーツケース", "赤の帽子 IN COMMON 赤のスーツケース = 赤の物"),
+    ],
+)
+def test_say(apply, tmp_path, lang, phrase, label):
+    assert apply(lang, say=phrase) == [f"{label}: {tmp_path / 'imagined.png'}"]
+    first = (tmp_path / "imagined.png").read_bytes()
+    with Image.open(tmp_path / "imagined.png") as picture:
+        assert picture.width > 8 * 96
+        assert picture.height > 2 * 96  # sixteen rooms, three times their size
+    apply(lang, say=phrase)
+    assert (tmp_path / "imagined.png").read_bytes() == first
+
+
+def test_say_writes_into_the_run_unless_told_otherwise(run, experiment, tmp_path):
+    (line,) = experiment.apply(run, {"say": "red hat"}, "en")
+    assert line == f"red hat: {run.folder / 'imagined.png'}"
+    assert (run.folder / "imagined.png").exists()
+    (line,) = experiment.apply(run, {"say": "red hat", "to": str(tmp_path / "a.b.PNG")}, "en")
+    assert Path(line.removeprefix("red hat: ")).exists()
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_look_names_every_level_of_the_hierarchy(apply, room, lang):
+    lines = apply(lang, look=room)
+    headings = [line for line in lines if not line.startswith("  ")]
+    assert [heading[-3:] for heading in headings] == ["(4)", "(3)", "(2)", "(1)"]
+    expected = ["subordinate", "basic", "basic", "superordinate"] if lang == "en" else ["下位", "基本", "基本", "上位"]
+    assert [heading[:-4] for heading in headings] == expected
+    levels: list[list[tuple[float, str]]] = []
+    for line in lines:
+        if not line.startswith("  "):
+            levels.append([])
+        else:
+            probability, words = line.strip().split("  ")
+            levels[-1].append((float(probability), words))
+    assert [len(level) for level in levels] == [1, 4, 6, 4]
+    lexicon = Lexicon(PALETTES[4])
+    for count, level in zip((4, 3, 2, 1), levels, strict=True):
+        assert [share for share, _ in level] == sorted((share for share, _ in level), reverse=True)
+        for share, words in level:
+            assert 0 <= share <= 1
+            assert (lexicon.parse(words) >= 0).sum() == count
+    whole = lexicon.parse(levels[0][0][1])
+    assert all(((part := lexicon.parse(words)) == whole)[part >= 0].all() for level in levels for _, words in level)
+    assert levels[0][0][0] == pytest.approx(math.prod(share for share, _ in levels[3]), abs=0.02)
+    assert sum(share for share, _ in levels[3]) > 1 / 3 + 3 / 4  # each is the likeliest value of its factor
+
+
+def test_an_image_may_be_the_first_operand(apply, room, tmp_path):
+    assert apply(say="AND red wall", look=room) == [f"the image AND red wall: {tmp_path / 'imagined.png'}"]
+    assert apply("ja", say="IGNORE 赤い壁", look=room) == [f"画像 IGNORE 赤の壁: {tmp_path / 'imagined.png'}"]
+    other = tmp_path / "other.png"
+    Image.new("RGB", (32, 32), (20, 20, 200)).save(other)
+    first = (tmp_path / "imagined.png").read_bytes()
+    apply("ja", say="IGNORE 赤い壁", look=str(other))
+    assert (tmp_path / "imagined.png").read_bytes() != first
+
+
+def test_look_and_say_side_by_side(apply, room):
+    lines = apply(look=room, say="red hat")
+    assert lines[:-1] == apply(look=room)
+    assert lines[-1].startswith("red hat: ")
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({}, 'give --say "red suitcase, blue wall" or --look FILE.png'),
+        ({"say": "red sutcase"}, "unknown word 'sutcase' in 'red sutcase'; did you mean 'suitcase'?"),
+        ({"say": "pink hat"}, "unknown word 'pink'"),  # not among the four colours of the tiny preset
+        ({"say": "黄緑の壁"}, "unknown word '黄緑'"),
+        ({"say": ""}, "names nothing"),
+        ({"say": "AND hat"}, "'AND hat' lacks its first operand; write it, or give an image by --look"),
+        ({"say": "red AND blue"}, "nothing can be both"),
+        ({"say": "red hat", "to": "hat.jpg"}, "--to hat.jpg: images are written as .png"),
+        ({"say": "red hat", "look": "absent.png"}, "absent.png"),
+        ({"look": "absent.png"}, "absent.png"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_nothing_is_written(apply, tmp_path, monkeypatch, request_, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused) as refusal:
+        apply(**request_)
+    assert message in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_picture_is_refused_by_name(apply, tmp_path):
+    (tmp_path / "words.png").write_text("red hat")
+    with pytest.raises(Refused, match=r"words\.png"):
+        apply(look=str(tmp_path / "words.png"))
