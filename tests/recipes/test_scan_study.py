@@ -111,9 +111,9 @@ def test_values_beyond_the_bounds_are_refused_by_name(name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"few": (2, 5)}, "few = [2, 5]: each is at most pairs = 4"),
+        ({"few": (2, 5), "pairs": 4}, "few = [2, 5]: each is at most pairs = 4"),
         (
-            {"colours": 2, "concepts": 100},
+            {"colours": 2, "concepts": 100, "test_concepts": 12},
             "concepts + test_concepts = 112, but colours = 2 gives 107 different concepts",
         ),
     ],
@@ -157,7 +157,10 @@ def test_all_pairs_are_the_last_point_of_the_curve_over_pairs(run):
     measures = run.measures()
     for suffix in ("accuracy", "diversity", "accuracy.held_out", "diversity.held_out"):
         assert measures[f"pairs{run.recipe.pairs}.sym2img.{suffix}"] == measures[f"sym2img.{suffix}"]
-    assert {int(name[5:].split(".")[0]) for name in measures if name.startswith("pairs")} == {2, 4}
+    assert {int(name[5:].split(".")[0]) for name in measures if name.startswith("pairs")} == {
+        *run.recipe.few,
+        run.recipe.pairs,
+    }
 
 
 def names_at(preset: Any, tiny: set[str]) -> set[str]:
@@ -230,9 +233,9 @@ def test_the_figures_show_what_was_measured(run, experiment):
     expected = measures["jmvae.sym2img.diversity.held_out"].value, measures["jmvae.sym2img.accuracy.held_out"].value
     assert shown["JMVAE", "held out"] == expected
     points = figures["examples"].picture.to_dict(validate=False)["data"]["values"]
-    assert sorted((point["pairs"], point["concepts"]) for point in points) == [
-        (2, "held out"), (2, "taught"), (4, "held out"), (4, "taught")
-    ]  # fmt: skip
+    assert sorted((point["pairs"], point["concepts"]) for point in points) == sorted(
+        (count, concepts) for count in (*run.recipe.few, run.recipe.pairs) for concepts in ("taught", "held out")
+    )
 
 
 # --- phantastic apply scan
@@ -287,7 +290,7 @@ def test_say_writes_into_the_run_unless_told_otherwise(run, experiment, tmp_path
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
-def test_look_names_every_level_of_the_hierarchy(apply, room, lang):
+def test_look_names_every_level_of_the_hierarchy(run, apply, room, lang):
     lines = apply(lang, look=room)
     headings = [line for line in lines if not line.startswith("  ")]
     assert [heading[-3:] for heading in headings] == ["(4)", "(3)", "(2)", "(1)"]
@@ -301,7 +304,7 @@ def test_look_names_every_level_of_the_hierarchy(apply, room, lang):
             probability, words = line.strip().split("  ")
             levels[-1].append((float(probability), words))
     assert [len(level) for level in levels] == [1, 4, 6, 4]
-    lexicon = Lexicon(PALETTES[4])
+    lexicon = Lexicon(PALETTES[run.recipe.colours])
     for count, level in zip((4, 3, 2, 1), levels, strict=True):
         assert [share for share, _ in level] == sorted((share for share, _ in level), reverse=True)
         for share, words in level:
@@ -310,7 +313,9 @@ def test_look_names_every_level_of_the_hierarchy(apply, room, lang):
     whole = lexicon.parse(levels[0][0][1])
     assert all(((part := lexicon.parse(words)) == whole)[part >= 0].all() for level in levels for _, words in level)
     assert levels[0][0][0] == pytest.approx(math.prod(share for share, _ in levels[3]), abs=0.02)
-    assert sum(share for share, _ in levels[3]) > 1 / 3 + 3 / 4  # each is the likeliest value of its factor
+    assert (
+        sum(share for share, _ in levels[3]) > 1 / 3 + 3 / run.recipe.colours - 0.02
+    )  # each is the likeliest value of its factor
 
 
 def test_an_image_may_be_the_first_operand(apply, room, tmp_path):
@@ -334,7 +339,7 @@ def test_look_and_say_side_by_side(apply, room):
     [
         ({}, 'give --say "red suitcase, blue wall" or --look FILE.png'),
         ({"say": "red sutcase"}, "unknown word 'sutcase' in 'red sutcase'; did you mean 'suitcase'?"),
-        ({"say": "pink hat"}, "unknown word 'pink'"),  # not among the four colours of the tiny preset
+        ({"say": "pink hat"}, "unknown word 'pink'"),  # not among the few colours of the tiny preset
         ({"say": "黄緑の壁"}, "unknown word '黄緑'"),
         ({"say": ""}, "names nothing"),
         ({"say": "AND hat"}, "'AND hat' lacks its first operand; write it, or give an image by --look"),

@@ -145,7 +145,7 @@ def against_limits(measures: Mapping[str, Measure], members: Sequence[str], lang
     order = [title(lang) for _, title in SCALES.values()]
     y = alt.Y("measure:N", title=None, sort=order, axis=alt.Axis(labelLimit=260, grid=True))
     x = alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, 1], clamp=True))
-    side = alt.YOffset("member:N", sort=domain)
+    side = alt.YOffset("member:N", sort=domain, scale=alt.Scale(domain=domain, range=[3, 15]))  # pixels within a row
     colour = alt.Color("member:N", title=None, scale=alt.Scale(domain=domain, range=colours))
     base = alt.Chart(alt.Data(values=dots))
     chart = alt.layer(
