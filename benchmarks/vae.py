@@ -2,7 +2,7 @@
 
     python benchmarks/vae.py                        64x64x1, batch 64, one thread
     python benchmarks/vae.py --channels 3 --size 32 --threads 2
-    python benchmarks/vae.py --curves 1200          the bound over so many steps instead, for four seeds (20 minutes)
+    python benchmarks/vae.py --curves 500           the bound over so many steps instead, for four seeds (minutes)
 
 Contenders:
 
@@ -35,7 +35,7 @@ from phantastic.memory import MMAP_THRESHOLD, TRIM_THRESHOLD, keep_freed_memory
 from phantastic.nn.convolution import depth_of
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.systems.vae.model import VAE
-from phantastic.systems.vae.objectives.beta_vae import beta_vae
+from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
 from phantastic.world import dsprites
 
 LATENT, BETA, RATE, BATCH, IMAGES = 10, 4.0, 5e-4, 64, 4096
@@ -51,7 +51,7 @@ def pixels(channels: int, size: int) -> Tensor:
     return torch.from_numpy(rng.integers(0, 256, (IMAGES, size, size, channels), dtype="uint8"))
 
 
-def ours(data: Tensor, seed: int, precision: str = "float32", beta: float = BETA) -> Step:
+def ours(data: Tensor, seed: int, precision: str = "float32", warm: int = 0) -> Step:
     with initialised(seed, "model"):
         model = VAE(data.shape[3], data.shape[1], LATENT)
     optimiser = torch.optim.Adam(model.parameters(), RATE, fused=True)
@@ -59,11 +59,12 @@ def ours(data: Tensor, seed: int, precision: str = "float32", beta: float = BETA
     count = iter(range(10**9))
 
     def step() -> tuple[Tensor, Tensor]:
-        generator = torch_generator(seed, "batch", next(count))
+        number = next(count)
+        generator = torch_generator(seed, "batch", number)
         rows = torch.randint(len(data), (BATCH,), generator=generator)
         with autocast:
             images = data[rows].permute(0, 3, 1, 2).float().div_(255)
-            terms = beta_vae(model, images, generator, beta=beta)
+            terms = beta_vae(model, images, generator, beta=BETA * warm_up(number, warm))
         optimiser.zero_grad(set_to_none=True)
         terms["loss"].backward()
         optimiser.step()
@@ -88,14 +89,16 @@ def stock_layers(channels: int, size: int) -> tuple[nn.Module, nn.Module]:
     return nn.Sequential(*encoder, nn.Linear(256, 2 * LATENT)), nn.Sequential(*decoder)
 
 
-def plain(data: Tensor, seed: int, beta: float = BETA) -> Step:
+def plain(data: Tensor, seed: int, warm: int = 0) -> Step:
     with initialised(seed, "model"):
         encoder, decoder = stock_layers(data.shape[3], data.shape[1])
     optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=RATE)
     images = (data.permute(0, 3, 1, 2).float() / 255).contiguous()
     generator = torch_generator(seed, "plain")
+    count = iter(range(10**9))
 
     def step() -> tuple[Tensor, Tensor]:
+        beta = BETA * min(next(count) / warm, 1) if warm else BETA
         x = images[torch.randint(len(images), (BATCH,), generator=generator)]
         mean, log_variance = encoder(x).chunk(2, 1)
         z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
@@ -187,12 +190,13 @@ def repeated(step: Step, steps: int) -> Callable[[], None]:
 
 
 def curves(data: Tensor, steps: int, seeds: int) -> None:
-    """The bound that they train (β = 1), the mean of a tenth of the steps at a time, and how far apart they end."""
+    """The bound by tenths of the steps, while β grows from 0 (else so few steps teach nothing), and how far apart the
+    contenders end."""
     keep_freed_memory()
     contenders: Mapping[str, Callable[[int], Step]] = {
-        "plain": lambda seed: plain(data, seed, 1.0),
-        "ours": lambda seed: ours(data, seed, "float32", 1.0),
-        "ours, bfloat16": lambda seed: ours(data, seed, "bfloat16", 1.0),
+        "plain": lambda seed: plain(data, seed, steps),
+        "ours": lambda seed: ours(data, seed, "float32", steps),
+        "ours, bfloat16": lambda seed: ours(data, seed, "bfloat16", steps),
     }
     last: dict[str, list[float]] = {}
     for name, make in contenders.items():

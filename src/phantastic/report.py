@@ -19,7 +19,6 @@ from phantastic.figure import BLUE, VERMILION, Figure
 from phantastic.fonts import font_face
 from phantastic.manifest import Manifest
 from phantastic.recipe import parameters
-from phantastic.study import Study
 from phantastic.words import SYMBOLS, duration, words
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], l
     values: dict[str, Any] = {
         "lang": lang, "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
         "about": about(run.manifest, lang), "findings": findings, "pictures": pictures, "measures": run.measures(),
-        "parameters": parameters(run.study.recipe), "commands": commands(run.study, run.folder, run.manifest, lang),
+        "parameters": parameters(run.study.recipe), "commands": commands(run, lang),
     }  # fmt: skip
     template = environment.get_template("report.html")
     text = template.render(values | {"pictures": [picture._replace(data="") for picture in pictures], "font": ""})
@@ -83,18 +82,19 @@ def about(made: Manifest, lang: str) -> str:
     )  # fmt: skip
 
 
-def commands(study: Study, folder: Path, made: Manifest, lang: str) -> list[tuple[str, str]]:
+def commands(run: "Run", lang: str) -> list[tuple[str, str]]:
     """What a reader can do with the run: a sentence and the command."""
-    word = words(lang)
-    name = f"{made.study}/{folder.name}"
+    word, study, made = words(lang), run.study, run.manifest
+    name = f"{made.study}/{run.folder.name}"
     preset = to_builtins(study.presets.get(made.preset))
     changed = [f"--set {key}={value}" for key, value in made.recipe.items() if preset and preset.get(key) != value]
     found = [
         (word["do_repeat"], " ".join([f"phantastic run {made.study} --preset {made.preset}", *changed])),
         (word["do_compare"], f"phantastic compare {name} {made.study}/…"),
-        (word["do_lesion"], f"phantastic lesion {name} --list"),
         (word["do_export"], f"phantastic export {name}"),
     ]
+    if run.checkpoints.latest.finished:  # networks were trained
+        found.append((word["do_lesion"], f"phantastic lesion {name} --list"))
     for option, text in study.applications.items():
         command = f"phantastic apply {study.name} --run {name} --{option} …"
         found.append((f"{word['do_apply']}: {text(lang)}", command))

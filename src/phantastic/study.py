@@ -26,6 +26,17 @@ class Paper(Struct, frozen=True):
     venue: str
     url: str = ""
 
+    @property
+    def short(self) -> str:
+        """``Kim & Mnih 2018``, ``Higgins et al. 2017``."""
+        names = [author.split(",")[0] for author in self.authors.split(" and ")]
+        return f"{' & '.join(names) if len(names) < 3 else names[0] + ' et al.'} {self.year}"
+
+    @property
+    def reference(self) -> str:
+        """Authors, year, title and venue as a line of text."""
+        return f"{self.authors.replace(' and ', '; ')} ({self.year}). {self.title}. {self.venue}"
+
     def bibtex(self) -> str:
         link = f",\n  url = {{{self.url}}}" if self.url else ""
         return (

@@ -18,7 +18,7 @@ from phantastic import manifest
 from phantastic.claims import Finding, Measure
 from phantastic.errors import Refused
 from phantastic.recipe import parameters
-from phantastic.study import Paper, Study
+from phantastic.study import Study
 from phantastic.words import SYMBOLS, duration, words
 
 if TYPE_CHECKING:
@@ -63,15 +63,9 @@ def studies(entries: Iterable[Study], lang: str) -> None:
     word = words(lang)
     rows = []
     for entry in entries:
-        papers = "; ".join(map(short, entry.papers))
+        papers = "; ".join(paper.short for paper in entry.papers)
         rows.append((entry.name, entry.title(lang), entry.lecture(lang), papers, ", ".join(presets(entry, lang))))
     table([word["study"], "", word["lecture"], word["paper"], word["presets"]], rows)
-
-
-def short(paper: Paper) -> str:
-    """``Kim & Mnih 2018``, ``Higgins et al. 2017``."""
-    names = [author.split(",")[0] for author in paper.authors.split(" and ")]
-    return f"{' & '.join(names) if len(names) < 3 else names[0] + ' et al.'} {paper.year}"
 
 
 def presets(entry: Study, lang: str) -> list[str]:
@@ -105,7 +99,7 @@ def study(entry: Study, lang: str) -> None:
     heading(f"{entry.name}: {entry.title(lang)}")
     print(f"{word['lecture']}: {entry.lecture(lang)}")
     for paper in entry.papers:
-        print(f"{word['paper']}: {paper.authors} ({paper.year}). {paper.title}. {paper.venue}")
+        print(f"{word['paper']}: {paper.reference}")
     print(f"{word['presets']}: {', '.join(presets(entry, lang))}")
     parameter_table(entry, {name: to_builtins(recipe) for name, recipe in entry.presets.items()}, lang)
     if entry.applications:

@@ -14,6 +14,8 @@ from click.testing import Result
 from PIL import Image
 from safetensors import safe_open
 
+from phantastic.study import Paper
+
 Invoke = Callable[..., Result]
 SUPPORT = Path(__file__).parents[1] / "support"
 VERBS = ["ls", "show", "run", "resume", "apply", "compare", "export", "ledger", "cite", "doctor", "lesion"]
@@ -134,6 +136,13 @@ def test_compare(phantastic: Invoke, runs: Path) -> None:
     assert re.search(r"error_fit +\S+ +\S+ +\S+ … \S+", output)
     assert re.search(r"toy\.ordered +– untested +✓ holds", output)
     assert "the recipes are equal" in phantastic("compare", "toy/one", "toy/one").output
+
+
+def test_papers_in_short() -> None:
+    names = ["Kim, H.", "Mnih, A.", "Chen, R. T. Q."]
+    papers = [Paper("k", " and ".join(names[:n]), 2018, "T", "V") for n in (1, 2, 3)]
+    assert [paper.short for paper in papers] == ["Kim 2018", "Kim & Mnih 2018", "Kim et al. 2018"]
+    assert papers[1].reference == "Kim, H.; Mnih, A. (2018). T. V"
 
 
 def test_cite(phantastic: Invoke, runs: Path) -> None:

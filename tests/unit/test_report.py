@@ -76,7 +76,7 @@ def test_report_is_self_contained(page: tuple[str, Path, Page]) -> None:
         assert image["alt"]
     assert not re.search(r"url\((?!data:)", html)
     assert "default-src 'none'" in str(parsed.all("meta"))
-    assert [link["href"] for link in parsed.all("a")] == ["https://e.org/a"]  # the paper
+    assert [link["href"] for link in parsed.all("a")] == ["#gauss1809", "https://e.org/a"]  # the paper
 
 
 def test_report_tells_everything(page: tuple[str, Path, Page]) -> None:
