@@ -104,31 +104,33 @@ def commands(run: "Run", lang: str) -> list[tuple[str, str]]:
 def training_curves(points: Sequence[Mapping[str, Any]], lang: str) -> Figure | None:
     """What the stages logged: a row of small panels per stage, one per scalar, a line per seed."""
     word = words(lang)
-    stages: dict[str, list[dict[str, Any]]] = {}
+    panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for point in points:
         repetition = re.fullmatch(r"seed(\d+)/(.+)", point["stage"])
         seed, stage = repetition.groups() if repetition else ("", point["stage"])
         for quantity, value in point.items():
             if quantity not in ("stage", "step"):
-                stages.setdefault(stage, []).append(
-                    {"seed": seed, "step": point["step"], "quantity": quantity, "value": value}
-                )
-    rows = []
-    for stage, values in stages.items():
-        seeds = sorted({value["seed"] for value in values})
-        quantities = list(dict.fromkeys(value["quantity"] for value in values))
-        lines = alt.Chart().mark_line(strokeWidth=1.5).encode(
-            x=alt.X("step:Q", title=word["step"], axis=alt.Axis(tickCount=4, format="~s")),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-            color=alt.Color("seed:N", title=word["seed"]) if len(seeds) > 1 else alt.value(BLUE),
-        )  # fmt: skip
-        rows.append(
-            lines.properties(width=170, height=100)
-            .facet(alt.Facet("quantity:N", title=None, sort=quantities), columns=4, data=alt.Data(values=values))
-            .resolve_scale(y="independent")
-            .properties(title=stage)
-        )
+                values = panels.setdefault(stage, {}).setdefault(quantity, [])
+                values.append({"seed": seed, "step": point["step"], "value": value})
+    seeds = {value["seed"] for stage in panels.values() for values in stage.values() for value in values}
+    colour = alt.Color("seed:N", title=word["seed"]) if len(seeds) > 1 else alt.value(BLUE)
+
+    def panel(quantity: str, values: list[dict[str, Any]]) -> alt.Chart:
+        lines = alt.Chart(alt.Data(values=values), title=title(quantity)).mark_line(strokeWidth=1.5)
+        x = alt.X("step:Q", title=word["step"], axis=alt.Axis(tickCount=4, format="~s"))
+        y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
+        return lines.encode(x=x, y=y, color=colour).properties(width=170, height=100)
+
+    rows = [
+        alt.concat(*(panel(quantity, values) for quantity, values in stage.items()), columns=4, title=name)
+        for name, stage in panels.items()
+    ]
     return Figure(word["curves_caption"], alt.vconcat(*rows)) if rows else None
+
+
+def title(text: str) -> alt.TitleParams:
+    """The title of a small panel."""
+    return alt.TitleParams(text, anchor="middle", fontSize=12, fontWeight="normal")
 
 
 def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]", lang: str) -> list[Path]:
@@ -142,21 +144,23 @@ def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]", la
         table.writerow([row.measure, row.dose, int(row.sham), row.mean, low, high, " ".join(map(repr, row.each))])
     stem = folder / "lesions" / f"{site}-{kind}"
     files.write(stem.with_name(stem.name + ".csv"), text.getvalue())
-    values = [
-        {"measure": row.measure, "dose": row.dose, "mean": row.mean, "sham": row.sham,
-         "low": row.mean if row.low is None else row.low, "high": row.mean if row.high is None else row.high}
-        for row in rows
-    ]  # fmt: skip
-    x, y = alt.X("dose:Q", title=word["dose"]), alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))
-    base = alt.Chart()
-    curve, control = base.transform_filter("!datum.sham"), base.transform_filter("datum.sham")
-    layers = alt.layer(
-        curve.mark_area(opacity=0.2, color=BLUE).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"),
-        curve.mark_line(color=BLUE, point={"filled": True, "color": BLUE}).encode(x=x, y=y),
-        control.mark_point(shape="cross", angle=45, size=80, color=VERMILION).encode(x=x, y=y),
-    ).properties(width=200, height=140)
-    order = list(dict.fromkeys(row.measure for row in rows))
-    chart = layers.facet(alt.Facet("measure:N", title=None, sort=order), columns=3, data=alt.Data(values=values))
-    caption = word["lesion_caption"].format(site=site, kind=kind, run=folder, repeats=max(len(r.each) for r in rows))
-    chart = chart.resolve_scale(y="independent").properties(title=f"{site}: {kind}")
+    panels = []
+    for name in dict.fromkeys(row.measure for row in rows):
+        chosen = [row for row in rows if row.measure == name]
+        values = [
+            {"dose": row.dose, "mean": row.mean, "sham": row.sham,
+             "low": row.mean if row.low is None else row.low, "high": row.mean if row.high is None else row.high}
+            for row in chosen
+        ]  # fmt: skip
+        base = alt.Chart(alt.Data(values=values), title=title(name))
+        curve, control = base.transform_filter("!datum.sham"), base.transform_filter("datum.sham")
+        x, y = alt.X("dose:Q", title=word["dose"]), alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))
+        layers = alt.layer(
+            curve.mark_area(opacity=0.2, color=BLUE).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"),
+            curve.mark_line(color=BLUE, point={"filled": True, "color": BLUE}).encode(x=x, y=y),
+            control.mark_point(shape="cross", angle=45, size=80, color=VERMILION).encode(x=x, y=y),
+        )
+        panels.append(layers.properties(width=200, height=140))
+    caption = word["lesion_caption"].format(repeats=max(len(row.each) for row in rows))
+    chart = alt.concat(*panels, columns=3, title=alt.TitleParams(f"{site}: {kind}", subtitle=caption))
     return [stem.with_name(stem.name + ".csv"), *figure.write(Figure(caption, chart), stem)]

@@ -288,6 +288,7 @@ def test_lesion(phantastic: Invoke, runs: Path) -> None:
     assert float(fit["1.0", "0"]["mean"]) > float(fit["0.0", "0"]["mean"])
     measures = json.loads((runs / "one/measures.json").read_text())
     assert float(fit["0.0", "0"]["mean"]) == pytest.approx(measures["error_fit"]["value"], rel=1e-6)
+    assert "of 3 repeats; the cross is the sham lesion" in (folder / "fit[0]-silence.svg").read_text()
     with Image.open(folder / "fit[0]-silence.png") as picture:
         assert min(picture.size) > 100
     before = (folder / "fit[0]-silence.csv").read_bytes()
