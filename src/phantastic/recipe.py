@@ -101,9 +101,17 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         try:
             value = tomllib.loads(f"value = {text}")["value"]
         except (ValueError, RecursionError):  # not TOML; a number or a nesting beyond all limits
-            value = text
+            value = _as_written(text)
         changes[key.strip()] = value
     return changes
+
+
+def _as_written(text: str) -> float | str:
+    """A number as people write it and TOML does not (.5, 5.), else the text itself."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ instant; the module named by ``experiment`` holds what is run. The register find
 
 import pkgutil
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -35,7 +36,8 @@ class Paper(Struct, frozen=True):
     @property
     def reference(self) -> str:
         """Authors, year, title and venue as a line of text."""
-        return f"{self.authors.replace(' and ', '; ')} ({self.year}). {self.title}. {self.venue}"
+        stop = "" if self.title.endswith(("?", "!")) else "."
+        return f"{self.authors.replace(' and ', '; ')} ({self.year}). {self.title}{stop} {self.venue}"
 
     def bibtex(self) -> str:
         link = f",\n  url = {{{self.url}}}" if self.url else ""
@@ -84,7 +86,10 @@ def register() -> dict[str, Study]:
 
     found: dict[str, Study] = {}
     for module in pkgutil.iter_modules(systems.__path__):
-        declaration = import_module(f"phantastic.systems.{module.name}.study")
+        name = f"phantastic.systems.{module.name}.study"
+        if find_spec(name) is None:  # a library that other systems' studies call
+            continue
+        declaration = import_module(name)
         found |= {study.name: study for study in declaration.STUDIES}
     return found
 

@@ -170,13 +170,13 @@ def test_run_prints_ledger_report_and_json(phantastic: Invoke, home: Path) -> No
     (home / "mine.toml").write_text('steps = 3\nshape = "step"\n')
     result = phantastic(
         "run", "toy", "--preset", "tiny", "--recipe", "mine.toml", "--set", "width=4", "--set", "shape=sine",
-        "--seed", 5, "--device", "cpu", "--name", "山田 太郎", "--json",
+        "--set", "learning_rate=.02", "--seed", 5, "--device", "cpu", "--name", "山田 太郎", "--json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     folder = home / "runs/toy/山田 太郎"
     made = json.loads((folder / "manifest.json").read_text())
     assert made["finished"]
-    wanted = {"steps": 3, "shape": "sine", "width": 4, "seed": 5, "device": "cpu"}
+    wanted = {"steps": 3, "shape": "sine", "width": 4, "learning_rate": 0.02, "seed": 5, "device": "cpu"}
     assert {key: made["recipe"][key] for key in wanted} == wanted
     summary = last_json(result.stdout)
     assert Path(summary["run"]) == folder.relative_to(home)

@@ -1,0 +1,184 @@
+"""A column of the user's numbers: its entropy, the surprise of each value, and its maximum-entropy fits.
+
+Numbers with few distinct values are outcomes as they are, others are sorted into bins of equal width. The fits have
+the mean, and the mean and variance, of the outcomes, and claim nothing else. Because they share these moments, the
+entropy that the data lack is their divergence from the fit: what the column tells beyond its mean and variance.
+"""
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+
+from phantastic import files
+from phantastic.data.files import regular_file
+from phantastic.errors import Refused, nearest
+from phantastic.figure import write
+from phantastic.recipe import Text
+from phantastic.systems.entropy.figures import fitted
+from phantastic.systems.entropy.maxent import maximum_entropy
+
+EXPECTED = "a CSV file with a column of numbers"
+
+
+class Column(NamedTuple):
+    """Numbers and the lines of the file they stand in."""
+
+    name: str
+    values: Float64[ndarray, " n"]
+    lines: list[int]
+
+
+class Outcomes(NamedTuple):
+    """Distinct values, or bins by their middle (``width`` > 0), with shares and fits; entropies in nats."""
+
+    x: Float64[ndarray, " m"]
+    width: float
+    counts: Float64[ndarray, " m"]
+    by_mean: Float64[ndarray, " m"]
+    by_variance: Float64[ndarray, " m"]
+
+    @property
+    def shares(self) -> Float64[ndarray, " m"]:
+        return self.counts / self.counts.sum()
+
+    def surprise(self) -> Float64[ndarray, " m"]:
+        """-log of each share; infinite in an empty bin."""
+        with np.errstate(divide="ignore"):
+            return -np.log(self.shares)
+
+
+def entropy_of(p: Float64[ndarray, " m"]) -> float:
+    return float(torch.special.entr(torch.from_numpy(p)).sum())
+
+
+def number(cell: str) -> float | None:
+    """The number in a cell, None where there is none."""
+    try:
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None
+
+
+def read(path: str, name: str | None = None) -> Column:
+    """The column called ``name``, or the only one. Raises `Refused` that names the file, the line and what is there.
+
+    A first row that is not all numbers is the header; without one the columns are called 1, 2, .... Empty lines count
+    for nothing.
+    """
+    try:
+        text = regular_file(path, EXPECTED).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path!r} is not UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
+    except OSError as error:
+        raise Refused(f"{path!r} cannot be read: {error.strerror}") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise Refused(f"{path!r}, line {reader.line_num}: {error}; expected {EXPECTED}") from None
+    if not rows:
+        raise Refused(f"{path!r} is empty; expected {EXPECTED}")
+    first = rows[0][1]
+    header = any(number(cell) is None for cell in first)
+    names = first if header else [str(position) for position in range(1, len(first) + 1)]
+    if name is None and len(names) > 1:
+        raise Refused(f"{path!r} has {len(names)} columns; name one with --column{nearest('', names)}")
+    if name is not None and name not in names:
+        raise Refused(f"{path!r} has no column '{name}'{nearest(name, names)}")
+    place = names.index(name) if name is not None else 0
+    values, lines = [], []
+    for line, row in rows[header:]:
+        if len(row) != len(names):
+            raise Refused(f"{path!r}, line {line}: {len(row)} cells where the first row has {len(names)}")
+        value = number(row[place])
+        if value is None or not math.isfinite(value):
+            raise Refused(f"{path!r}, line {line}, column '{names[place]}': {row[place]!r} is not a finite number")
+        values.append(value)
+        lines.append(line)
+    if len(values) < 2:
+        raise Refused(f"{path!r} has fewer than 2 numbers in column '{names[place]}'; an entropy needs more")
+    return Column(names[place], np.array(values), lines)
+
+
+def sort(values: Float64[ndarray, " n"], bins: int) -> tuple[Outcomes, list[int]]:
+    """The outcomes, and which of them each value is. Raises `Refused` where the range is beyond float64."""
+    low, high = float(values.min()), float(values.max())
+    if not math.isfinite(high - low):
+        raise Refused(f"numbers from {low:g} to {high:g} span more than can be computed with; rescale them")
+    distinct, index = np.unique(values, return_inverse=True)
+    width = 0.0
+    if len(distinct) > bins:
+        width = (high - low) / bins
+        index = np.minimum((values - low) / (high - low) * bins, bins - 1).astype(int)
+        distinct = low + width * (np.arange(bins) + 0.5)
+    counts = np.bincount(index, minlength=len(distinct)).astype(float)
+    if (counts > 0).sum() == 2 and len(counts) > 2:  # only the two ends: no mean and variance but these two have it
+        index = np.minimum(index, 1)
+        distinct, counts = distinct[counts > 0], counts[counts > 0]
+    by_mean, by_variance = (fit(distinct, counts / counts.sum(), order) for order in (1, 2))
+    return Outcomes(distinct, width, counts, by_mean, by_variance), index.tolist()
+
+
+def fit(x: Float64[ndarray, " m"], shares: Float64[ndarray, " m"], order: int) -> Float64[ndarray, " m"]:
+    """The maximum-entropy distribution over the outcomes x with the first ``order`` moments of the shares."""
+    if len(x) <= order:  # so few outcomes that the moments leave nothing open
+        return shares
+    unit = torch.from_numpy((x - x[0]) / (x[-1] - x[0]))
+    features = torch.stack([unit**power for power in range(1, order + 1)])
+    return maximum_entropy(features, features @ torch.from_numpy(shares)).probabilities.numpy()
+
+
+def apply(folder: Path, bins: int, request: dict[str, str], lang: str) -> list[str]:
+    """Read, fit, write a table and a figure into ``folder``; the lines that say what came out."""
+    if "data" not in request:
+        raise Refused("apply entropy: --column needs the file too: --data FILE.csv")
+    column = read(request["data"], request.get("column"))
+    found, index = sort(column.values, bins)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["value", "count", "share", "surprise", "maxent_mean", "maxent_mean_variance"])
+    columns = (found.x, found.counts, found.shares, found.surprise(), found.by_mean, found.by_variance)
+    writer.writerows([f"{cell:.9g}" for cell in row] for row in zip(*columns, strict=True))
+    stem = folder / (Path(request["data"]).stem or "column")
+    target = stem.with_name(f"{stem.name}.csv")
+    files.write(target, table.getvalue())
+    drawn = fitted(column.name, found.x, found.width, found.shares, found.by_mean, found.by_variance, lang)
+    written = write(drawn, stem)
+    return [*described(column, found, index, lang), str(target), *map(str, written)]
+
+
+def described(column: Column, found: Outcomes, index: list[int], lang: str) -> list[str]:
+    """What came out, in words: outcomes, entropy, the most surprising value, the entropies of the fits."""
+    surprise = found.surprise()
+    rarest = max(range(len(index)), key=lambda row: surprise[index[row]])
+    own, mean, variance = map(entropy_of, (found.shares, found.by_mean, found.by_variance))
+    bits, most, missing = own / math.log(2), math.log(len(found.x)), variance - own
+    n, m = len(index), len(found.x)
+    value, line, nats = column.values[rarest], column.lines[rarest], surprise[index[rarest]]
+    bins = Text(f"bins of width {found.width:.4g}", f"個の階級(幅 {found.width:.4g})")
+    kind = bins if found.width else Text("distinct values", "種類の値")
+    lines = (
+        Text(f"{column.name}: {n} numbers, {m} {kind.en}", f"{column.name}: {n} 個の数値、{m} {kind.ja}"),
+        Text(
+            f"entropy, the surprise to expect: {own:.4f} nats ({bits:.4f} bits); with nothing known: {most:.4f} nats",
+            f"エントロピー(驚きの平均): {own:.4f} nat({bits:.4f} ビット)。何もわからないときは {most:.4f} nat",
+        ),
+        Text(
+            f"the most surprising value: {value:g} (line {line}), {nats:.4f} nats",
+            f"最も驚きの大きい値: {value:g}({line} 行目)、{nats:.4f} nat",
+        ),
+        Text(f"maximum entropy with its mean: {mean:.4f} nats", f"平均だけから決まる最大エントロピー: {mean:.4f} nat"),
+        Text(
+            f"maximum entropy with its mean and variance: {variance:.4f} nats; beyond these the column tells "
+            f"{missing:.4f} nats",
+            f"平均と分散から決まる最大エントロピー: {variance:.4f} nat。データがそれ以外に語る情報: {missing:.4f} nat",
+        ),
+    )
+    return [line(lang) for line in lines]

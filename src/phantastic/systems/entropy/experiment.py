@@ -1,0 +1,97 @@
+"""The study `entropy`: nothing is trained; laws are tried on random cases and optima are held against closed forms."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from phantastic.figure import Figure
+from phantastic.randomness import torch_generator
+from phantastic.run import Run
+from phantastic.systems.entropy import column, energy_figures, measure
+from phantastic.systems.entropy import figures as pictures
+from phantastic.systems.entropy.measure import Found
+from phantastic.systems.entropy.study import EntropyRecipe
+
+BOGACZ = {"light": 2.0, "expected": 3.0, "noise": 1.0}  # what the published size was seen with
+
+
+def recipe_of(run: Run) -> EntropyRecipe:
+    assert isinstance(run.recipe, EntropyRecipe)
+    return run.recipe
+
+
+def tried(recipe: EntropyRecipe, seed: int) -> Found:
+    """Every law on the random cases of one seed."""
+    found = measure.letters(recipe.trials, torch_generator(seed, "entropy/letters"))
+    rivals = {
+        name: measure.highest(problem, recipe.trials, torch_generator(seed, f"entropy/rivals/{name}"))
+        for name, problem in measure.problems().items()
+    }
+    found["maxent.rival.excess"] = max(excess for excess, _ in rivals.values())
+    found["maxent.rival.error"] = max(error for _, error in rivals.values())
+    found |= measure.warm(recipe.trials, recipe.steps, torch_generator(seed, "entropy/energies"))
+    return found | measure.believed(recipe.trials, torch_generator(seed, "entropy/beliefs"))
+
+
+def certain(recipe: EntropyRecipe) -> Found:
+    """What is not random: optima and limits."""
+    count = measure.counted(recipe.particles)
+    found = {
+        "stirling.gap": count["gap"][-1],
+        "stirling.gap.deviation": count["gap"][-1] / count["stirling"][-1] - 1,
+    }
+    for name, problem in measure.problems().items():
+        found[f"maxent.{name}.entropy"] = problem.found.entropy
+        found[f"maxent.{name}.error"] = measure.gap(problem.found.density, problem.closed)
+    if recipe.dice == 4.5:
+        die = measure.thrown(recipe.dice)
+        found["dice.error"] = measure.gap(die.probabilities, torch.tensor(measure.DICE, dtype=torch.float64))
+    heat = measure.heated(recipe.depth, recipe.room, recipe.steps)
+    found["boltzmann.distance"] = max(heat["distance"])
+    found["boltzmann.error"] = max(
+        abs(f + t * z) for f, t, z in zip(heat["free_energy"], heat["temperature"], heat["log_partition"], strict=True)
+    )
+    found["wells.cold.narrow"], found["wells.hot.wide"] = heat["narrow"][0], 1 - heat["narrow"][-1]
+    found |= measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
+    if all(getattr(recipe, name) == value for name, value in BOGACZ.items()):
+        found["percept.size.error"] = abs(found["percept.size"] - measure.SIZE)
+    return found | measure.pressed()
+
+
+def run(run: Run) -> None:
+    """Try the laws under every seed, compute what is certain once."""
+    recipe = recipe_of(run)
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    random = [run.once(f"seed{seed}", lambda seed=seed: tried(recipe, seed)) for seed in seeds]
+    fixed = run.once("certain", lambda: certain(recipe))
+    run.record({name: [found[name] for found in random] for name in random[0]} | {n: [v] for n, v in fixed.items()})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """None: there is no network here, so there is nothing to damage."""
+    return {}
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Free energy where its descent ends and the surprise under it, in nats; no lesion reaches them."""
+    recipe = recipe_of(run)
+    found = measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
+    return {"free_energy": found["percept.surprise"] + found["percept.gap"], "surprise": found["percept.surprise"]}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Counting, maximum entropy, Boltzmann's distribution by temperature, perception as its twin, a gas."""
+    recipe = recipe_of(run)
+    return {
+        "microstates": pictures.microstates(measure.counted(recipe.particles), lang),
+        "maximum-entropy": pictures.maximum(measure.problems(), recipe.dice, lang),
+        "boltzmann": energy_figures.boltzmann(recipe, lang),
+        "perception": energy_figures.perception(recipe, lang),
+        "gibbs": energy_figures.gas(recipe.kelvin, lang),
+    }
+
+
+def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+    """--data FILE.csv [--column NAME]: entropy, surprises and maximum-entropy fits of the user's numbers."""
+    return column.apply(run.folder / "columns", recipe_of(run).bins, request, lang)

@@ -1,0 +1,126 @@
+"""The study `entropy`: from counting microstates to free energy, and from free energy to perception."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+BOLTZMANN = Paper(
+    "boltzmann1877", "Boltzmann, L.", 1877, "Über die Beziehung zwischen dem zweiten Hauptsatze der mechanischen "
+    "Wärmetheorie und der Wahrscheinlichkeitsrechnung respektive den Sätzen über das Wärmegleichgewicht",
+    "Sitzungsberichte der Kaiserlichen Akademie der Wissenschaften in Wien 76",
+)  # fmt: skip
+HELMHOLTZ = Paper(
+    "helmholtz1882", "Helmholtz, H.", 1882, "Die Thermodynamik chemischer Vorgänge",
+    "Sitzungsberichte der Königlich Preussischen Akademie der Wissenschaften zu Berlin",
+)  # fmt: skip
+GIBBS = Paper(
+    "gibbs1875", "Gibbs, J. W.", 1875, "On the equilibrium of heterogeneous substances",
+    "Transactions of the Connecticut Academy of Arts and Sciences 3",
+)  # fmt: skip
+TETRODE = Paper(
+    "tetrode1912", "Tetrode, H.", 1912, "Die chemische Konstante der Gase und das elementare Wirkungsquantum",
+    "Annalen der Physik 343", "https://doi.org/10.1002/andp.19123430708",
+)  # fmt: skip
+SHANNON = Paper(
+    "shannon1948", "Shannon, C. E.", 1948, "A mathematical theory of communication",
+    "Bell System Technical Journal 27", "https://doi.org/10.1002/j.1538-7305.1948.tb01338.x",
+)  # fmt: skip
+JAYNES = Paper(
+    "jaynes1957", "Jaynes, E. T.", 1957, "Information theory and statistical mechanics", "Physical Review 106",
+    "https://doi.org/10.1103/PhysRev.106.620",
+)  # fmt: skip
+BRANDEIS = Paper(
+    "jaynes1963", "Jaynes, E. T.", 1963, "Information theory and statistical mechanics",
+    "Statistical Physics (1962 Brandeis Lectures), edited by K. Ford, Benjamin",
+)  # fmt: skip
+COX = Paper(
+    "cox1989", "Cox, J. D. and Wagman, D. D. and Medvedev, V. A.", 1989, "CODATA key values for thermodynamics",
+    "Hemisphere",
+)  # fmt: skip
+COVER = Paper(
+    "cover2006", "Cover, T. M. and Thomas, J. A.", 2006, "Elements of information theory, chapters 2 and 12", "Wiley",
+)  # fmt: skip
+FRISTON = Paper(
+    "friston2010", "Friston, K.", 2010, "The free-energy principle: a unified brain theory?",
+    "Nature Reviews Neuroscience 11", "https://doi.org/10.1038/nrn2787",
+)  # fmt: skip
+BOGACZ = Paper(
+    "bogacz2017", "Bogacz, R.", 2017, "A tutorial on the free-energy framework for modelling perception and learning",
+    "Journal of Mathematical Psychology 76", "https://doi.org/10.1016/j.jmp.2015.11.003",
+)  # fmt: skip
+
+
+class EntropyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is counted, heated, perceived and pressed, and on how many random cases each law is tried."""
+
+    trials: Annotated[
+        int, about("random cases on which each law is tried", "各法則を確かめる無作為な例の数", ge=10, le=20_000)
+    ] = 2_000
+    particles: Annotated[
+        int,
+        about("particles of the largest system that is counted", "数え上げる最大の系の粒子数", symbol="N",
+              ge=64, le=10**9),
+    ] = 1_000_000  # fmt: skip
+    dice: Annotated[
+        float, about("average of the die whose faces are inferred", "目の確率を推定するさいころの平均", symbol="m",
+                     ge=1.01, le=5.99),
+    ] = 4.5  # fmt: skip
+    depth: Annotated[
+        float,
+        about("depth of the narrow well; the wide one is half as deep", "狭い井戸の深さ(広い井戸はその半分)",
+              symbol="D", ge=0.5, le=10),
+    ] = 4.0  # fmt: skip
+    room: Annotated[
+        float,
+        about("how many times wider the wide well is", "広い井戸の幅が狭い井戸の何倍か", ge=1, le=6),
+    ] = 5.0  # fmt: skip
+    temperature: Annotated[
+        float, about("temperature at which free energy is shown", "自由エネルギーを図示する温度", symbol="T",
+                     ge=0.15, le=5),
+    ] = 1.0  # fmt: skip
+    steps: Annotated[
+        int, about("steps of the descent of free energy", "自由エネルギーの降下のステップ数", ge=1, le=10_000)
+    ] = 150
+    light: Annotated[
+        float, about("light that the eye receives", "眼が受け取る光の強さ", symbol="y", ge=0, le=16)
+    ] = 2.0  # fmt: skip
+    expected: Annotated[
+        float, about("size that is expected beforehand", "事前に予想される大きさ", symbol="μ", ge=0.5, le=4.5)
+    ] = 3.0  # fmt: skip
+    noise: Annotated[
+        float, about("standard deviation of the light", "光の強さの標準偏差", symbol="σ", ge=0.1, le=10)
+    ] = 1.0  # fmt: skip
+    kelvin: Annotated[
+        float, about("temperature of the gas", "気体の温度", symbol="T", unit="K", ge=1, le=10_000)
+    ] = 273.15  # fmt: skip
+    bins: Annotated[
+        int, about("bins into which apply sorts numbers", "apply が数値を分ける階級の数", ge=2, le=1_000)
+    ] = 30  # fmt: skip
+
+
+FULL = EntropyRecipe(trials=10_000, particles=10**9, seeds=5)
+STUDY = Study(
+    name="entropy",
+    title=Text("Entropy and free energy", "エントロピーと自由エネルギー"),
+    lecture=Text(
+        "The free-energy principle, from its basics: entropy, maximum entropy, and the free energies of Helmholtz, of "
+        "Gibbs and of the brain",
+        "自由エネルギー原理の基礎:エントロピー、最大エントロピー、ヘルムホルツ・ギブズ・脳の自由エネルギー",
+    ),
+    papers=(
+        BOLTZMANN, HELMHOLTZ, GIBBS, TETRODE, SHANNON, JAYNES, BRANDEIS, COX, COVER, FRISTON, BOGACZ,
+    ),
+    recipe=EntropyRecipe,
+    presets={"tiny": EntropyRecipe(trials=50, particles=1024), "quick": EntropyRecipe(), "full": FULL, "paper": FULL},
+    minutes={},
+    experiment="phantastic.systems.entropy.experiment",
+    applications={
+        "data": Text(
+            "a CSV file with a column of numbers: its entropy, surprises and maximum-entropy fits (CSV and PNG)",
+            "数値の列をもつ CSV ファイル。エントロピー、驚き、最大エントロピー分布の当てはめ(CSV と PNG)",
+        ),
+        "column": Text("name of the column, where there are several", "列の名前(列が複数あるとき)"),
+    },
+)  # fmt: skip
+STUDIES = (STUDY,)
