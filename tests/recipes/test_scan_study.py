@@ -49,14 +49,14 @@ def test_every_preset_is_valid():
     for name, preset in SCAN.presets.items():
         assert compose(SCAN.recipe, SCAN.presets, name, {}) == preset
         assert max(preset.few, default=0) < preset.pairs
-        assert preset.beta <= preset.beta_start
+        assert preset.beta <= preset.beta_peak
 
 
 def test_the_papers_weights_are_the_defaults():
     """λ = 10 and β = 1 (Higgins et al. 2018, App. A.1); no preset drops partial symbols or the operators."""
     for preset in SCAN.presets.values():
         assert (preset.grounding, preset.symbol_beta) == (10, 1)
-    assert SCAN.presets["paper"].beta == SCAN.presets["paper"].beta_start == 53
+    assert SCAN.presets["paper"].beta == SCAN.presets["paper"].beta_peak == 53
     assert (SCAN.presets["paper"].latent, SCAN.presets["paper"].colours, SCAN.presets["paper"].size) == (32, 16, 80)
 
 

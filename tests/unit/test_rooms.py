@@ -170,12 +170,12 @@ def test_width_shrinks_with_distance_as_in_perspective():
     depths = np.linspace(rooms.NUISANCE_LOW[3], rooms.NUISANCE_HIGH[3], 7)
     gain = shares(0, still(7, depth=depths), (1,))
     away = rooms.DISTANCE + depths
-    tangent = 0.57 / np.sqrt(away**2 - 0.57**2)  # half the brim's width on the image plane: the two lines that touch it
+    tangent = 0.55 / np.sqrt(away**2 - 0.55**2)  # half the brim's width on the image plane: the two lines that touch it
     columns = np.count_nonzero((gain > 90).any(1), axis=-1)
     assert np.abs(columns - 2 * tangent / PIXEL).max() < 1.6
     assert (np.diff((gain > 90).sum((1, 2))) < 0).all()  # the nearer the larger
     lowest = 63 - np.flip((gain > 90).any(2), axis=1).argmax(1)
-    contact = rooms.HORIZON * 64 + rooms.EYE / (away - 0.57) / PIXEL
+    contact = rooms.HORIZON * 64 + rooms.EYE / (away - 0.55) / PIXEL
     assert np.abs(lowest + 1 - contact).max() < 1.1  # and the lower it stands in the image
 
 
@@ -204,23 +204,23 @@ def solid(identity: int, p: np.ndarray, y: np.ndarray, q: np.ndarray) -> np.ndar
     """Whether a point is inside an object: along its length, up, along its depth, in metres."""
     around = np.hypot(p, q)
     if identity == 0:
-        g, h = q, y - 0.75
+        g, h = q, y - 0.96
         lean = 0.35
         leaf = (
-            ((p - 0.45) / 0.04) ** 2
+            ((p - 0.43) / 0.04) ** 2
             + ((g * np.cos(lean) - h * np.sin(lean)) / 0.105) ** 2
             + ((h * np.cos(lean) + g * np.sin(lean)) / 0.34) ** 2
         )
-        return ((around < 0.57) & (y < 0.06)) | ((around < 0.42) & (y < 0.88)) | (leaf < 1)
+        return ((around < 0.55) & (y < 0.06)) | ((around < 0.40) & (y < 1.04)) | (leaf < 1)
     if identity == 1:
-        dome = (1 - (p / 0.50) ** 2) * (1 - 0.4 * (q / 0.26) ** 2)
-        height = 0.89 + 0.49 * np.sqrt(np.maximum(dome, 0))
+        dome = (1 - (p / 0.48) ** 2) * (1 - 0.4 * (q / 0.26) ** 2)
+        height = 0.74 + 0.46 * np.sqrt(np.maximum(dome, 0))
         bite = 0.04 - (p - 0.44) ** 2
-        height = np.where(bite > 0, np.minimum(height, 1.12 - np.sqrt(np.maximum(bite, 0))), height)
-        slab = (np.abs(p) < 0.50) & (np.abs(q) < 0.26) & (y > 0.37) & (y < height)
-        return slab | ((around < 0.085) & (y < 0.37))
-    box = (np.abs(p) < 0.52) & (np.abs(q) < 0.28) & (y < 0.84)
-    hoop = (np.abs(p) < 0.22) & (np.abs(q) < 0.05) & (y < 1.04) & ~((np.abs(p) < 0.14) & (y < 0.96))
+        height = np.where(bite > 0, np.minimum(height, 0.97 - np.sqrt(np.maximum(bite, 0))), height)
+        slab = (np.abs(p) < 0.48) & (np.abs(q) < 0.26) & (y > 0.20) & (y < height)
+        return slab | ((around < 0.11) & (y < 0.20))
+    box = (np.abs(p) < 0.48) & (np.abs(q) < 0.28) & (y < 0.96)
+    hoop = (np.abs(p) < 0.22) & (np.abs(q) < 0.05) & (y < 1.16) & ~((np.abs(p) < 0.14) & (y < 1.08))
     return box | hoop
 
 

@@ -1,5 +1,6 @@
 """Concepts and their symbols, what is drawn to learn from and to test on, and the measures at their limits."""
 
+import colorsys
 from itertools import pairwise
 from math import log
 
@@ -20,7 +21,7 @@ from phantastic.systems.scan.measure import Classifier, accuracy, diversity, ima
 from phantastic.systems.scan.rooms import PALETTES, Rooms, as_input, as_observed, as_rgb, to_cone, to_rgb
 from phantastic.systems.scan.study import PAPER, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons
-from phantastic.systems.scan.visual import beta_at, cool_down
+from phantastic.systems.scan.visual import TURNS, beta_at, cool_down
 from phantastic.world.palette import RGB
 
 VOCABULARY = Vocabulary((3, 4, 4, 4))
@@ -250,16 +251,22 @@ def test_light_and_shade_leave_the_place_of_a_colour_alone():
     assert np.array_equal(to_cone(shades)[..., 2], shades.max(-1))
 
 
-def test_neighbouring_hues_lie_next_to_each_other_from_red_to_pink():
-    """One even arc from the first colour of the palette to the last."""
-    edges = np.array([(255, 0, 0), (255, 255, 0), (0, 255, 0), (0, 255, 255), (0, 0, 255), (255, 0, 255)], float)
+def test_neighbouring_hues_lie_next_to_each_other_from_indigo_to_blue():
+    """One even arc from cut to cut, and no colour of the palette near the cut."""
+    edges = np.array(
+        [(255, 0, 0), (255, 255, 0), (0, 255, 0), (0, 255, 255), (0, 0, 255), (255, 0, 255), (255, 0, 0)], float
+    )
     hues = np.concatenate([np.linspace(a, b, 50, endpoint=False) for a, b in pairwise(edges)])
+    cut = round(len(hues) * colour.CUT)
+    hues = np.concatenate([hues[cut + 1 :], hues[:cut]])
     cone = to_cone(hues.round().astype(np.uint8))[:, :2] / 255
     steps = np.hypot(*np.diff(cone, axis=0).T)
     length = 2 * np.pi * colour.CHROMA * colour.ARC / 6 / 50
     assert steps.max() < length + 1.5 / 255
-    assert steps.sum() > 200 * length
+    assert steps.sum() > 280 * length
     assert np.abs(np.hypot(*(cone - 0.5).T) - colour.CHROMA).max() < 1 / 255
+    named = np.array([colorsys.rgb_to_hsv(*rgb)[0] for rgb in RGB])
+    assert np.abs(named - colour.CUT).min() > 0.03
 
 
 @settings(max_examples=40)
@@ -271,7 +278,7 @@ def test_what_no_colour_has_is_shown_as_the_nearest_one(pixel):
 
 
 def test_images_keep_their_layout():
-    told, images = Rooms(32, 8).draw(5, 0, "rooms")
+    told, images = Rooms(32, 7).draw(5, 0, "rooms")
     assert told.shape == (5, 4)
     assert images.shape == (5, 3, 32, 32)
     assert images.dtype == torch.uint8
@@ -298,21 +305,21 @@ def test_rooms_have_the_colours_of_their_recipe(colours):
 
 
 @settings(max_examples=40)
-@given(st.floats(0.1, 50), st.floats(1, 100), st.floats(0, 1), st.integers(2, 400))
-def test_beta_falls_geometrically_to_its_end_and_stays(beta, factor, share, steps):
-    recipe = ScanRecipe(beta=beta, beta_start=beta * factor, beta_anneal=share, visual_steps=steps)
+@given(st.floats(0.1, 50), st.floats(1, 100), st.integers(50, 400))
+def test_beta_is_high_low_high_and_low(beta, factor, steps):
+    recipe = ScanRecipe(beta=beta, beta_peak=beta * factor, visual_steps=steps)
     schedule = np.array([beta_at(recipe, step) for step in range(steps + 1)])
-    assert schedule[0] == pytest.approx(beta * factor)
-    assert schedule[-1] == pytest.approx(beta)
-    assert (np.diff(schedule) <= 1e-9).all()
-    falling = schedule[: int(share * steps) + 1]
-    if len(falling) > 2:
-        assert np.allclose(falling[1:] / falling[:-1], falling[1] / falling[0])
-    assert np.allclose(schedule[int(np.ceil(max(1, share * steps))) :], beta)
+    first, low, up, top, down, end = (share * steps for share in TURNS)
+    at = np.arange(steps + 1)
+    assert np.allclose(schedule[(at <= first) | ((at >= top) & (at <= down))], beta * factor)
+    assert np.allclose(schedule[((at >= low) & (at <= up)) | (at >= end)], beta)
+    for start, stop, way in ((first, low, -1), (up, top, 1), (down, end, -1)):
+        ramp = schedule[(at > start) & (at < stop)]
+        assert np.allclose(ramp[1:] / ramp[:-1], factor ** (way / (stop - start)))
 
 
 def test_the_papers_beta_is_constant():
-    assert {beta_at(PAPER, step) for step in (0, 1000, PAPER.visual_steps)} == {PAPER.beta_start} == {53.0}
+    assert {beta_at(PAPER, step) for step in (0, 1000, PAPER.visual_steps)} == {PAPER.beta_peak} == {53.0}
 
 
 def test_the_learning_rate_falls_to_zero_over_the_last_fifth():

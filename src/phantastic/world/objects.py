@@ -145,11 +145,11 @@ def _feather(
 
 def hat(view: View) -> list[Surface]:
     """A top hat: a brim, a crown, a band, and a feather that shows which way the hat is turned."""
-    brim, crown, lift, height = 0.57, 0.42, 0.06, 0.88
+    brim, crown, lift, height = 0.55, 0.40, 0.06, 1.04
     up = view.lamp.shade(0, 1, 0)
     near, far, inside, side = _cylinder(view, crown)
     top, rim, foot = view.row(height, far), view.row(height, near), view.row(lift, near)
-    f_top, f_bottom, f_inside = _feather(view, reach=crown + 0.03, centre=0.75, length=0.34, width=0.105, lean=0.35)
+    f_top, f_bottom, f_inside = _feather(view, reach=crown + 0.03, centre=0.96, length=0.34, width=0.105, lean=0.35)
     # The feather's plane touches the crown; to an eye behind that plane, only what rises above the crown shows.
     behind = view.cos * view.x + view.sin * view.z > -crown
     f_bottom = np.where(inside & behind, np.minimum(f_bottom, top), f_bottom)
@@ -167,7 +167,7 @@ def hat(view: View) -> list[Surface]:
 
 def ice_lolly(view: View) -> list[Surface]:
     """An ice lolly on a stick: a slab with a domed top, two grooves, and a bite out of one shoulder."""
-    length, depth, base, shoulder, tip = 0.50, 0.26, 0.37, 0.89, 1.38
+    length, depth, base, shoulder, tip = 0.48, 0.26, 0.20, 0.74, 1.20
     slab = _box(view, length, depth)
 
     def top(t: Array) -> Array:
@@ -175,7 +175,7 @@ def ice_lolly(view: View) -> list[Surface]:
         dome = np.maximum((1 - np.square(p / length)) * (1 - 0.4 * np.square(q / depth)), 0)
         height = shoulder + (tip - shoulder) * np.sqrt(dome)
         bite = 0.20**2 - np.square(p - 0.44)
-        bitten = np.minimum(height, 1.12 - np.sqrt(np.maximum(bite, 0)))
+        bitten = np.minimum(height, 0.97 - np.sqrt(np.maximum(bite, 0)))
         return view.row(np.where(bite > 0, bitten, height), t)
 
     edge, bottom = top(slab.near), view.row(base, slab.near)
@@ -183,9 +183,9 @@ def ice_lolly(view: View) -> list[Surface]:
     for share in (0.25, 0.5, 0.75, 1.0):
         skyline = np.minimum(skyline, top(slab.near + share * (slab.far - slab.near)))
     groove = slab.inside & slab.long & (np.abs(np.abs(slab.place(slab.near)) - 0.19) < 0.04)
-    near, _, inside, round_side = _cylinder(view, 0.085)
+    near, _, inside, round_side = _cylinder(view, 0.11)
     return [
-        Surface(view.row(0.98, slab.near), view.row(base + 0.14, slab.near), groove, 0.84 * slab.side, OBJECT),
+        Surface(view.row(0.83, slab.near), view.row(base + 0.14, slab.near), groove, 0.84 * slab.side, OBJECT),
         Surface(edge, bottom, slab.inside, slab.side, OBJECT),
         Surface(skyline, edge + 1, slab.inside, view.lamp.shade(0, 1, 0), OBJECT),
         Surface(view.row(base, near) - 1, view.row(0, near), inside, round_side, TRIM),
@@ -194,9 +194,9 @@ def ice_lolly(view: View) -> list[Surface]:
 
 def suitcase(view: View) -> list[Surface]:
     """A suitcase: a box with two straps around it and a handle on top."""
-    height, strap, half_strap = 0.84, 0.32, 0.11
+    height, strap, half_strap = 0.96, 0.32, 0.11
     up = view.lamp.shade(0, 1, 0)
-    case = _box(view, 0.52, 0.28)
+    case = _box(view, 0.48, 0.28)
     top, rim, bottom = view.row(height, case.far), view.row(height, case.near), view.row(0, case.near)
     strapped = case.inside & case.long & (np.abs(np.abs(case.place(case.near)) - strap) < half_strap)
     handle = _box(view, 0.22, 0.05)
@@ -220,4 +220,4 @@ def suitcase(view: View) -> list[Surface]:
 
 
 OBJECTS = (hat, ice_lolly, suitcase)
-FOOTPRINTS = ((0.57, 0.57), (0.50, 0.26), (0.52, 0.28))  # half length and half depth, metres, of what shades the floor
+FOOTPRINTS = ((0.55, 0.55), (0.48, 0.26), (0.48, 0.28))  # half length and half depth, metres, of what shades the floor

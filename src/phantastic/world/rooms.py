@@ -34,12 +34,13 @@ NUISANCE_HIGH = np.array([0.9, 0.21, 0.12, 0.18, 1.0])
 
 WALLS, FLOOR = 2, 3  # materials, after OBJECT and TRIM
 
-# The walls fill .53 of the image on average, the floor .29, the object .18: unequal on purpose. A beta-VAE gives each
+# The walls fill .52 of the image on average, the floor .28, the object .20: unequal on purpose. A beta-VAE gives each
 # surface latents of its own only where surfaces differ in weight; between two of one weight, its objective barely
 # changes when their latents are turned into each other, as in a principal component analysis of equal variances
 # (Rolinek, Zietlow & Martius 2019). (Seen by hue, as SCAN sees them, a surface's weight is its area; the spotlight does
 # not enter.) The room is small for that: at the ends of the ranges an object reaches up to .16 m into a wall; it is
-# drawn whole, in front of it.
+# drawn whole, in front of it. The three objects are of nearly one height and breadth: where an identity covers what
+# another leaves open, its effect depends on the colours of all surfaces, and such an effect entangles them.
 EYE, DISTANCE = 1.10, 2.40  # height of the eye, and how far ahead the object stands, metres
 BACK, SIDE = 3.0, 1.2  # from the eye to the back wall and to either side wall, metres
 HORIZON, SPAN = 0.28, 1.04  # share of the image above the eye's height; width and height of the image at distance 1
@@ -114,7 +115,9 @@ def _render(identity: int, colours: np.ndarray, nuisance: Array, size: int) -> n
     view = View(slope, x, z, np.cos(turn), np.sin(turn), seen_lamp, EYE, HORIZON * size, pixel)
 
     canvas = _Canvas(len(colours), size)
-    for surface in OBJECTS[identity](view):
+    with np.errstate(divide="ignore", invalid="ignore"):  # rows mean nothing where a line of sight misses
+        surfaces = OBJECTS[identity](view)
+    for surface in surfaces:
         canvas.paint(surface)
     walls = _walls(view, lamp, cos_yaw, sin_yaw)
     canvas.paint(walls)

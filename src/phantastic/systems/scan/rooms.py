@@ -1,9 +1,11 @@
-"""The rooms as SCAN sees them: a recipe's share of the colours, and images in HSV with the hue as a point on a circle.
+"""The rooms as SCAN sees them: a recipe's share of the colours, and images in HSV with the hue as a point on an arc.
 
 The paper trains in HSV, where a surface's colour is one number that light and shade leave alone. Here that number is an
-angle on a little more than half a circle, (S cos ARC·H, S sin ARC·H): on a line, the hues at its ends would weigh much
-more than those in its middle; on a whole circle, a hue would need two latents, whose common radius is then free to
-carry something else, and did. So a pixel is (S cos ARC·H, S sin ARC·H, V), the first two shifted and scaled to [0, 1].
+angle on an arc, (S cos ARC·H, S sin ARC·H): on a line, the hues at its ends would weigh much more than those in its
+middle; on a whole circle, a hue would need two latents, whose common radius is then free to carry something else, and
+did. The wider the arc, the more its bend weighs: at .36 of the circle a surface's bend weighs less than an object's
+identity, so that the four factors are the four largest components of the images. H is counted from CUT, so that no
+named colour lies at the cut. A pixel is (S cos ARC·H, S sin ARC·H, V), the first two shifted and scaled to [0, 1].
 """
 
 import numpy as np
@@ -14,15 +16,16 @@ from phantastic.randomness import numpy_generator
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.world import rooms
 
-CHROMA = 0.4  # half the range that saturated hues span
-ARC = 0.55  # share of the circle
+CHROMA = 0.45  # half the range that saturated hues span
+ARC = 0.36  # share of the circle
+CUT = 0.66  # the hue at which the circle is cut open, between blue and indigo
 CHUNK = 4096
-# Which of the sixteen colours a recipe with fewer takes: the commonest names, spread round the circle.
-PALETTES = {2: (0, 10), 4: (0, 3, 5, 10), 8: (0, 1, 3, 5, 7, 10, 12, 14), 16: tuple(range(16))}
+# Which of the sixteen colours a recipe with fewer takes: common names, spread evenly.
+PALETTES = {2: (0, 10), 4: (0, 3, 5, 10), 7: (0, 3, 5, 7, 10, 12, 14), 16: tuple(range(16))}
 
 
 class Rooms:
-    """Rooms in ``colours`` of the sixteen colours (2, 4, 8 or 16) at ``size`` pixels."""
+    """Rooms in ``colours`` of the sixteen colours (2, 4, 7 or 16) at ``size`` pixels."""
 
     def __init__(self, size: int, colours: int):
         self.size = size
@@ -71,7 +74,7 @@ def to_cone(images: np.ndarray) -> np.ndarray:
     sextant = np.select(
         [value == red, value == green], [(green - blue) / safe, (blue - red) / safe + 2], (red - green) / safe + 4
     )
-    hue, saturation = sextant % 6 * (ARC * np.pi / 3), chroma / np.where(value == 0, 1, value)
+    hue, saturation = (sextant - 6 * CUT) % 6 * (ARC * np.pi / 3), chroma / np.where(value == 0, 1, value)
     cone = [0.5 + CHROMA * saturation * np.cos(hue), 0.5 + CHROMA * saturation * np.sin(hue), value]
     return (np.stack(cone, axis=-1) * 255).round().astype(np.uint8)
 
@@ -82,7 +85,7 @@ def to_rgb(cone: np.ndarray) -> np.ndarray:
     value = np.clip(cone[..., 2], 0, 1)
     beyond = np.pi * (1 - ARC)  # the open part of the circle: each half of it counts as the nearer end
     angle = np.clip((np.arctan2(y, x) + beyond) % (2 * np.pi) - beyond, 0, ARC * 2 * np.pi)
-    sextant, saturation = angle * (3 / np.pi / ARC), np.minimum(np.hypot(x, y), 1)
+    sextant, saturation = (angle * (3 / np.pi / ARC) + 6 * CUT) % 6, np.minimum(np.hypot(x, y), 1)
     away = [np.abs((sextant - primary + 3) % 6 - 3) for primary in (0, 2, 4)]
     share = np.clip(2 - np.stack(away, axis=-1), 0, 1)
     return (255 * value[..., None] * (1 - saturation[..., None] * (1 - share))).round().astype(np.uint8)

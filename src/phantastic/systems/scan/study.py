@@ -34,36 +34,37 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The rooms, the visual module, the symbols, the operators, and what is measured."""
 
     size: Annotated[Literal[32, 64, 80], about("side of an image", "画像の一辺", unit="pixels")] = 32
-    colours: Annotated[Literal[2, 4, 8, 16], about("colours of each surface", "各面の色の数")] = 8
+    colours: Annotated[Literal[2, 4, 7, 16], about("colours of each surface", "各面の色の数")] = 7
     images: Annotated[int, about("images without symbols", "記号のない画像の枚数", ge=64, le=500_000)] = 20_000
     batch: Annotated[int, about("images in a batch", "画像のミニバッチの大きさ", ge=2, le=1024)] = 64
 
     code: Annotated[
         int, about("units of the denoising autoencoder's code", "雑音除去自己符号化器の符号の素子数", ge=2, le=1000)
     ] = 100
-    denoising_steps: Annotated[int, about("its training steps", "その学習ステップ数", ge=1, le=10**7)] = 1_200
-    denoising_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 5e-4
+    denoising_steps: Annotated[int, about("its training steps", "その学習ステップ数", ge=1, le=10**7)] = 1_500
+    denoising_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 1e-3
 
     latent: Annotated[int, about("latents of the visual module", "視覚モジュールの潜在変数の数", ge=2, le=128)] = 12
     beta: Annotated[
         float,
         about(
-            "weight of the visual module's KL term at the end",
-            "視覚モジュールの KL 項の最終の重み",
+            "lowest weight of the visual module's KL term, and the last",
+            "視覚モジュールの KL 項の最小の重み。最後の重みでもある",
             symbol="β_x",
-            ge=0,
+            gt=0,
             le=10**4,
         ),
-    ] = 8.0
-    beta_start: Annotated[
+    ] = 5.0
+    beta_peak: Annotated[
         float,
         about(
-            "its weight at the start; it falls geometrically", "その初期値。等比的に減る", symbol="β_0", gt=0, le=10**5
+            "its highest weight, at the start and once more in between",
+            "その最大の重み。最初と途中にとる",
+            symbol="β_p",
+            gt=0,
+            le=10**5,
         ),
-    ] = 100.0
-    beta_anneal: Annotated[
-        float, about("share of the steps over which it falls", "減少に使うステップの割合", ge=0, le=1)
-    ] = 0.8
+    ] = 110.0
     beta_entangled: Annotated[
         float,
         about(
@@ -104,6 +105,7 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     joint_steps: Annotated[
         int, about("training steps of JMVAE and TrELBO", "JMVAE と TrELBO の学習ステップ数", ge=1, le=10**7)
     ] = 5_000
+    joint_rate: Annotated[float, about("their learning rate", "その学習率", gt=0, le=1)] = 1e-3
     alpha: Annotated[
         float,
         about(
@@ -136,14 +138,15 @@ TINY = ScanRecipe(
     baselines=True, joint_steps=4, threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
-    precision="bfloat16", beta_start=900.0, beta=4.0, beta_anneal=0.85, visual_steps=6_500, hidden=200,
+    precision="bfloat16", visual_steps=6_500, visual_rate=2e-3, hidden=200,
     symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,),
 )  # fmt: skip
 FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10))
 PAPER = ScanRecipe(
     size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3,
-    latent=32, beta=53.0, beta_start=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000,
-    symbol_rate=1e-4, seeds=3, operator_hidden=1024, operator_steps=100_000, baselines=True, joint_steps=500_000,
+    latent=32, beta=53.0, beta_peak=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000,
+    symbol_rate=1e-4, seeds=3, operator_hidden=1024, operator_steps=100_000, baselines=True,
+    joint_steps=500_000, joint_rate=1e-4,
     classifier_steps=20_000, test_images=10_000, samples=128,
 )  # fmt: skip
 

@@ -147,12 +147,12 @@ def train_joint(
         model = kind(recipe.size, vocabulary, recipe.hidden, recipe.latent).to(run.device)
     codes = torch.from_numpy(vocabulary.khot(lessons.concepts)).to(run.device)
     images = lessons.images.to(run.device)
-    optimiser = adam(model, recipe.visual_rate)
+    optimiser = adam(model, recipe.joint_rate)
     half = recipe.batch // 2
     weight = {"alpha": recipe.alpha} if name == "jmvae" else {"gamma": recipe.gamma}
 
     def losses(step: int) -> dict[str, Tensor]:
-        cool_down(optimiser, recipe.visual_rate, step, recipe.joint_steps)
+        cool_down(optimiser, recipe.joint_rate, step, recipe.joint_steps)
         concept, image = lessons.rows(images.shape[1], seed, f"{name} batch", step, half)
         unpaired = pool.batch(f"{name} images", step, half)
         noise = torch_generator(seed, f"{name} noise", step, run.device)

@@ -2,11 +2,18 @@
 
     loss = ‖J(x̂) − J(x)‖² + β KL(q(z_x|x) ‖ N(0, I))
 
-J is the whole denoising autoencoder up to its last nonlinearity (Higgins et al. 2018, Fig. 2 and App. A.1). β falls
-from a high value: latents then come into use one after the other, each for what explains most of the images at that
-price, which keeps them apart in thousands of steps where the paper's constant β takes hundreds of thousands.
+J is the whole denoising autoencoder up to its last nonlinearity (Higgins et al. 2018, Fig. 2 and App. A.1).
+
+Where the paper holds β for hundreds of thousands of steps, here it moves for thousands: high, low, high, low. At the
+peak a latent costs more than anything but the factors' own effects is worth (β above twice the variance of J(x) along
+the strongest interaction, below twice that along the weakest factor; Rolinek, Zietlow & Martius 2019). So the strong
+factors first take a latent each; while β is low, the weak ones find theirs, and everything gets a little tangled; back
+at the peak, latents that are not needed fall silent and the rest turn until each holds one factor; as β falls for good
+they only grow more exact. Without the dip, a weak factor finds no latent of its own and settles in another's; without
+the first peak, two strong ones may begin half turned into each other, and turn back too slowly.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +25,9 @@ from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
 from phantastic.systems.vae.objectives.denoising import denoising
 from phantastic.train import train
+
+# Shares of the steps at which β leaves its peak, is low, leaves, is back at its peak, leaves, and is low for good.
+TURNS = 0.05, 0.08, 0.16, 0.28, 0.62, 0.92
 
 
 class Pool:
@@ -47,13 +57,16 @@ def train_denoiser(run: Run, recipe: ScanRecipe, pool: Pool, seed: int) -> Denoi
     """The denoising autoencoder J, frozen."""
     with initialised(seed, "denoiser"):
         denoiser = DenoisingAutoencoder(3, recipe.size, recipe.code).to(run.device)
+    optimiser = adam(denoiser, recipe.denoising_rate)
 
     def losses(step: int) -> dict[str, Tensor]:
+        cool_down(optimiser, recipe.denoising_rate, step, recipe.denoising_steps)
         images = pool.batch("denoiser batch", step, recipe.batch)
         return denoising(denoiser, images, torch_generator(seed, "denoiser damage", step, run.device))
 
-    optimisers = {"loss": adam(denoiser, recipe.denoising_rate)}
-    train(run, f"seed{seed}/denoiser", {"denoiser": denoiser}, optimisers, losses, steps=recipe.denoising_steps)
+    train(
+        run, f"seed{seed}/denoiser", {"denoiser": denoiser}, {"loss": optimiser}, losses, steps=recipe.denoising_steps
+    )
     return denoiser.requires_grad_(False)
 
 
@@ -66,9 +79,9 @@ def features(denoiser: DenoisingAutoencoder, pool: Pool) -> Tensor:
 
 
 def beta_at(recipe: ScanRecipe, step: int) -> float:
-    """β at a training step: from ``beta_start`` geometrically to ``beta``."""
-    done = min(1.0, step / max(1.0, recipe.beta_anneal * recipe.visual_steps))
-    return recipe.beta_start * (recipe.beta / recipe.beta_start) ** done
+    """β at a training step, between ``beta`` and ``beta_peak``; geometric wherever it moves."""
+    height = float(np.interp(step / recipe.visual_steps, TURNS, (1, 0, 0, 1, 1, 0)))
+    return recipe.beta * (recipe.beta_peak / recipe.beta) ** height
 
 
 def train_visual(run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAutoencoder, seed: int, name: str) -> VAE:
