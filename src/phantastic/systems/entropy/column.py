@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from phantastic import files
-from phantastic.data.files import regular_file
+from phantastic.data import table
 from phantastic.errors import Refused, nearest
 from phantastic.figure import write
 from phantastic.recipe import Text
@@ -58,53 +58,16 @@ def entropy_of(p: Float64[ndarray, " m"]) -> float:
     return float(torch.special.entr(torch.from_numpy(p)).sum())
 
 
-def number(cell: str) -> float | None:
-    """The number in a cell, None where there is none."""
-    try:
-        return None if "_" in cell else float(cell)
-    except ValueError:
-        return None
-
-
 def read(path: str, name: str | None = None) -> Column:
-    """The column called ``name``, or the only one. Raises `Refused` that names the file, the line and what is there.
-
-    A first row that is not all numbers is the header; without one the columns are called 1, 2, .... Empty lines count
-    for nothing.
-    """
-    try:
-        text = regular_file(path, EXPECTED).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refused(f"{path!r} is not UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise Refused(f"{path!r} cannot be read: {error.strerror}") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise Refused(f"{path!r}, line {reader.line_num}: {error}; expected {EXPECTED}") from None
-    if not rows:
-        raise Refused(f"{path!r} is empty; expected {EXPECTED}")
-    first = rows[0][1]
-    header = any(number(cell) is None for cell in first)
-    names = first if header else [str(position) for position in range(1, len(first) + 1)]
-    if name is None and len(names) > 1:
-        raise Refused(f"{path!r} has {len(names)} columns; name one with --column{nearest('', names)}")
-    if name is not None and name not in names:
-        raise Refused(f"{path!r} has no column '{name}'{nearest(name, names)}")
-    place = names.index(name) if name is not None else 0
-    values, lines = [], []
-    for line, row in rows[header:]:
-        if len(row) != len(names):
-            raise Refused(f"{path!r}, line {line}: {len(row)} cells where the first row has {len(names)}")
-        value = number(row[place])
-        if value is None or not math.isfinite(value):
-            raise Refused(f"{path!r}, line {line}, column '{names[place]}': {row[place]!r} is not a finite number")
-        values.append(value)
-        lines.append(line)
+    """The column called ``name``, or the only one. Raises `Refused` that names the file, the line and what is there."""
+    found = table.read(path, EXPECTED)
+    if name is None and len(found.names) > 1:
+        raise Refused(f"{path!r} has {len(found.names)} columns; name one with --column{nearest('', found.names)}")
+    name = found.names[0] if name is None else name
+    values = found.numbers(name)
     if len(values) < 2:
-        raise Refused(f"{path!r} has fewer than 2 numbers in column '{names[place]}'; an entropy needs more")
-    return Column(names[place], np.array(values), lines)
+        raise Refused(f"{path!r} has fewer than 2 numbers in column '{name}'; an entropy needs more")
+    return Column(name, values, found.lines)
 
 
 def sort(values: Float64[ndarray, " n"], bins: int) -> tuple[Outcomes, list[int]]:
@@ -141,14 +104,14 @@ def apply(folder: Path, bins: int, request: dict[str, str], lang: str) -> list[s
         raise Refused("apply entropy: --column needs the file too: --data FILE.csv")
     column = read(request["data"], request.get("column"))
     found, index = sort(column.values, bins)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["value", "count", "share", "surprise", "maxent_mean", "maxent_mean_variance"])
     columns = (found.x, found.counts, found.shares, found.surprise(), found.by_mean, found.by_variance)
     writer.writerows([f"{cell:.9g}" for cell in row] for row in zip(*columns, strict=True))
     stem = folder / (Path(request["data"]).stem or "column")
     target = stem.with_name(f"{stem.name}.csv")
-    files.write(target, table.getvalue())
+    files.write(target, text.getvalue())
     drawn = fitted(column.name, found.x, found.width, found.shares, found.by_mean, found.by_variance, lang)
     written = write(drawn, stem)
     return [*described(column, found, index, lang), str(target), *map(str, written)]

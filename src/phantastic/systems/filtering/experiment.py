@@ -1,0 +1,58 @@
+"""The study `filtering`: the published simulations under the noise of every seed, measured and drawn."""
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from phantastic.figure import Figure
+from phantastic.run import Run
+from phantastic.systems.filtering import figures as pictures
+from phantastic.systems.filtering import learning_figures, measure
+from phantastic.systems.filtering.circuit import message_passing
+from phantastic.systems.filtering.measure import Found
+from phantastic.systems.filtering.study import FilteringRecipe
+
+
+def recipe_of(run: Run) -> FilteringRecipe:
+    assert isinstance(run.recipe, FilteringRecipe)
+    return run.recipe
+
+
+def tried(recipe: FilteringRecipe, seed: int) -> Found:
+    """Everything under the noise of one seed."""
+    made = measure.linear(recipe, seed)
+    return measure.seen(recipe, made) | measure.triples(recipe, made) | measure.nonlinear(recipe, seed)
+
+
+def run(run: Run) -> None:
+    """One perception of everything for each seed."""
+    recipe = recipe_of(run)
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    found = [run.once(f"seed{seed}", lambda seed=seed: tried(recipe, seed)) for seed in seeds]
+    run.record({name: [each[name] for each in found] for name in found[0]})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """None: nothing is trained here, and all precisions of the linear system are turned in the recipe."""
+    return {}
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Squared error of the inferred cause and states under the first seed's noise; no lesion reaches them."""
+    recipe = recipe_of(run)
+    found = measure.seen(recipe, measure.linear(recipe, recipe.seed))
+    return {name: found[name] for name in ("cause.error", "states.error")}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """The message passing of the model, deconvolution, embedding, learning, Lorenz's orbit, the double well."""
+    recipe = recipe_of(run)
+    made = measure.linear(recipe, recipe.seed)
+    return {
+        "message-passing": message_passing(made.experiment.model, lang),
+        "deconvolution": pictures.deconvolution(made, lang),
+        "embedding": pictures.embedding(recipe, lang),
+        "learning": learning_figures.learning(recipe, made, run.measures(), lang),
+        "lorenz": pictures.lorenz(recipe.seed, lang),
+        "double-well": pictures.double_well(recipe, lang),
+    }

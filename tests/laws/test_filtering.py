@@ -1,0 +1,214 @@
+"""Laws of the filtering schemes: derivatives, linearisation, limits that are known, bounds and invariances."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.linalg
+import sympy
+import torch
+from torch.func import jacrev
+
+from phantastic.randomness import numpy_generator
+from phantastic.systems.filtering import Level, Model, Prior, generate, invert, published
+from phantastic.systems.filtering.errors import Geometry
+from phantastic.systems.filtering.generalised import embed
+from phantastic.systems.filtering.linearise import expm1, polynomial, step
+from phantastic.systems.filtering.published import eye, force
+
+
+def smooth_model(seed: int) -> tuple[Model, Model]:
+    """A random nonlinear model, once as expressions and once as functions of tensors."""
+    A, B, C, D = (numpy_generator(seed, name).normal(size=shape) for name, shape in
+                  (("A", (3, 3)), ("B", (3, 2)), ("C", (2, 3)), ("D", (2, 2))))  # fmt: skip
+    x, v, p = sympy.symbols("x1:4"), sympy.symbols("v1:3"), sympy.symbols("p1:3")
+    inner, outer = sympy.Matrix(A) * sympy.Matrix(x), sympy.Matrix(C) * sympy.Matrix(x)
+    flow = [sympy.tanh(p[0] * inner[i]) - x[i] + sum(B[i, j] * v[j] for j in range(2)) for i in range(3)]
+    response = [
+        sympy.sin(outer[i]) + p[1] * x[0] ** 2 + sum(D[i, j] * sympy.exp(v[j] / 4) for j in range(2)) for i in range(2)
+    ]
+    A_, B_, C_, D_ = (torch.from_numpy(M) for M in (A, B, C, D))
+    parameters = {p[0]: Prior(0.7, 1.0), p[1]: Prior(0.3, 1.0)}
+    states = dict(zip(x, (0.1, -0.2, 0.3), strict=True))
+    symbolic = Level(states=states, causes=v, flow=flow, response=response, parameters=parameters)
+    plain = Level(
+        states={str(s): value for s, value in states.items()},
+        causes=[str(s) for s in v],
+        flow=lambda x, v, p: torch.tanh(p[0] * (A_ @ x)) - x + B_ @ v,
+        response=lambda x, v, p: torch.sin(C_ @ x) + p[1] * x[0] ** 2 + D_ @ torch.exp(v / 4),
+        parameters={str(s): value for s, value in parameters.items()},
+    )
+    return Model([symbolic, Level()]), Model([plain, Level()])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_derivatives_of_expressions_are_those_of_autodiff(seed: int):
+    expressions, functions = smooth_model(seed)
+    point = torch.from_numpy(numpy_generator(seed, "point").normal(size=(4, 5)))
+    for program in ("dynamics", "learning"):
+        arguments = {"residual": True} if program == "dynamics" else {}
+        ours = getattr(expressions, program)(**arguments).bind(expressions.parameters)
+        autodiff = getattr(functions, program)(**arguments).bind(functions.parameters)(point)
+        for name, array in ours(point).items():
+            torch.testing.assert_close(array, autodiff[name], rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(
+                ours(point[0])[name], array[0], rtol=1e-12, atol=1e-12
+            )  # floats and tensors agree
+
+
+def test_errors_derivative_is_that_of_autodiff():
+    model, _ = smooth_model(3)
+    geometry = Geometry(model, (4, 2))
+    functions = model.dynamics(residual=True).bind(model.parameters)
+    u = torch.from_numpy(numpy_generator(0, "u").normal(size=geometry.nu)) / 5
+    data = torch.from_numpy(numpy_generator(0, "data").normal(size=(geometry.n, geometry.rows)))
+    data[:, geometry.ne :] = 0
+    slope = functions(geometry.full(u)[0])["slope"]
+
+    def errors(u: torch.Tensor) -> torch.Tensor:  # at a slope that is held, as generalised coordinates are defined
+        w = geometry.full(u)
+        return geometry.errors(data, w, w[0] @ slope.T, slope)
+
+    exact = -jacrev(errors)(u)
+    kept = geometry.dense(slope).reshape(exact.shape)
+    torch.testing.assert_close(exact[:-1], kept[:-1])  # the last order has no error of its own, yet keeps its slope
+    precision = torch.rand(geometry.rows, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5
+    dense = geometry.dense(slope)
+    weights = geometry.dense_precision(precision)
+    torch.testing.assert_close(geometry.curvature(slope, precision), dense.T @ weights @ dense)
+    e = errors(u)
+    torch.testing.assert_close(geometry.back(geometry.weigh(e, precision), slope), dense.T @ weights @ e.flatten())
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0, 1e4])
+def test_local_linearisation_is_exact_for_linear_systems(scale: float):
+    generator = numpy_generator(1, "linear")
+    A = torch.from_numpy(generator.normal(size=(6, 6))) - 3 * torch.eye(6)
+    A[:3] *= scale
+    forcing = torch.from_numpy(generator.normal(size=(4, 6)))
+    joint = np.zeros((10, 10))
+    joint[:6, :6], joint[:6, 6:], joint[6:, 6:] = A, forcing.T, polynomial(4)
+    assert A.shape == (6, 6)
+    if torch.linalg.eigvals(A).real.max() > 5:
+        A = A - 2 * torch.linalg.eigvals(A).real.max() * torch.eye(6)
+        joint[:6, :6] = A
+    exact = scipy.linalg.expm(joint)[:6, 6]
+    ours = step(A, forcing, polynomial(4)).numpy()
+    assert np.abs(ours - exact).max() <= 1e-12 * max(1.0, np.abs(exact).max())
+    assert np.allclose(expm1(A).numpy() + np.eye(6), scipy.linalg.expm(A.numpy()), atol=1e-12)
+
+
+def test_white_noise_and_a_linear_model_give_the_kalman_bucy_filter():
+    # Without smoothness only the first order of the errors counts. If beliefs ascend at the rate of the stationary
+    # variance, they are the Kalman-Bucy filter, up to the square of the flow's own slope.
+    decay, V, W, bins = 0.003, 1.0, 1e4, 600
+    variance = (-decay + math.sqrt(decay**2 + V / W)) / V
+    assert -2 * decay * variance + 1 / W - V * variance**2 == pytest.approx(0, abs=1e-15)  # Riccati's equation
+    y = np.cumsum(numpy_generator(0, "kalman").normal(size=bins)) / 10
+    gain = variance * V
+    kalman, rate = [0.0], decay + gain
+    for t in range(bins - 1):  # exact within a bin; data go on as they last moved, as two orders of motion have it
+        slope = y[1] - y[0] if t == 0 else y[t] - y[t - 1]
+        fade = math.exp(-rate)
+        level = (1 - fade) / rate
+        kalman.append(fade * kalman[-1] + gain * (y[t] * level + slope * (1 - level) / rate))
+    x, k = sympy.symbols("x k")
+    first = Level(states={x: 0.0}, flow=[-k * x], response=[x], parameters={k: decay}, V=V, W=W)
+    model = Model([first, Level()], smoothness=1e-3)
+    result = invert(model, torch.from_numpy(y)[:, None], orders=(1, 0), rate=variance)
+    assert np.abs(result.x[1][:, 0].numpy() - kalman).max() <= 1e-4 * np.abs(kalman).max()
+
+
+def test_free_energy_of_a_static_linear_model_is_its_log_evidence():
+    # One bin's worth of data, no dynamics: with all precisions known the bound is tight when the mean has converged.
+    x = sympy.symbols("v")
+    model = Model([Level(causes=[x], response=[2 * x], V=4.0), Level(V=0.5)])
+    y = torch.full((40, 1), 1.3, dtype=torch.float64)
+    result = invert(model, y, orders=(0, 0))
+    evidence = -0.5 * (1.3**2 / (1 / 4 + 4 / 0.5) + math.log(2 * math.pi * (1 / 4 + 4 / 0.5)))
+    last = invert(model.with_level(2, initial=float(result.v[2][-1, 0])), y[:1], orders=(0, 0))
+    assert float(last.free_energy[-1]) == pytest.approx(evidence, abs=1e-6)
+    first = invert(model, y[:1], orders=(0, 0))
+    assert float(first.free_energy[-1]) <= evidence  # before it has converged, and never above
+    for guess in (-2.0, -0.5, 0.4, 3.0):
+        one = invert(model.with_level(2, initial=guess), y[:1], orders=(0, 0))
+        assert float(one.free_energy[-1]) <= evidence + 1e-12
+
+
+def test_perception_of_a_still_world_never_loses_free_energy():
+    # Data that do not move: the flow is a pure ascent, so that the energy of the errors falls from bin to bin.
+    x, v = sympy.symbols("x v")
+    level = Level(states={x: 1.0}, causes=[v], flow=[(v - x) / 4], response=[sympy.tanh(x)], V=8.0, W=4.0)
+    model = Model([level, Level(V=1.0)])
+    y = torch.full((30, 1), 0.4, dtype=torch.float64)
+    result = invert(model, y, orders=(0, 0))
+    energy = 8 * result.z[1] ** 2 + result.z[2] ** 2
+    assert bool((energy.diff(dim=0)[:, 0] <= 1e-12).all())
+    assert float(energy[-1]) < float(energy[0])
+
+
+def test_embedding_converges_with_its_order():
+    t = torch.arange(21, dtype=torch.float64)
+    signal = torch.sin(0.4 * t)[:, None]
+    errors = []
+    for orders in (3, 5, 7, 9):
+        derivative = embed(signal, orders)[10, 1, 0]
+        errors.append(abs(float(derivative) - 0.4 * math.cos(0.4 * 10)))
+    assert all(after < before / 5 for before, after in pairwise(errors))
+    polynomial_ = (t**3 - 2 * t)[:, None]
+    torch.testing.assert_close(
+        embed(polynomial_, 5)[10, :, 0], torch.tensor([980.0, 298.0, 60.0, 6.0, 0.0]).double(), atol=1e-8, rtol=0
+    )
+
+
+def test_the_process_continues_its_own_course_exactly():
+    # dx/dt = v - x / 4 with v = t / 10: a ramp is embedded without error, and so is the step.
+    x, v = sympy.symbols("x v")
+    model = Model([Level(states={x: 0.5}, causes=[v], flow=[v - x / 4], response=[x]), Level()])
+    t = torch.arange(32, dtype=torch.float64)
+    ramp = generate(model, 0.1 * t[:, None], orders=(4, 2)).x[1][:, 0]
+    fade = math.exp(-0.25)
+    exact = fade * ramp[2:29] + 0.1 * t[2:29] * 4 * (1 - fade) + 0.1 * (4 - 16 * (1 - fade))
+    torch.testing.assert_close(ramp[3:30], exact, atol=1e-12, rtol=0)
+
+
+def test_a_batch_is_its_subjects():
+    W2 = torch.tensor([[1.0], [7.0], [54.6]], dtype=torch.float64)
+    model, process = eye.occlusion_models(W2=W2)
+    experiment = published.setup("occlusion", "fig1_occluded_highprec")
+    few = {"causes": experiment.causes[:24], "prior_u": experiment.prior_u[:24]}  # type: ignore[index]
+    together = experiment.changed(model=model, process=process, **few).run()
+    for i in range(3):
+        alone, _ = eye.occlusion_models(W2=float(W2[i, 0]))
+        one = experiment.changed(model=alone, **few).run()
+        torch.testing.assert_close(together.x[1][i], one.x[1], rtol=0, atol=1e-12)
+        torch.testing.assert_close(together.a[2][i], one.a[2], rtol=0, atol=1e-12)
+        torch.testing.assert_close(together.free_energy[i], one.free_energy, rtol=1e-12, atol=0)
+
+
+def test_a_batch_of_forces_and_of_learners_is_its_subjects():
+    together = force.pressing(torch.tensor([-2.0, 3.0], dtype=torch.float64)).run()
+    for i, h in enumerate((-2.0, 3.0)):
+        torch.testing.assert_close(together.x[1][i], force.pressing(h).run().x[1], rtol=0, atol=1e-12)
+    experiment = published.setup("triple", "states_params_precisions")
+    y = experiment.run().process.v[1]  # type: ignore[union-attr]
+    both = invert(experiment.model, torch.stack([y, 1.2 * y]), iterations=3)
+    for i, data in enumerate((y, 1.2 * y)):
+        one = invert(experiment.model, data, iterations=3)
+        torch.testing.assert_close(both.parameters[i], one.parameters, rtol=0, atol=1e-9)
+        torch.testing.assert_close(both.free_energy[i], one.free_energy, rtol=1e-9, atol=0)
+
+
+def test_functions_of_tensors_and_expressions_give_one_inference():
+    expressions, functions = smooth_model(1)
+    y = torch.from_numpy(numpy_generator(0, "y").normal(size=(6, 2))) / 4
+    ours, plain = (invert(model, y, orders=(3, 2), iterations=2) for model in (expressions, functions))
+    torch.testing.assert_close(ours.x[1], plain.x[1], rtol=0, atol=1e-9)
+    torch.testing.assert_close(ours.parameters, plain.parameters, rtol=0, atol=1e-9)
+
+
+def test_parts_of_free_energy_add_up():
+    for result in (published.convolution("state_estimation"), published.attenuation("self_hE+4")):
+        parts = result.parts
+        torch.testing.assert_close(parts.accuracy - parts.complexity, result.free_energy[-1])

@@ -1,0 +1,181 @@
+"""The filtering schemes against SPM12 (r7771).
+
+The arrays ``spm_*.npz`` are numbers that SPM12 printed under Octave 7.3, with its finite-difference step at 1e-6, from
+published demonstrations whose equations are those of `systems/filtering/published`; every ``step``-th bin is kept.
+Names are SPM's: qU beliefs, pU the world, x states, v causes, z and w errors, a action, F free energy, qP parameters,
+qH log-precisions, S and C covariances of states and causes. No program code is included.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from phantastic.systems.filtering import published
+from phantastic.systems.filtering.generalised import embed, noise_kernel, temporal_precision
+from phantastic.systems.filtering.published.eye import lotka_volterra
+from phantastic.systems.filtering.published.force import matched
+
+HERE = Path(__file__).parent
+RUNS = sorted(path.stem.removeprefix("spm_") for path in HERE.glob("spm_*-*.npz"))
+
+
+def load(name: str) -> dict[str, torch.Tensor]:
+    with np.load(HERE / f"spm_{name}.npz") as arrays:
+        return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
+
+
+def agrees(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float, what: str) -> None:
+    """Within ``tolerance`` of the array's own scale; an array of zeros is a scale of 1."""
+    assert ours.shape == theirs.shape, what
+    scale = float(theirs.abs().max()) or 1.0
+    assert float((ours - theirs).abs().max()) <= tolerance * scale, what
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_published_run_agrees_with_spm(run: str):
+    name, variant = run.split("-", 1)
+    reference = load(run)
+    step = int(reference["step"])
+    noise = {key: value for key, value in reference.items() if key.startswith("noise_")}
+    result = getattr(published, name)(variant, y=reference.get("Y"), noise=noise)
+    for letter in "xvzwa":
+        for level, array in getattr(result, letter).items():
+            agrees(array[::step], reference[f"qU_{letter}{level}"], 1e-5, f"{letter}[{level}]")
+    if result.process is not None:
+        for letter in "xv":
+            for level, array in getattr(result.process, letter).items():
+                agrees(array[::step], reference[f"pU_{letter}{level}"], 1e-5, f"process {letter}[{level}]")
+    agrees(result.covariance.x[:: 8 * step].flatten(-2), reference["qU_S"], 1e-5, "covariance of states")
+    agrees(result.covariance.v[:: 8 * step].flatten(-2), reference["qU_C"], 1e-5, "covariance of causes")
+    theirs = reference["F"].flatten()
+    assert len(result.free_energy) == len(theirs)
+    assert float(((result.free_energy - theirs) / theirs).abs().max()) <= 1e-6
+    if name == "triple":
+        agrees(result.parameters, reference["qP_P"].flatten(), 1e-5, "parameters")
+        logs = torch.cat([reference["qH_h"].flatten(), reference["qH_g"].flatten()])
+        agrees(result.log_precisions, logs, 1e-5, "log-precisions")
+
+
+def test_a_world_makes_the_reference_programs_data():
+    reference = load("convolution-state_estimation")
+    noise = {key: value for key, value in reference.items() if key.startswith("noise_")}
+    result = published.convolution("state_estimation", noise=noise)
+    assert result.process is not None
+    agrees(result.process.v[1], reference["Y"], 1e-10, "data")
+    agrees(result.process.x[1], reference["pU_x1"], 1e-10, "states")
+
+
+def test_generalised_coordinates_agree_with_spm():
+    unit = load("unit")
+    for n in (1, 2, 3, 5, 7):
+        for s in ("0.125", "0.5", "1", "2"):
+            agrees(temporal_precision(n, float(s)), unit[f"DEM_R_n{n}_s{s}_precision"], 1e-12, f"n {n}, s {s}")
+    signal = unit["embed_Y"].T
+    for n in (3, 5, 7):
+        rows = unit[f"embed_n{n}"]
+        for row in rows[rows[:, 0] == rows[:, 0].round()]:
+            ours = embed(signal, n)[int(row[0]) - 1].flatten()
+            agrees(ours, row[1:], 1e-10, f"embedding of {n} orders at {row[0]}")
+    agrees(noise_kernel(16, 0.5), unit["noise_kernel_s0.5_N16"], 1e-12, "noise kernel")
+
+
+def test_the_competition_of_attractors_agrees_with_spm():
+    import sympy
+
+    a = sympy.symbols("a1:9")
+    place = dict(zip(a, [-2.0] + [-6.0] * 7, strict=True))
+    for column, speed in enumerate((1, -1)):
+        ours = torch.tensor(
+            [float(f.subs(place)) for f in lotka_volterra(a, sympy.Integer(speed))], dtype=torch.float64
+        )
+        agrees(ours, load("unit")["lotka_volterra_f"][:, column], 1e-12, f"speed {speed}")
+
+
+def eye_error(run: str) -> tuple[float, float]:
+    result = published.occlusion(run)
+    assert result.process is not None
+    error = result.process.x[1][:, 0] - result.process.x[1][:, 2]
+    return float(error.pow(2).mean().sqrt()), float(error.abs().max())
+
+
+def test_pursuit_in_control_and_with_reduced_precision():
+    # Numbers of the reference program; the published figure's axes agree (Adams et al. 2012, figures 3 to 6).
+    assert eye_error("fig1_occluded_highprec") == pytest.approx((0.217, 0.43), abs=5e-3)
+    assert eye_error("fig3_occluded_lowprec") == pytest.approx((0.455, 1.21), abs=5e-3)
+    assert eye_error("fig4_reversal_highprec")[0] == pytest.approx(0.261, abs=5e-4)
+    assert eye_error("fig4_reversal_lowprec")[0] == pytest.approx(0.230, abs=5e-4)
+    learned = [
+        float(published.occlusion(run).v[3][-1, 0]) for run in ("fig5_learnfreq_highprec", "fig6_learnfreq_lowprec")
+    ]
+    assert learned == pytest.approx([1.535, 0.030], abs=5e-4)
+
+
+def test_an_unexpected_reversal_evokes_larger_errors():
+    result = published.pursuit("unexpected_delay16")
+    assert float(result.z[1].abs().max()) == pytest.approx(0.59, abs=5e-3)
+    assert int(result.z[1].abs().amax(-1).argmax()) + 1 == 77
+
+
+FORCES = {
+    "self_hE-4": (0.107, 0.138),
+    "self_hE+0": (0.269, 0.306),
+    "self_hE+6": (1.860, 1.816),
+}
+
+
+@pytest.mark.parametrize("run", FORCES)
+def test_true_and_perceived_force(run: str):
+    result = published.attenuation(run)
+    assert result.process is not None
+    found = float(result.process.x[1].max()), float(result.x[1][:, 0].max())
+    assert found == pytest.approx(FORCES[run], abs=6e-4)
+
+
+MATCHED = {
+    "fig6_normal_F0.5": (0.65, 0.42),
+    "fig6_normal_F1": (1.86, 1.41),
+    "fig6_normal_F1.5": (2.51, 2.07),
+    "fig6_normal_F2": (2.85, 2.43),
+    "fig6_delusion_F0.5": (1.02, 0.92),
+    "fig6_delusion_F1": (2.00, 1.91),
+    "fig6_delusion_F1.5": (2.62, 2.50),
+    "fig6_delusion_F2": (2.95, 2.82),
+}
+
+
+@pytest.mark.parametrize("run", MATCHED)
+def test_the_force_matching_illusion(run: str):
+    result = published.attenuation(run)
+    assert result.process is not None
+    pressed = result.process.x[1][:, 0]
+    found = float(pressed.max()), float(matched(result)[pressed.argmax()])
+    assert found == pytest.approx(MATCHED[run], abs=6e-3)
+
+
+def test_lorenz_finds_the_orbit_again():
+    result = published.lorenz("state_estimation_linear0")
+    assert result.process is not None
+    error = (result.x[1] - result.process.x[1]).abs().amax(-1)
+    assert float(error[0]) == pytest.approx(14.0)
+    assert float(error[32:].mean()) < 2.5
+
+
+def test_learning_with_fixed_precisions_stops_where_spm_stops():
+    # SPM12 on the same data: 26 E-steps, A21 -0.313; nothing to be corrected in that.
+    reference = load("triple-states_params_precisions")
+    result = published.triple("states_params_fixedprec", y=reference["Y"])
+    assert len(result.free_energy) == 26
+    assert float(result.parameters[1]) == pytest.approx(-0.313, abs=1e-3)
+
+
+def test_corrected_scheme_holds_a_log_precision_fixed():
+    from phantastic.systems.filtering import invert
+
+    reference = load("triple-states_params_precisions")
+    experiment = published.setup("triple", "states_params_precisions")
+    result = invert(experiment.model, reference["Y"], iterations=8, scheme="corrected")
+    assert float(result.log_precisions[0]) == pytest.approx(8.0, abs=1e-4)
+    assert math.isfinite(float(result.free_energy[-1]))

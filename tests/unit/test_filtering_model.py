@@ -1,0 +1,167 @@
+"""Models: what they refuse, what they keep on disk, and what they say of themselves."""
+
+import json
+import math
+import re
+
+import pytest
+import sympy
+import torch
+
+from phantastic.errors import Refused
+from phantastic.systems.filtering import Level, Model, Prior, act, generate, invert, published, symbolic
+
+x, v, k, a = sympy.symbols("x v k a")
+GOOD = {"states": {x: 0.0}, "causes": [v], "flow": [v - k * x], "response": [x], "parameters": {k: 0.25}}
+
+
+def model(**changes: object) -> Model:
+    return Model([Level(**{**GOOD, **changes}), Level(V=1.0)])  # type: ignore[arg-type]
+
+
+REFUSED = {
+    "unknown symbol 'z' in row 1 of its flow": {"flow": [v - sympy.Symbol("z")]},
+    "unknown symbol 'q' in row 1 of its response": {"response": [sympy.Symbol("q")]},
+    "2 expressions in its flow f for 1 states": {"flow": [v, x]},
+    "it has no response g": {"response": []},
+    "unknown function 'gamma'": {"response": [sympy.gamma(x)]},
+    "the precision V is -1; a precision must be positive": {"V": -1.0},
+    "the precision W is 0; a precision must be positive": {"W": 0.0},
+    "the precision V has 3 channels where 1 are needed": {"V": torch.ones(3)},
+    "log_V has 2 expressions where 1 are needed": {"log_V": [x, x]},
+    "'x' already stands for something": {"causes": [x]},
+    "the smoothness is -1": {"smoothness": -1.0},
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_refusals_name_the_level(message: str):
+    with pytest.raises(Refused, match=r"level 1.*" + re.escape(message)):
+        model(**REFUSED[message])
+
+
+def test_a_level_must_fit_the_one_below():
+    s = sympy.Symbol("s")
+    with pytest.raises(Refused, match="level 2: 2 expressions in its response g, but the 1 causes of level 1 need 1"):
+        Model([Level(**GOOD), Level(states={s: 0.0}, flow=[-s], response=[s, s]), Level()])  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="at least two levels"):
+        Model([Level(**GOOD)])  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="level 2 is the last"):
+        Model([Level(**GOOD), Level(response=[x])])  # type: ignore[arg-type]
+
+
+def test_data_that_are_not_numbers_are_refused_by_bin_and_channel():
+    y = torch.zeros(8, 1)
+    y[4, 0] = math.nan
+    with pytest.raises(Refused, match="nan at bin 5, channel 1"):
+        invert(model(), y)
+    with pytest.raises(Refused, match=r"shape \[8, 2\]; it must be \[..., bins, 1\]"):
+        invert(model(), torch.zeros(8, 2))
+    with pytest.raises(Refused, match="prior_u has shape"):
+        invert(model(), torch.zeros(8, 1), prior_u=torch.zeros(7, 1))
+
+
+def test_divergence_names_the_bin_and_the_level():
+    runaway = model(states={x: 3.0}, flow=[x**3 + v], V=1e-3)
+    with pytest.raises(Refused, match=r"the model diverges at bin \d+: '[xv]' of level 1 is no longer finite"):
+        invert(model(flow=[sympy.exp(x) + v]), torch.full((60, 1), 1e200, dtype=torch.float64))
+    with pytest.raises(Refused, match=r"the process diverges at bin \d+"):
+        generate(runaway, torch.zeros(60, 1))
+
+
+def test_noise_of_the_wrong_name_or_shape_is_refused():
+    with pytest.raises(Refused, match="no noise called 'noise_w7'"):
+        generate(model(), torch.zeros(4, 1), noise={"noise_w7": torch.zeros(4, 1)})
+    with pytest.raises(Refused, match="noise_z1 is"):
+        generate(model(), torch.zeros(4, 1), noise={"noise_z1": torch.zeros(5, 1)})
+
+
+def test_model_and_process_must_fit():
+    still, moving = model(), model(actions={a: 0.0}, flow=[v + a - k * x])
+    with pytest.raises(Refused, match="no level of the process has an action"):
+        act(still, still, torch.zeros(4, 1))
+    with pytest.raises(Refused, match="the model predicts 1 channels at level 1, the process sends 2"):
+        act(still, Model([Level(**{**GOOD, "actions": {a: 0.0}, "response": [x, x]}), Level()]), torch.zeros(4, 1))  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="nothing is learned while acting"):
+        act(model(parameters={k: Prior(0.2, 1.0)}), moving, torch.zeros(4, 1))
+
+
+def test_names_of_runs_are_checked():
+    with pytest.raises(Refused, match="did you mean 'self_hE-4'"):
+        published.attenuation("self_hE-44")
+    with pytest.raises(Refused, match="did you mean 'occlusion'"):
+        published.setup("oclusion", "x")
+    with pytest.raises(Refused, match="no parameter 'hh'"):
+        published.setup("attenuation", "self_hE+0").model.with_parameters(hh=1.0)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(symbolic, "_programs", {})
+    return tmp_path
+
+
+def infer(strength: float = 0.25) -> torch.Tensor:
+    return invert(model(parameters={k: strength}), torch.ones(4, 1)).x[1]
+
+
+def test_compiled_models_are_kept_and_read_again(cache, monkeypatch):
+    first = infer()
+    files = list(cache.rglob("*.json"))
+    assert len(files) == 1
+    monkeypatch.setattr(symbolic, "_programs", {})
+    monkeypatch.setattr(symbolic, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert torch.equal(infer(), first)
+    assert not torch.equal(infer(0.5), first)  # another value of a parameter compiles nothing
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "call", "empty"])
+def test_a_damaged_cache_is_compiled_anew(cache, monkeypatch, damage: str):
+    first = infer()
+    (file,) = cache.rglob("*.json")
+    text = file.read_text()
+    if damage == "call":
+        content = json.loads(text)
+        content["source"] = "def constant(p):\n    return []\ndef varying(w, p):\n    return [open('/tmp/x')]"
+        file.write_text(json.dumps(content))
+    else:
+        file.write_text({"truncated": text[:40], "foreign": "[1, 2]", "empty": ""}[damage])
+    monkeypatch.setattr(symbolic, "_programs", {})
+    assert torch.equal(infer(), first)
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
+    monkeypatch.setattr(symbolic, "_programs", {})
+    assert infer().isfinite().all()
+
+
+def test_equations_as_latex():
+    (block,) = model().latex()
+    assert r"\dot{x} &= - k x + v" in block
+    assert block.startswith(r"\begin{aligned}")
+
+
+def test_the_graph_of_messages_follows_the_model():
+    from phantastic.figure import Figure
+    from phantastic.systems.filtering.graph import Message, message_graph, picture
+
+    hierarchy = published.setup("occlusion", "fig1_occluded_highprec").model
+    graph = message_graph(hierarchy)
+    names = {unit.name: unit for unit in graph.units}
+    assert set(names) == {"ε y", "x1", "ε x1", "v1", "ε v1", "x2", "ε x2", "v2", "ε v2"}
+    assert Message("x2", "ε v1", "prediction") in graph.messages  # what level 2 expects of the target
+    assert Message("v1", "ε y", "prediction") not in graph.messages  # g does not depend on the cause itself
+    for message in graph.messages:  # whoever predicts hears of the error
+        assert Message(
+            message.target, message.source, "error" if message.content == "prediction" else "prediction"
+        ) in (graph.messages)
+        step = names[message.target].level - names[message.source].level
+        assert (
+            step in ((0, 1) if message.content == "prediction" and message.source[0] != "ε" else (0, -1)) or step == 0
+        )
+    assert Figure("", picture(hierarchy))._repr_png_().startswith(b"\x89PNG")
