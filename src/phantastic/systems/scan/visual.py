@@ -27,7 +27,7 @@ from phantastic.systems.vae.objectives.denoising import denoising
 from phantastic.train import train
 
 # Shares of the steps at which β leaves its peak, is low, leaves, is back at its peak, leaves, and is low for good.
-TURNS = 0.05, 0.08, 0.16, 0.28, 0.62, 0.92
+TURNS = 0.04, 0.06, 0.18, 0.30, 0.62, 0.92
 
 
 class Pool:
@@ -88,6 +88,7 @@ def train_visual(run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAu
     """The visual module ``visual``, or ``entangled``: the same with a constant, nearly absent β (for SCAN_U)."""
     with initialised(seed, name):
         vae = VAE(3, recipe.size, recipe.latent, hidden=(256,)).to(run.device)
+    awaken(vae)
     stage = f"seed{seed}/{name}"
     targets = features(denoiser, pool) if stage not in run.checkpoints.latest.finished else pool.images
     optimiser = adam(vae, recipe.visual_rate)
@@ -105,6 +106,17 @@ def train_visual(run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAu
 
     train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=recipe.visual_steps)
     return vae.requires_grad_(False)
+
+
+@torch.no_grad()
+def awaken(vae: VAE) -> None:
+    """Begin with every latent in use: means five times as far apart as usual, and a posterior sd of e^-2.
+
+    A latent that begins as noise is ignored by the decoder before a weak factor can make use of it.
+    """
+    means, log_variances = vae.encoder.head.weight.chunk(2)[0], vae.encoder.head.bias.chunk(2)[1]
+    means.mul_(5)
+    log_variances.fill_(-4)
 
 
 def cool_down(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
