@@ -144,24 +144,3 @@ def test_equations_as_latex():
     (block,) = model().latex()
     assert r"\dot{x} &= - k x + v" in block
     assert block.startswith(r"\begin{aligned}")
-
-
-def test_the_graph_of_messages_follows_the_model():
-    from phantastic.figure import Figure
-    from phantastic.systems.filtering.graph import Message, message_graph, picture
-
-    hierarchy = published.setup("occlusion", "fig1_occluded_highprec").model
-    graph = message_graph(hierarchy)
-    names = {unit.name: unit for unit in graph.units}
-    assert set(names) == {"ε y", "x1", "ε x1", "v1", "ε v1", "x2", "ε x2", "v2", "ε v2"}
-    assert Message("x2", "ε v1", "prediction") in graph.messages  # what level 2 expects of the target
-    assert Message("v1", "ε y", "prediction") not in graph.messages  # g does not depend on the cause itself
-    for message in graph.messages:  # whoever predicts hears of the error
-        assert Message(
-            message.target, message.source, "error" if message.content == "prediction" else "prediction"
-        ) in (graph.messages)
-        step = names[message.target].level - names[message.source].level
-        assert (
-            step in ((0, 1) if message.content == "prediction" and message.source[0] != "ε" else (0, -1)) or step == 0
-        )
-    assert Figure("", picture(hierarchy))._repr_png_().startswith(b"\x89PNG")

@@ -20,7 +20,7 @@ _HOMES = {
     "generate": "generate",
     "invert": "learn",
 }
-__all__ = list(_HOMES)
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -94,7 +94,7 @@ def by_level(flat: Tensor, sizes: list[int], first: int = 1) -> Levels:
 
 
 def beliefs(geometry: Geometry, w: Tensor, errors: Tensor, y: Tensor) -> tuple[Levels, Levels, Levels, Levels]:
-    """The trajectories x, v, z, w of `Result`, from generalised means w and errors [..., bins, n, ·] and the data at order 0."""
+    """The trajectories x, v, z, w of `Result`, from generalised means and errors [..., bins, n, ·] and the data."""
     model: Model = geometry.model
     states = [len(level.states) for level in model.levels]
     mean, error = w[..., 0, :], errors[..., 0, :]
