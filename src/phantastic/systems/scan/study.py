@@ -138,7 +138,7 @@ TINY = ScanRecipe(
     baselines=True, joint_steps=4, threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
-    precision="bfloat16", visual_steps=6_500, visual_rate=2e-3, hidden=200,
+    precision="bfloat16", visual_steps=7_500, visual_rate=2e-3, hidden=200,
     symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,),
 )  # fmt: skip
 FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10))

@@ -27,7 +27,7 @@ from phantastic.systems.vae.objectives.denoising import denoising
 from phantastic.train import train
 
 # Shares of the steps at which β leaves its peak, is low, leaves, is back at its peak, leaves, and is low for good.
-TURNS = 0.04, 0.06, 0.18, 0.30, 0.62, 0.92
+TURNS = 0.04, 0.06, 0.16, 0.26, 0.72, 0.94
 
 
 class Pool:
