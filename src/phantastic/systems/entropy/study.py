@@ -113,7 +113,7 @@ STUDY = Study(
     ),
     recipe=EntropyRecipe,
     presets={"tiny": EntropyRecipe(trials=50, particles=1024), "quick": EntropyRecipe(), "full": FULL, "paper": FULL},
-    minutes={},
+    minutes={"tiny": 0.1, "quick": 0.1, "full": 0.3},
     experiment="phantastic.systems.entropy.experiment",
     applications={
         "data": Text(

@@ -1,0 +1,128 @@
+"""The study `observe`: an arm writes, and the same beliefs see the movement done by another, lawful and violated."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor, nn
+
+from phantastic.figure import Figure
+from phantastic.run import Run
+from phantastic.systems.filtering import Model, Result
+from phantastic.systems.filtering.published import setup
+from phantastic.systems.filtering.published.experiment import Experiment
+from phantastic.systems.filtering.published.handwriting import observed
+from phantastic.systems.movement import observe_figures as pictures
+from phantastic.systems.movement.precision import Precisions
+from phantastic.systems.movement.study import ObserveRecipe
+
+Traces = dict[str, list]
+ARM, HAND = 4, slice(6, 8)  # states of the joints come before those of the sequence; channels in which the hand is seen
+AFTER = 16  # bins after the violation in which its response is measured
+
+
+def recipe_of(run: Run) -> ObserveRecipe:
+    assert isinstance(run.recipe, ObserveRecipe)
+    return run.recipe
+
+
+def writing(recipe: ObserveRecipe) -> Experiment:
+    """The arm acts."""
+    base = setup("observe", "action")
+    model = base.model.with_level(1, V=math.exp(recipe.senses), W=math.exp(recipe.motion))
+    return base.changed(model=model, causes=torch.zeros(recipe.bins, 2, dtype=torch.float64))
+
+
+def watching(recipe: ObserveRecipe, actions: Float64[Tensor, "bins 2"]) -> Experiment:
+    """The actions move somebody else's arm, which is seen and not felt."""
+    base = observed(actions)
+    seen = torch.tensor([recipe.felt] * 4 + [recipe.seen] * 4, dtype=torch.float64).exp()
+    return base.changed(model=base.model.with_level(1, V=seen, W=math.exp(recipe.motion)))
+
+
+def traces(result: Result) -> Traces:
+    """What the figures and the measures need."""
+    assert result.process is not None
+    weighted = result.weighted_errors()
+    shown = {
+        "hand": result.process.v[1][:, HAND], "predicted": result.v[1][:, HAND],
+        "sequence": result.x[1][:, ARM:], "joints": weighted["w"][1][:, :ARM], "action": result.a[2],
+    }  # fmt: skip
+    return {name: value.tolist() for name, value in shown.items()}
+
+
+def acted(run: Run) -> dict[str, Traces]:
+    """Action, its observation, and the observation of the same action turned round half-way; simulated once."""
+    recipe = recipe_of(run)
+    action = run.once("action", lambda: traces(writing(recipe).run()))
+    actions = torch.tensor(action["action"], dtype=torch.float64)
+    half = recipe.bins // 2
+    shown = {"action": action}
+    for name, given in (("observation", actions), ("violation", torch.cat([actions[:half], -actions[half:]]))):
+        shown[name] = run.once(name, lambda given=given: traces(watching(recipe, given).run()))
+    return shown
+
+
+def alike(one: list, other: list) -> Float64[Tensor, " states"]:
+    """Correlation over time of each attractor state with itself in another run."""
+    a, b = (torch.tensor(each, dtype=torch.float64) for each in (one, other))
+    a, b = a - a.mean(0), b - b.mean(0)
+    return (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0))
+
+
+def rms(rows: list) -> float:
+    return float(torch.tensor(rows, dtype=torch.float64).square().sum(-1).mean().sqrt())
+
+
+def apart(shown: Mapping[str, list]) -> float:
+    """Root mean square distance of the predicted from the true hand, in units of the writing's larger side."""
+    hand, predicted = (torch.tensor(shown[name], dtype=torch.float64) for name in ("hand", "predicted"))
+    size = (hand.amax(0) - hand.amin(0)).max()
+    return float((hand - predicted).square().sum(-1).mean().sqrt() / size)
+
+
+def run(run: Run) -> None:
+    """Write, watch, and watch the violation."""
+    half, shown = recipe_of(run).bins // 2, acted(run)
+    same = alike(shown["action"]["sequence"], shown["observation"]["sequence"])
+    broken = alike(shown["action"]["sequence"][half:], shown["violation"]["sequence"][half:])
+    found = {
+        "correlation.lowest": float(same.min()), "correlation.highest": float(same.max()),
+        "correlation.mean": float(same.mean()), "violation.correlation.highest": float(broken.max()),
+    }  # fmt: skip
+    for name, each in shown.items():
+        found[f"{name}.hand.error"] = apart(each)
+        found[f"{name}.response"] = rms(each["joints"][half : half + AFTER])
+    run.record({name: [value] for name, value in found.items()})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The precisions of the writer's beliefs, which lesions reach."""
+    return {"precision": Precisions(writing(recipe_of(run)).model).eval()}
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """What is left of the writing: its likeness to the intact one, its size, and how far the hand is from where it is
+    predicted."""
+    recipe, precisions = recipe_of(run), models["precision"]
+    assert isinstance(precisions, Precisions)
+    base = writing(recipe)
+    model: Model = precisions.imposed(base.model)
+    damaged, intact = traces(base.changed(model=model).run()), acted(run)["action"]
+    hands = [torch.tensor(each["hand"], dtype=torch.float64) for each in (damaged, intact)]
+    deviation = [(hand - hand.mean(0)) for hand in hands]
+    likeness = (deviation[0] * deviation[1]).sum() / (deviation[0].norm() * deviation[1].norm())
+    size = deviation[0].norm() / deviation[1].norm()
+    return {"likeness": float(likeness), "size": float(size), "hand.error": apart(damaged)}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """The writing, the attractor states, the response to the violation."""
+    half, shown = recipe_of(run).bins // 2, acted(run)
+    same = alike(shown["action"]["sequence"], shown["observation"]["sequence"]).tolist()
+    return {
+        "writing": pictures.writing(shown, half, lang),
+        "intentions": pictures.intentions(shown, same, half, lang),
+        "violation": pictures.violation(shown, half, lang),
+    }

@@ -1,0 +1,163 @@
+"""The study `pursuit`: a target on a circle turns back when the eye expects it to, or later."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phantastic.data.gaze import following
+from phantastic.errors import Refused
+from phantastic.figure import Figure
+from phantastic.run import Run
+from phantastic.systems.filtering import Result
+from phantastic.systems.filtering.published import setup
+from phantastic.systems.filtering.published.experiment import Experiment
+from phantastic.systems.movement import pursuit_figures as pictures
+from phantastic.systems.movement import target
+from phantastic.systems.movement.precision import Precisions
+from phantastic.systems.movement.study import PursuitRecipe
+
+Traces = dict[str, list]
+SETTLED = 16  # bins after which the eye has caught up with the target
+FURTHEST = 12  # bins within which the lag is sought; the target takes about 52 to go round
+DIALS = {"senses": (0.0, 8.0), "motion": (4.0, 12.0), "prior": (-4.0, 8.0)}
+
+
+def recipe_of(run: Run) -> PursuitRecipe:
+    assert isinstance(run.recipe, PursuitRecipe)
+    return run.recipe
+
+
+def experiment(recipe: PursuitRecipe, delay: int, **changed: float) -> Experiment:
+    """The eye expects the target to turn back half-way; it does so ``delay`` bins later.
+
+    changed: log-precisions other than the recipe's.
+    """
+    half = recipe.bins // 2
+    if half + recipe.delay > recipe.bins - 16:
+        raise Refused(
+            f"delay = {recipe.delay}: of {recipe.bins} bins fewer than 16 are left after the late reversal; "
+            f"allowed here: 1 to {recipe.bins - 16 - half}, or more bins"
+        )
+    logs: dict[str, float] = {name: getattr(recipe, name) for name in DIALS} | changed
+    base = setup("pursuit", "expected_reversal")
+    model = base.model.with_level(1, V=math.exp(logs["senses"]), W=math.exp(logs["motion"]))
+    bins = torch.arange(recipe.bins)[:, None]
+    turned = [torch.where(bins < at, 1.0, -1.0).double() for at in (half, half + delay)]
+    return base.changed(model=model.with_level(2, V=math.exp(logs["prior"])), prior_u=turned[0], causes=turned[1])
+
+
+def angles(result: Result) -> tuple[Tensor, Tensor]:
+    """Where the eye points and where the target is, as angles [bins, 2]."""
+    assert result.process is not None
+    states = result.process.x[1]
+    return states[:, :2], torch.atan(states[:, 2:4])
+
+
+def traces(result: Result) -> Traces:
+    """What the figures show."""
+    eye, aim = angles(result)
+    shown = {"eye": eye, "target": aim, "error": result.z[1], "action": result.a[2], "cause": result.v[2][:, 0]}
+    return {name: value.tolist() for name, value in shown.items()}
+
+
+def measured(shown: Mapping[str, list], recipe: PursuitRecipe, delay: int) -> dict[str, float]:
+    """Peaks from the expected reversal on (their bins count from 1), and gain and lag before and after it."""
+    values = {name: torch.tensor(value, dtype=torch.float64) for name, value in shown.items()}
+    half = recipe.bins // 2
+    distance = (values["eye"] - values["target"]).norm(dim=-1)
+    courses = {
+        "error": values["error"].abs().amax(-1), "distance": distance, "action": values["action"].abs().amax(-1),
+    }  # fmt: skip
+    found = {}
+    for name, course in courses.items():
+        found[name] = float(course[half:].max())
+        found[f"{name}.bin"] = int(course[half:].argmax()) + half + 1
+    for name, part in (("", slice(SETTLED, half)), (".turned", slice(half + delay, None))):
+        followed = following(
+            values["eye"][part], values["target"][part], min(FURTHEST, (recipe.bins - half - delay) // 2)
+        )
+        found |= {f"gain{name}": float(followed.gain), f"lag{name}": float(followed.lag)}
+    return found
+
+
+def both(run: Run) -> dict[str, Traces]:
+    """The traces at the expected and at the unexpected reversal, simulated once."""
+    recipe = recipe_of(run)
+    delays = {"expected": 0, "unexpected": recipe.delay}
+    return {
+        name: run.once(name, lambda delay=delay: traces(experiment(recipe, delay).run()))
+        for name, delay in delays.items()
+    }
+
+
+def dialled(recipe: PursuitRecipe) -> list[dict[str, Any]]:
+    """Peak errors, gain and lag by each log-precision, the others as in the recipe. What diverges is left out."""
+    rows = []
+    for dial, (low, high) in DIALS.items():
+        for value in torch.linspace(low, high, recipe.points).tolist():
+            for name, delay in (("expected", 0), ("unexpected", recipe.delay)):
+                try:
+                    result = experiment(recipe, delay, **{dial: value}).run()
+                except Refused:
+                    continue
+                found = measured(traces(result), recipe, delay)
+                rows.append({"dial": dial, "value": value, "which": name} | found)
+    return rows
+
+
+def run(run: Run) -> None:
+    """Both reversals, and the dials."""
+    recipe = recipe_of(run)
+    shown = both(run)
+    if recipe.points:
+        run.once("dials", lambda: dialled(recipe))
+    measures = {}
+    for name, delay in (("expected", 0), ("unexpected", recipe.delay)):
+        measures |= {f"{name}.{key}": value for key, value in measured(shown[name], recipe, delay).items()}
+    if recipe_is_published(recipe):
+        for name, error, bin in (("expected", 0.21, 65), ("unexpected", 0.59, 77)):
+            measures[f"{name}.error.deviation"] = measures[f"{name}.error"] / error - 1
+            measures[f"{name}.bin.difference"] = abs(measures[f"{name}.error.bin"] - bin)
+    run.record({name: [value] for name, value in measures.items()})
+
+
+def recipe_is_published(recipe: PursuitRecipe) -> bool:
+    """Are these the settings of the published simulation?"""
+    default = PursuitRecipe()
+    return all(getattr(recipe, name) == getattr(default, name) for name in ("bins", "delay", *DIALS))
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The precisions of the eye's beliefs, which lesions reach."""
+    return {"precision": Precisions(experiment(recipe_of(run), 0).model).eval()}
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """What pursuit at the late reversal comes to with these precisions."""
+    recipe, precisions = recipe_of(run), models["precision"]
+    assert isinstance(precisions, Precisions)
+    late = experiment(recipe, recipe.delay)
+    found = measured(traces(late.changed(model=precisions.imposed(late.model)).run()), recipe, recipe.delay)
+    return {name: found[name] for name in ("error", "distance", "action", "gain", "gain.turned")}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Both reversals, gain and lag, and the dials."""
+    recipe, shown = recipe_of(run), both(run)
+    half = recipe.bins // 2
+    drawn = {
+        "reversal": pictures.reversal(shown, half, recipe.delay, lang),
+        "gain": pictures.gain(shown["expected"], slice(SETTLED, half), FURTHEST, lang),
+    }
+    if recipe.points:
+        drawn["dials"] = pictures.dials(run.once("dials", lambda: dialled(recipe)), recipe, lang)
+    return drawn
+
+
+def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+    """--target FILE.csv [--bin LENGTH] [--prior LOG-PRECISION]: the eye follows the user's own target."""
+    recipe = recipe_of(run)
+    return target.apply(run.folder / "targets", recipe.senses, recipe.motion, request, lang)

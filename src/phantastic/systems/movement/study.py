@@ -1,0 +1,157 @@
+"""Studies of perception and action: `pursuit` of a target, `observe` (handwriting, and seeing it), `plaid`."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+ACTION = Paper(
+    "friston2010action", "Friston, K. J. and Daunizeau, J. and Kilner, J. and Kiebel, S. J.", 2010,
+    "Action and behavior: a free-energy formulation", "Biological Cybernetics 102",
+    "https://doi.org/10.1007/s00422-010-0364-z",
+)  # fmt: skip
+OBSERVATION = Paper(
+    "friston2011", "Friston, K. and Mattout, J. and Kilner, J.", 2011, "Action understanding and active inference",
+    "Biological Cybernetics 104", "https://doi.org/10.1007/s00422-011-0424-z",
+)  # fmt: skip
+OCCLUSION = Paper(
+    "adams2012", "Adams, R. A. and Perrinet, L. U. and Friston, K.", 2012,
+    "Smooth pursuit and visual occlusion: active inference and oculomotor control in schizophrenia",
+    "PLoS ONE 7(10): e47502", "https://doi.org/10.1371/journal.pone.0047502",
+)  # fmt: skip
+SPM = Paper(
+    "spm12", "Friston, K. and others", 2020, "SPM12 (r7771), DEM toolbox: ADEM_pursuit, ADEM_observe, ADEM_visual, "
+    "ADEM_motor", "Wellcome Centre for Human Neuroimaging, London", "https://www.fil.ion.ucl.ac.uk/spm/",
+)  # fmt: skip
+
+SENSES = about("log-precision of the senses", "感覚の対数精度", symbol="ln V₁", ge=-2, le=8)
+MOTION = about("log-precision of the motion of hidden states", "隠れ状態の運動の対数精度", symbol="ln W₁", ge=2, le=12)
+
+
+class PursuitRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An eye that expects its target to turn back half-way, and a target that does so later."""
+
+    bins: Annotated[int, about("bins of the simulation", "シミュレーションのビン数", ge=64, le=512)] = 128
+    delay: Annotated[
+        int,
+        about("bins by which the target turns back later than expected", "反転が予想より遅れるビン数", ge=1, le=64),
+    ] = 16  # fmt: skip
+    senses: Annotated[float, SENSES] = 4.0
+    motion: Annotated[float, MOTION] = 8.0
+    prior: Annotated[
+        float,
+        about(
+            "log-precision of the prior on the cause, the target's direction",
+            "原因(標的の回る向き)の事前分布の対数精度",
+            symbol="ln V₂", ge=-4, le=12,
+        ),
+    ] = 2.0  # fmt: skip
+    points: Annotated[
+        int,
+        about("precisions at which the dials are shown; 0 leaves them out", "精度を変えて調べる点の数(0 で省略)",
+              ge=0, le=25),
+    ] = 5  # fmt: skip
+
+
+class ObserveRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An arm that writes, and the same beliefs watching it being moved."""
+
+    bins: Annotated[int, about("bins of the simulation", "シミュレーションのビン数", ge=64, le=512)] = 256
+    senses: Annotated[
+        float, about("log-precision of the writer's senses", "書き手の感覚の対数精度", symbol="ln V₁", ge=0, le=8)
+    ] = 4.0  # fmt: skip
+    motion: Annotated[float, MOTION] = 8.0
+    felt: Annotated[
+        float,
+        about("log-precision that the observer gives to its own joints", "観察者が自分の関節の感覚に与える対数精度",
+              ge=-16, le=8),
+    ] = -8.0  # fmt: skip
+    seen: Annotated[
+        float,
+        about("log-precision that the observer gives to what it sees", "観察者が視覚に与える対数精度", ge=0, le=8),
+    ] = 8.0
+
+
+class PlaidRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A pushed stimulus under a flat and a tight prior; a movement that is expected and so made."""
+
+    senses: Annotated[float, SENSES] = 4.0
+    motion: Annotated[float, MOTION] = 8.0
+    flat: Annotated[
+        float,
+        about("log-precision of the flat prior on the cause", "原因の平坦な事前分布の対数精度", symbol="ln V₂", ge=-16,
+              le=16),
+    ] = -8.0  # fmt: skip
+    tight: Annotated[
+        float,
+        about("log-precision of the tight prior on the cause", "原因の狭い事前分布の対数精度", symbol="ln V₂", ge=-16,
+              le=16),
+    ] = 16.0  # fmt: skip
+    strength: Annotated[
+        float, about("gain of the stronger motor plant", "強くした運動器官の利得", ge=0.25, le=4)
+    ] = 2.0  # fmt: skip
+    push: Annotated[
+        float, about("force that perturbs the movement late", "運動を後半で乱す力", ge=-2, le=2)
+    ] = -0.5  # fmt: skip
+
+
+PURSUIT = Study(
+    name="pursuit",
+    title=Text("Smooth pursuit", "滑動性追跡眼球運動"),
+    lecture=Text(
+        "Active inference: the eye follows the target that it predicts, and is surprised when the target turns back "
+        "later than expected",
+        "能動的推論:眼は予測した標的を追い、標的が予想より遅れて引き返すと驚く",
+    ),
+    papers=(OCCLUSION, ACTION, SPM),
+    recipe=PursuitRecipe,
+    presets={
+        "tiny": PursuitRecipe(points=0), "quick": PursuitRecipe(), "full": PursuitRecipe(points=13),
+        "paper": PursuitRecipe(points=13),
+    },
+    minutes={"tiny": 0.1, "quick": 0.4},
+    experiment="phantastic.systems.movement.pursuit",
+    applications={
+        "target": Text(
+            "a CSV file with a target's path (columns time, x, y or x, y) for the eye to follow (CSV and PNG)",
+            "眼に追わせる標的の軌跡の CSV ファイル(列は time, x, y または x, y。CSV と PNG を書き出す)",
+        ),
+        "bin": Text(
+            "how long a bin lasts, in the file's time (default: as far apart as its samples are)",
+            "1 ビンの長さ(ファイルの時間の単位。省略時は標本の間隔)",
+        ),
+        "prior": Text(
+            "log-precision of a prior that the target stays in the middle, from -16 (none, the default) to 8",
+            "標的が中央にとどまるという事前分布の対数精度(-16 から 8。省略時は -16 で、なし)",
+        ),
+    },
+)  # fmt: skip
+OBSERVE = Study(
+    name="observe",
+    title=Text("Handwriting and its observation", "手書きとその観察"),
+    lecture=Text(
+        "The mirror-neuron system: one model writes, and understands the same movement when it sees it",
+        "ミラーニューロン系:一つのモデルが文字を書き、同じ運動を見て理解する",
+    ),
+    papers=(OBSERVATION, SPM),
+    recipe=ObserveRecipe,
+    presets={
+        "tiny": ObserveRecipe(bins=128), "quick": ObserveRecipe(), "full": ObserveRecipe(), "paper": ObserveRecipe(),
+    },
+    minutes={"tiny": 0.1, "quick": 0.1},
+    experiment="phantastic.systems.movement.observe",
+)  # fmt: skip
+PLAID = Study(
+    name="plaid",
+    title=Text("Movement seen, cancelled and made", "見る運動、打ち消す運動、起こす運動"),
+    lecture=Text(
+        "Active inference: a push is seen or cancelled, by the prior's precision; an expected movement is made",
+        "能動的推論:事前分布の精度によって、同じ力を運動として見るか打ち消すか、また予想した運動を起こすかが決まる",
+    ),
+    papers=(ACTION, SPM),
+    recipe=PlaidRecipe,
+    presets={name: PlaidRecipe() for name in ("tiny", "quick", "full", "paper")},
+    minutes={"tiny": 0.1, "quick": 0.1},
+    experiment="phantastic.systems.movement.plaid",
+)
+STUDIES = (PURSUIT, OBSERVE, PLAID)

@@ -1,0 +1,181 @@
+"""The studies `pursuit`, `observe` and `plaid` at their tiny preset, and an eye on a target of the user's."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from phantastic.claims import judge, summarise
+from phantastic.data.gaze import binned, following
+from phantastic.errors import Refused
+from phantastic.lesion import damage, sites
+from phantastic.recipe import compose
+from phantastic.run import Run
+from phantastic.systems.movement import pursuit, target
+from phantastic.systems.movement.study import STUDIES, PursuitRecipe
+
+JAPANESE = re.compile("[぀-ヿ一-鿿]")
+BY_NAME = {study.name: study for study in STUDIES}
+FIGURES = {
+    "pursuit": ["reversal", "gain"],
+    "observe": ["writing", "intentions", "violation"],
+    "plaid": ["plaid", "priors", "movements"],
+}
+EVERY = pytest.mark.parametrize("name", BY_NAME)
+
+
+@EVERY
+def test_every_preset_is_valid(name: str) -> None:
+    study = BY_NAME[name]
+    for preset in ("tiny", "quick", "full", "paper"):
+        assert compose(study.recipe, study.presets, preset, {}) == study.presets[preset]
+
+
+@EVERY
+def test_claims_hold_already_at_tiny(name: str, tiny_run: Callable[[str], Run]) -> None:
+    findings = judge(BY_NAME[name].claims(), tiny_run(name).measures(), "tiny")
+    held = {finding.claim.id for finding in findings if finding.verdict == "holds"}
+    assert {finding.claim.id for finding in findings} - held <= {"observe.violation"}  # needs the whole movement
+    assert held
+    for finding in findings:
+        assert JAPANESE.search(finding.claim.statement.ja)
+        assert not JAPANESE.search(finding.claim.statement.en)
+
+
+def test_an_eye_that_expects_nothing_is_not_surprised_more_by_the_late_reversal() -> None:
+    """The ledger can say no."""
+    recipe = PursuitRecipe(prior=-4)
+    found = {}
+    for name, delay in (("expected", 0), ("unexpected", recipe.delay)):
+        measures = pursuit.measured(pursuit.traces(pursuit.experiment(recipe, delay).run()), recipe, delay)
+        found |= {f"{name}.{key}": summarise([value]) for key, value in measures.items()}
+    verdicts = {finding.claim.id: finding.verdict for finding in judge(BY_NAME["pursuit"].claims(), found, "quick")}
+    assert verdicts["pursuit.surprise"] == "fails"
+    assert verdicts["pursuit.errors"] == "untested", "published numbers are not held against other settings"
+
+
+def test_a_reversal_after_the_end_is_refused() -> None:
+    with pytest.raises(Refused, match=r"delay = 20: of 64 bins fewer than 16 are left .* 1 to 16"):
+        pursuit.experiment(PursuitRecipe(bins=64, delay=20), 0)
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@EVERY
+def test_figures_are_drawn_in_both_languages(name: str, lang: str, tiny_run: Callable[[str], Run]) -> None:
+    run = tiny_run(name)
+    figures = BY_NAME[name].load().figures(run, lang)
+    assert list(figures) == FIGURES[name]
+    for title, (caption, picture) in figures.items():
+        text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
+        assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), title
+        assert '"values": [{' in text, title
+        assert not re.search(r"NaN|Infinity|undefined", text), title
+
+
+def test_the_dials(tiny_run: Callable[[str], Run]) -> None:
+    recipe = PursuitRecipe(bins=64, delay=8, points=2)
+    rows = pursuit.dialled(recipe)
+    assert {(row["dial"], row["value"]) for row in rows} == {
+        (dial, value) for dial, ends in pursuit.DIALS.items() for value in ends
+    }
+    _, picture = pursuit.pictures.dials(json.loads(json.dumps(rows)), recipe, "ja")
+    assert not re.search("NaN", json.dumps(picture.to_dict(validate=False)))
+
+
+@EVERY
+def test_precisions_are_sites(name: str, tiny_run: Callable[[str], Run]) -> None:
+    run, experiment = tiny_run(name), BY_NAME[name].load()
+    models = experiment.models(run)
+    places = {place.name: place for place in sites(models)}
+    assert set(places) == {"precision", "precision.V1", "precision.W1", "precision.V2"}
+    assert places["precision"].units == sum(place.units for name, place in places.items() if "." in name)
+    intact = models["precision"]()
+    with damage(models, "precision.V2", "scale", 1, 0):
+        assert models["precision"]()[-1] == 0
+    assert models["precision"]().tolist() == intact.tolist()
+
+
+def test_intact_precisions_are_the_published_simulation(tiny_run: Callable[[str], Run]) -> None:
+    run = tiny_run("plaid")
+    experiment = BY_NAME["plaid"].load()
+    found, measures = experiment.lesion_measures(run, experiment.models(run)), run.measures()
+    for name, value in found.items():
+        assert value == pytest.approx(measures[f"tight.{name}"].value, rel=1e-9)
+
+
+# --- apply
+
+
+def wave(folder: Path, samples: int = 96, step: float = 0.5, gaps: tuple[int, ...] = ()) -> str:
+    """A file with a target on an ellipse; x and y are missing in the rows ``gaps``."""
+    rows = []
+    for row in range(samples):
+        x, y = 500 + 200 * math.sin(row * step / 8), 300 * math.cos(row * step / 8)
+        rows.append(f"{row * step:.6g}," + ("," if row in gaps else f"{x:.9g},{y:.9g}"))
+    path = folder / "target.csv"
+    path.write_text("time,x,y\n" + "\n".join(rows), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_eye_follows_a_target(tmp_path: Path, lang: str, tiny_run: Callable[[str], Run]) -> None:
+    *lines, table, _, png = pursuit.apply(tiny_run("pursuit"), {"target": wave(tmp_path, gaps=(7, 8))}, lang)
+    text = "\n".join(lines)
+    assert bool(JAPANESE.search(text)) == (lang == "ja")
+    assert re.search(r"2 missing samples .* 2 in a row|欠損 2 標本を補間\(連続で最大 2\)", text)
+    said = re.search(r"(?:gain|利得) ([\d.]+)\D+([\d.]+) (?:bins|ビン) \(([\d.]+)\)", text)
+    assert said is not None
+    gain, lag, late = map(float, said.groups())
+    assert 0.85 < gain < 1.1
+    assert 1 < lag < 4
+    assert late == pytest.approx(lag / 2, abs=0.01)
+    rows = list(csv.DictReader(Path(table).read_text().splitlines()))
+    assert len(rows) == 96
+    away = [math.hypot(*(float(row[f"target_{a}"]) - float(row[f"eye_{a}"]) for a in "xy")) for row in rows]
+    assert away == pytest.approx([float(row["distance"]) for row in rows], abs=1e-5)
+    assert away[0] < 1
+    assert max(away) < 300
+    with Image.open(png) as picture:
+        assert picture.size[0] > 100
+
+
+def test_other_sampling_rates_are_brought_to_bins(tmp_path: Path) -> None:
+    path = target.read(wave(tmp_path, 960, 0.05))
+    assert target.width_of_bins(path, {}) == pytest.approx(959 * 0.05 / 511)  # too many samples for a bin each
+    assert target.width_of_bins(path, {"bin": "0.5"}) == 0.5
+    time, points = binned(path.time, path.points, 0.5)
+    assert len(time) == 96
+    assert points[10:-10, 0] == pytest.approx(500 + 200 * np.sin(time[10:-10] / 8), abs=0.5)
+    said = target.described("t.csv", path, time, 0.5, "en")
+    assert said[-1] == "resampled to 96 bins of 0.5; samples were 0.05 apart"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "timed"),
+    [("x,y\n", "{x},{y}", False), ("", "{x},{y}", False), ("", "{t},{x},{y}", True),
+     ("Time, X ,Y\n", "{t},{x},{y}", True), ("y,who,x,time\n", "{y},Ann,{x},{t}", True)],
+)  # fmt: skip
+def test_columns_are_found_with_and_without_a_header(tmp_path: Path, header: str, row: str, timed: bool) -> None:
+    path = tmp_path / "target.csv"
+    path.write_text(header + "\n".join(row.format(t=t / 2, x=t, y=-t) for t in range(60)))
+    found = target.read(str(path))
+    assert found.points[3].tolist() == [3, -3]
+    assert (found.timed, found.time[3]) == (timed, 1.5 if timed else 3)
+
+
+def test_a_prior_on_the_middle_lowers_the_gain() -> None:
+    places = np.stack([np.sin(np.arange(96) / 8), np.cos(np.arange(96) / 8)], 1)
+    gains = []
+    for prior in (target.FLAT, 2.0):
+        result = target.follow(places, 4.0, 8.0, prior)
+        assert result.process is not None
+        eye = result.process.x[1]
+        gains.append(float(following(eye[24:], torch.atan(torch.from_numpy(places))[24:]).gain))
+    assert gains[1] < 0.8 * gains[0]
