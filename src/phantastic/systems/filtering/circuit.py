@@ -50,7 +50,7 @@ class Message:
 
 
 def circuit(model: Model) -> tuple[list[Unit], list[Message]]:
-    """Populations and messages, area by area from the senses; a message is there where a function depends on its source."""
+    """Populations and messages, area by area from the senses; messages go where a function depends on their source."""
     units: dict[tuple[str, int], Unit] = {}
     for area, (level, channels) in enumerate(zip(model.levels, model.outputs, strict=True), start=1):
         if channels:
@@ -127,8 +127,9 @@ def message_passing(model: Model, lang: str) -> Figure:
         if unit.log_precision:
             tags.append({"x": x, "y": y + 45, "text": f"ln Π = {unit.log_precision}"})
     areas = sorted({unit.area for unit in units})
-    width, height = 70 + (areas[-1] - 1) * step + wide + 70, top + high + 115
     kinds = {unit.area: {u.kind for u in units if u.area == unit.area} for unit in units}
+    last = wide if "x" in kinds[areas[-1]] else 60
+    width, height = 70 + (areas[-1] - 1) * step + last + 70, top + high + 115
     boxes, titles = [], []
     for area in areas:
         left = 70 + (area - 1) * step - 48
@@ -151,23 +152,27 @@ def message_passing(model: Model, lang: str) -> Figure:
         return alt.Chart(alt.Data(values=values))
 
     fill = alt.Color("layer:N", scale=alt.Scale(domain=["error", "state"], range=[VERMILION, BLACK]), legend=None)
-    picture = alt.layer(
-        chart(boxes).mark_rect(color="#f3f3f3", cornerRadius=10).encode(x=x, x2="x2:Q", y=y, y2="y2:Q"),
-        chart(lines).mark_rule(strokeWidth=1.6).encode(x=x, x2="x2:Q", y=y, y2="y2:Q", color=colour),
-        chart(heads).mark_point(shape="triangle-up", filled=True, size=60, opacity=1).encode(
-            x=x, y=y, color=same, angle=alt.Angle("angle:Q", scale=None)
-        ),
-        chart(nodes).mark_point(shape="circle", filled=True, size=1100, opacity=1).encode(x=x, y=y, color=fill),
-        chart(nodes).mark_text(color="white", fontSize=15, fontWeight="bold").encode(x=x, y=y, text="name:N"),
-        chart(tags).mark_text(fontSize=10.5, color="#333333").encode(x=x, y=y, text="text:N"),
-        chart(titles).mark_text(align="left", fontSize=12, fontWeight="bold").encode(x=x, y=y, text="text:N"),
-        chart(layers).mark_text(angle=270, fontSize=11, color="#555555").encode(x=x, y=y, text="text:N"),
-    ).resolve_scale(color="independent").properties(width=width, height=height)
+    picture = (
+        alt.layer(
+            chart(boxes).mark_rect(color="#f3f3f3", cornerRadius=10).encode(x=x, x2="x2:Q", y=y, y2="y2:Q"),
+            chart(lines).mark_rule(strokeWidth=1.6).encode(x=x, x2="x2:Q", y=y, y2="y2:Q", color=colour),
+            chart(heads)
+            .mark_point(shape="triangle-up", filled=True, size=60, opacity=1)
+            .encode(x=x, y=y, color=same, angle=alt.Angle("angle:Q", scale=None)),
+            chart(nodes).mark_point(shape="circle", filled=True, size=1100, opacity=1).encode(x=x, y=y, color=fill),
+            chart(nodes).mark_text(color="white", fontSize=15, fontWeight="bold").encode(x=x, y=y, text="name:N"),
+            chart(tags).mark_text(fontSize=10.5, color="#333333").encode(x=x, y=y, text="text:N"),
+            chart(titles).mark_text(align="left", fontSize=12, fontWeight="bold").encode(x=x, y=y, text="text:N"),
+            chart(layers).mark_text(angle=270, fontSize=11, color="#555555").encode(x=x, y=y, text="text:N"),
+        )
+        .resolve_scale(color="independent")
+        .properties(width=width, height=height)
+    )
     caption = Text(
-        "Message passing in the model, drawn from its declaration. Error units in superficial layers (z: errors on what "
-        "a level sends down, w: on the motion of its states) receive predictions from deep layers of their own and the "
-        "next level; state units (x: hidden states, v: causes) move so as to lower the errors they receive, weighed by "
-        "their precision Π. A line is there only where a function of the model depends on its source.",
+        "Message passing in the model, drawn from its declaration. Error units in superficial layers (z: errors on "
+        "what a level sends down, w: on the motion of its states) receive predictions from deep layers of their own "
+        "and the next level; state units (x: hidden states, v: causes) move so as to lower the errors they receive, "
+        "weighed by their precision Π. A line is there only where a function of the model depends on its source.",
         "モデルの宣言から描いたメッセージ伝達。浅層の誤差ユニット(z:下の階層へ送る信号の誤差、w:状態の運動の誤差)は、"
         "同じ階層と一つ上の階層の深層から予測を受け取る。深層の状態ユニット(x:隠れ状態、v:原因)は、精度 Π で"
         "重みづけられた誤差を減らすように動く。線は、モデルの関数が送り手に依存する場合にだけ引かれる。",

@@ -1,4 +1,4 @@
-"""The pictures of filtering: deconvolution, embedding, Lorenz's orbit, the double well; and how traces are drawn here."""
+"""The pictures of filtering: deconvolution, embedding, Lorenz's orbit, the double well; and how traces are drawn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,8 +34,8 @@ def points(x: Sequence[float], y: Sequence[float], which: str) -> Rows:
 
 def coloured(names: Sequence[str], colours: Sequence[str], **legend: Any) -> alt.Color:
     scale = alt.Scale(domain=list(names), range=list(colours))
-    drawn = alt.Legend(**({"labelLimit": 300, "symbolType": "stroke", "symbolOpacity": 1, "orient": "bottom"} | legend))
-    return alt.Color("which:N", title=None, scale=scale, legend=drawn)
+    drawn: dict[str, Any] = {"labelLimit": 300, "symbolType": "stroke", "symbolOpacity": 1, "orient": "bottom"}
+    return alt.Color("which:N", title=None, scale=scale, legend=alt.Legend(**(drawn | legend)))
 
 
 def line(rows: Rows, **mark: Any) -> alt.Chart:
@@ -43,14 +43,15 @@ def line(rows: Rows, **mark: Any) -> alt.Chart:
 
 
 def dots(rows: Rows, **mark: Any) -> alt.Chart:
-    return alt.Chart(alt.Data(values=rows)).mark_point(**({"filled": True, "opacity": 1, "size": 24} | mark))
+    usual: dict[str, Any] = {"filled": True, "opacity": 1, "size": 24}
+    return alt.Chart(alt.Data(values=rows)).mark_point(**(usual | mark))
 
 
 def band(rows: Rows, title: str, **mark: Any) -> alt.Chart:
     """The intervals of traces; the axis has the title that the lines' axis has."""
-    return alt.Chart(alt.Data(values=rows)).mark_area(**({"opacity": 0.2} | mark)).encode(
-        y=alt.Y("low:Q", title=title), y2="high:Q"
-    )  # fmt: skip
+    usual: dict[str, Any] = {"opacity": 0.2}
+    y = alt.Y("low:Q", title=title)
+    return alt.Chart(alt.Data(values=rows)).mark_area(**(usual | mark)).encode(y=y, y2="high:Q")
 
 
 def heading(text: str, **more: Any) -> alt.TitleParams:
@@ -116,14 +117,17 @@ def embedding(recipe: FilteringRecipe, lang: str) -> Figure:
     found = [measure.swept(recipe, seed) for seed in seeds]
     mean, each = Text("mean", "平均")(lang), Text("one noise", "各ノイズ")(lang)
     title = Text("squared error of the cause, summed", "原因の二乗誤差の総和")(lang)
-    scale = alt.Scale(type="log", domainMin=0.1, nice=True)
-    up = alt.Y("y:Q", title=title, scale=scale, axis=alt.Axis(values=[0.1, 0.2, 0.5, 1, 2, 5, 10], format="~g"))
+    scale = alt.Scale(type="log", domain=[0.05, 10], nice=False, clamp=True)
+    up = alt.Y("y:Q", title=title, scale=scale, axis=alt.Axis(values=[0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], format="~g"))
     colour = coloured([mean, each], (BLACK, "#aaaaaa"))
     axes = {
         "orders": (measure.ORDERS, Text("embedding order n of states", "状態の埋め込み次数 n"), recipe.states_order),
-        "widths": (measure.WIDTHS, Text("smoothness s that the model assumes (bins)", "モデルが仮定する滑らかさ s(ビン)"),
-                   recipe.smoothness),
-    }  # fmt: skip
+        "widths": (
+            measure.WIDTHS,
+            Text("smoothness s that the model assumes (bins)", "モデルが仮定する滑らかさ s(ビン)"),
+            recipe.smoothness,
+        ),
+    }
     panels = []
     for name, (values, words, here) in axes.items():
         x = alt.X("x:Q", title=words(lang), scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8))
@@ -211,9 +215,9 @@ def double_well(recipe: FilteringRecipe, lang: str) -> Figure:
     colour = coloured(words, (BLUE, BLACK))
     x = over_time(1, len(inferred), lang)
     y = alt.Y("y:Q", title=None)
-    dashed = {"strokeDash": [5, 3], "strokeWidth": 1.5}
+    dashed: dict[str, Any] = {"strokeDash": [5, 3], "strokeWidth": 1.5}
 
-    def pair(a: Tensor, b: Tensor) -> alt.LayerChart:
+    def pair(a: Tensor, b: Tensor) -> alt.LayerChart | alt.FacetChart:
         return alt.layer(line(trace(a, words[0])), line(trace(b, words[1]), **dashed)).encode(x=x, y=y, color=colour)
 
     wrong = inferred.sign() != truth.sign()
@@ -235,8 +239,8 @@ def double_well(recipe: FilteringRecipe, lang: str) -> Figure:
         for panel, title, width in zip((ground, state, response), titles, (170, 290, 235), strict=True)
     ]
     caption = Text(
-        "Where the scheme fails. The response is the square of the state: +x and −x look the same, and the posterior has "
-        "two peaks. One Gaussian can follow only one. The response is predicted, the size of the state is right, "
+        "Where the scheme fails. The response is the square of the state: +x and −x look the same, and the posterior "
+        "has two peaks. One Gaussian can follow only one. The response is predicted, the size of the state is right, "
         "its side is wrong for long.",
         "この方式の失敗例。応答は状態の二乗なので +x と −x は区別できず、事後分布は二つの峰をもつ。"
         "一つの正規分布が追えるのは一方の峰だけである。応答は予測でき、状態の大きさも正しいが、左右を長く取り違える。",

@@ -8,7 +8,7 @@ from phantastic.claims import Measure
 from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.recipe import Text
 from phantastic.systems.filtering import measure
-from phantastic.systems.filtering.figures import Rows, coloured, dots, heading, line, points
+from phantastic.systems.filtering.figures import Rows, coloured, heading, line, points
 from phantastic.systems.filtering.measure import FREE, NORMAL, Linear
 from phantastic.systems.filtering.study import FilteringRecipe
 
@@ -22,7 +22,6 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
         "SPM12": measure.learned(recipe, made, measure.VARIANTS[0]),
         Text("corrected", "修正版")(lang): measure.learned(recipe, made, measure.VARIANTS[0], "corrected"),
     }
-    names = [str(symbol) for symbol in measure.triple(measure.VARIANTS[0]).symbols("parameters")]
     x = alt.X("x:Q", title=_STEP(lang), axis=alt.Axis(tickCount=6, format="d"))
     dash = alt.StrokeDash(
         "scheme:N", title=None, scale=alt.Scale(domain=list(results), range=[[1, 0], [3, 3]]),
@@ -68,10 +67,12 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
     ).resolve_scale(color="independent", strokeDash="independent")
     below = alt.hconcat(*(_forest(p, measures, lang) for p in FREE), spacing=30)
     caption = Text(
-        "Learning states, parameters and precisions from the same data. Above: E-steps under the first noise, by SPM12's "
-        "scheme and by the corrected one, which holds the sensory log-precision where its prior variance of 0 says. "
-        "Below: estimates under every noise with their 90% intervals. Learning the precisions brings the parameters near "
-        "the truth; the intervals are much too narrow, because the scheme treats states and parameters as independent.",
+        "Learning states, parameters and precisions from the same data. Above: E-steps under the first noise, by "
+        "SPM12's scheme and by the corrected one, which holds the sensory log-precision where its prior variance of 0 "
+        "says. "
+        "Below: estimates under every noise with their 90% intervals. Learning the precisions brings the parameters "
+        "near the truth; the intervals are much too narrow, because the scheme treats states and parameters as "
+        "independent.",
         "同じデータから状態・パラメータ・精度を同時に学習する。上:最初のノイズでの E ステップ(SPM12 の方式と、"
         "事前分散 0 の感覚対数精度を固定する修正版)。下:各ノイズでの推定値と 90% 区間。精度も学習すると"
         "パラメータは真値に近づく。ただし、状態とパラメータを独立とみなす近似のため、区間は狭すぎる。",
@@ -79,7 +80,7 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
     return Figure(caption(lang), alt.vconcat(above, below, spacing=26).resolve_scale(color="independent"))
 
 
-def _forest(parameter: str, measures: Mapping[str, Measure], lang: str) -> alt.LayerChart:
+def _forest(parameter: str, measures: Mapping[str, Measure], lang: str) -> alt.LayerChart | alt.FacetChart:
     """Estimates of one parameter under every noise: precisions learned, known input, precisions fixed."""
     variants = {
         "learned": Text("precisions learned", "精度も学習"),
@@ -98,9 +99,13 @@ def _forest(parameter: str, measures: Mapping[str, Measure], lang: str) -> alt.L
     count = len(measures[f"learned.{short}"].each)
     colour = coloured([word(lang) for word in variants.values()], (BLUE, GREEN, VERMILION))
     ticks = alt.Axis(values=list(range(1, count + 1)) if count <= 20 else list(range(5, count + 1, 5)), format="d")
-    x = alt.X("x:Q", title=Text("noise", "ノイズ")(lang), axis=ticks, scale=alt.Scale(domain=[0.4, count + 0.6], nice=False))
+    x = alt.X(
+        "x:Q", title=Text("noise", "ノイズ")(lang), axis=ticks, scale=alt.Scale(domain=[0.4, count + 0.6], nice=False)
+    )
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=colour)
-    true = alt.Chart(alt.Data(values=[{"y": FREE[parameter]}])).mark_rule(color=BLACK, strokeDash=[5, 3]).encode(y="y:Q")
+    true = (
+        alt.Chart(alt.Data(values=[{"y": FREE[parameter]}])).mark_rule(color=BLACK, strokeDash=[5, 3]).encode(y="y:Q")
+    )
     title = Text(f"{_NAMES[parameter]}; dashed: true value", f"{_NAMES[parameter]}(破線:真値)")(lang)
     scale = alt.Scale(zero=False)
     layers = alt.layer(

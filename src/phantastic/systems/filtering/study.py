@@ -1,0 +1,93 @@
+"""The study `filtering`: what a generalised filter recovers from noisy data, and where it fails."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+DEM = Paper(
+    "friston2008dem", "Friston, K. J. and Trujillo-Barreto, N. and Daunizeau, J.", 2008,
+    "DEM: a variational treatment of dynamic systems", "NeuroImage 41",
+    "https://doi.org/10.1016/j.neuroimage.2008.02.054",
+)  # fmt: skip
+HIERARCHICAL = Paper(
+    "friston2008", "Friston, K.", 2008, "Hierarchical models in the brain", "PLoS Computational Biology 4",
+    "https://doi.org/10.1371/journal.pcbi.1000211",
+)  # fmt: skip
+GENERALISED = Paper(
+    "friston2010gf", "Friston, K. and Stephan, K. and Li, B. and Daunizeau, J.", 2010, "Generalised filtering",
+    "Mathematical Problems in Engineering 2010", "https://doi.org/10.1155/2010/621670",
+)  # fmt: skip
+ACTION = Paper(
+    "friston2010action", "Friston, K. J. and Daunizeau, J. and Kilner, J. and Kiebel, S. J.", 2010,
+    "Action and behavior: a free-energy formulation", "Biological Cybernetics 102",
+    "https://doi.org/10.1007/s00422-010-0364-z",
+)  # fmt: skip
+LORENZ = Paper(
+    "lorenz1963", "Lorenz, E. N.", 1963, "Deterministic nonperiodic flow", "Journal of the Atmospheric Sciences 20",
+    "https://doi.org/10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2",
+)  # fmt: skip
+
+
+class FilteringRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The linear system that is deconvolved and learned, and the push on the double well; one noise for each seed."""
+
+    states_order: Annotated[
+        int,
+        about("embedding order of states and data: how many derivatives are tracked",
+              "状態とデータの埋め込み次数(追跡する導関数の数)", symbol="n", ge=1, le=8),
+    ] = 6  # fmt: skip
+    causes_order: Annotated[
+        int,
+        about("embedding order of causes, at most that of states", "原因の埋め込み次数(状態の次数を上限とする)",
+              symbol="d", ge=0, le=8),
+    ] = 2  # fmt: skip
+    smoothness: Annotated[
+        float,
+        about("smoothness of the noise, in the world and in the model", "ノイズの滑らかさ(世界とモデルで共通)",
+              symbol="s", unit="bins", ge=0.1, le=1),
+    ] = 0.5  # fmt: skip
+    sensory_log_precision: Annotated[
+        float,
+        about("log-precision of the sensory noise, in the world and in the model",
+              "感覚ノイズの対数精度(世界とモデルで共通)", symbol="ln Π(z)", ge=0, le=12),
+    ] = 8.0  # fmt: skip
+    state_log_precision: Annotated[
+        float,
+        about("log-precision that the model gives the motion of states (the world's has no noise)",
+              "モデルが状態の運動に与える対数精度(世界の運動にはノイズがない)", symbol="ln Π(w)", ge=0, le=12),
+    ] = 8.0  # fmt: skip
+    bins: Annotated[
+        int, about("length of the data of the linear system", "線形システムのデータの長さ", unit="bins", ge=24, le=256)
+    ] = 32
+    steps: Annotated[
+        int, about("E- and M-steps of learning, at most", "学習の E・M ステップの最大回数", ge=2, le=64)
+    ] = 32  # fmt: skip
+    drive: Annotated[
+        float,
+        about("amplitude of the push that moves the double well's state from side to side",
+              "二重井戸の状態を左右に動かす入力の振幅", ge=0, le=16),
+    ] = 8.0  # fmt: skip
+
+
+FULL = FilteringRecipe(seeds=50)
+STUDY = Study(
+    name="filtering",
+    title=Text("Generalised filtering", "一般化フィルタリング"),
+    lecture=Text(
+        "The free-energy principle: perception as the inversion of a hierarchical dynamic model; states, parameters "
+        "and precisions by dynamic expectation maximisation",
+        "自由エネルギー原理:階層的な動的モデルの反転としての知覚。DEM による状態・パラメータ・精度の推定",
+    ),
+    papers=(DEM, HIERARCHICAL, GENERALISED, ACTION, LORENZ),
+    recipe=FilteringRecipe,
+    presets={
+        "tiny": FilteringRecipe(steps=4),
+        "quick": FilteringRecipe(seeds=16),
+        "full": FULL,
+        "paper": FULL,
+    },
+    minutes={"tiny": 0.1, "quick": 0.6},
+    experiment="phantastic.systems.filtering.experiment",
+)
+STUDIES = (STUDY,)

@@ -1,0 +1,1 @@
+"""Birdsong: recognising, expecting and hallucinating a song (builds on filtering)."""

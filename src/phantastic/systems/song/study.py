@@ -1,0 +1,84 @@
+"""The study `song`: a bird that recognises songs, expects what follows, and hears what is not there."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+CODING = Paper(
+    "friston2009song", "Friston, K. and Kiebel, S.", 2009, "Predictive coding under the free-energy principle",
+    "Philosophical Transactions of the Royal Society B 364", "https://doi.org/10.1098/rstb.2008.0300",
+)  # fmt: skip
+CIRCUITS = Paper(
+    "friston2009circuits", "Friston, K. and Kiebel, S.", 2009, "Cortical circuits for perceptual inference",
+    "Neural Networks 22", "https://doi.org/10.1016/j.neunet.2009.07.023",
+)  # fmt: skip
+SEQUENCES = Paper(
+    "kiebel2009", "Kiebel, S. J. and von Kriegstein, K. and Daunizeau, J. and Friston, K. J.", 2009,
+    "Recognizing sequences of sequences", "PLoS Computational Biology 5",
+    "https://doi.org/10.1371/journal.pcbi.1000464",
+)  # fmt: skip
+PSYCHOSIS = Paper(
+    "adams2013", "Adams, R. A. and Stephan, K. E. and Brown, H. R. and Frith, C. D. and Friston, K. J.", 2013,
+    "The computational anatomy of psychosis", "Frontiers in Psychiatry 4", "https://doi.org/10.3389/fpsyt.2013.00047",
+)  # fmt: skip
+
+
+class SongRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the bird sings and is silent, and the precisions with which the other bird listens."""
+
+    sung: Annotated[
+        int, about("bins of song before it breaks off", "歌が途切れるまでの長さ", unit="bins", ge=48, le=256)
+    ] = 85  # fmt: skip
+    silence: Annotated[
+        int,
+        about("bins of silence where the song should go on", "歌が続くはずの無音区間の長さ", unit="bins",
+              ge=20, le=128),
+    ] = 43  # fmt: skip
+    sensory: Annotated[
+        float,
+        about("log-precision of what is heard, where it is normal", "聞こえる音の対数精度(正常な聞き手)",
+              symbol="ln V1", ge=-4, le=8),
+    ] = 2.0  # fmt: skip
+    prior: Annotated[
+        float,
+        about("log-precision of the second level, where it is normal", "第 2 階層の対数精度(正常な聞き手)",
+              symbol="ln V2, ln W2", ge=0, le=16),
+    ] = 16.0  # fmt: skip
+    reduced: Annotated[
+        float,
+        about("log-precision of the second level, where it is reduced", "第 2 階層の下げた対数精度",
+              symbol="ln V2, ln W2", ge=0, le=16),
+    ] = 2.0  # fmt: skip
+    compensated: Annotated[
+        float,
+        about("log-precision of what is heard, where it is lowered to make up for a reduced prior",
+              "第 2 階層の低下を補うために下げた、聞こえる音の対数精度", symbol="ln V1", ge=-4, le=8),
+    ] = -2.0  # fmt: skip
+    listened: Annotated[
+        int,
+        about("bin at which a song must have been recognised", "歌が認識されているべき時点", unit="bins", ge=16, le=64),
+    ] = 56  # fmt: skip
+
+
+FULL = SongRecipe(seeds=32)
+STUDY = Study(
+    name="song",
+    title=Text("Birdsong, and songs that are not there", "鳥の歌と、存在しない歌"),
+    lecture=Text(
+        "The free-energy principle: predictive coding of birdsong; omission responses, mismatch negativity and "
+        "hallucinations as matters of precision",
+        "自由エネルギー原理:鳥の歌の予測符号化。精度から見た欠落応答・ミスマッチ陰性電位・幻聴",
+    ),
+    papers=(CODING, CIRCUITS, SEQUENCES, PSYCHOSIS),
+    recipe=SongRecipe,
+    presets={
+        "tiny": SongRecipe(sung=56, silence=20),
+        "quick": SongRecipe(seeds=8),
+        "full": FULL,
+        "paper": FULL,
+    },
+    minutes={"tiny": 0.1, "quick": 0.5},
+    experiment="phantastic.systems.song.experiment",
+)  # fmt: skip
+STUDIES = (STUDY,)

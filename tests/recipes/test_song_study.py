@@ -1,0 +1,107 @@
+"""The study `song` at its tiny preset."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from phantastic.claims import judge
+from phantastic.lesion import damage, sites
+from phantastic.recipe import compose
+from phantastic.run import Run
+from phantastic.systems.filtering import published
+from phantastic.systems.song import experiment, measure
+from phantastic.systems.song.precisions import Precisions
+from phantastic.systems.song.study import STUDY, SongRecipe
+
+JAPANESE = re.compile("[぀-ヿ一-鿿]")
+TINY = STUDY.presets["tiny"]
+
+
+@pytest.fixture
+def run(tiny_run: Callable[[str], Run]) -> Run:
+    return tiny_run("song")
+
+
+@pytest.mark.parametrize("preset", STUDY.presets)
+def test_every_preset_is_valid(preset: str) -> None:
+    assert compose(STUDY.recipe, STUDY.presets, preset, {}) == STUDY.presets[preset]
+
+
+def test_the_songs_are_recognised_at_tiny(run: Run) -> None:
+    findings = judge(STUDY.claims(), run.measures(), "tiny")
+    assert {f.claim.id: f.evidence for f in findings if f.verdict == "fails"} == {}
+    assert {f.claim.id for f in findings if f.verdict == "holds"} == {"song.categories", "song.prandtl"}
+    for finding in findings:
+        assert JAPANESE.search(finding.claim.statement.ja)
+        assert not JAPANESE.search(finding.claim.statement.en)
+        assert set(finding.claim.measure + finding.claim.than) <= set(run.measures())
+    assert all(math.isfinite(m.value) for m in run.measures().values())
+
+
+def test_the_listeners_are_the_published_ones() -> None:
+    recipe = SongRecipe()
+    for listener, name in (
+        ("omission", "omission_highprior"), ("attenuated", "omission_lowprior_MMNattenuated"),
+        ("hallucination", "omission_hallucination"),
+    ):  # fmt: skip
+        e = published.setup("song_omission", name)
+        ours, theirs = measure.listener_model(recipe, listener), e.model
+        for one, other in zip(ours.levels[:2], theirs.levels[:2], strict=True):
+            assert (one.V, one.W, dict(one.states)) == (other.V, other.W, dict(other.states))
+    assert recipe.sung == published.song.OMISSION
+
+
+def test_the_song_breaks_off_and_is_silent() -> None:
+    assert isinstance(TINY, SongRecipe)
+    whole, broken = (measure.heard(TINY, listener, 0) for listener in ("full", "omission"))
+    data = broken.v[1] + broken.z[1]
+    assert float(data[TINY.sung :].abs().max()) < 1e-9
+    assert torch.allclose(data[: TINY.sung], (whole.v[1] + whole.z[1])[: TINY.sung])
+    assert torch.allclose(measure.response(broken)[:8], measure.response(whole)[:8])  # the future is not known yet
+
+
+def test_imprecise_senses_keep_the_song_going() -> None:
+    """The hallucination, short of the published length."""
+    assert isinstance(TINY, SongRecipe)
+    found = {name: measure.evoked(TINY, measure.heard(TINY, name, 0))["heard"] for name in measure.LISTENERS}
+    assert max(found["omission"], found["attenuated"]) < 0.1
+    assert min(found["full"], found["hallucination"]) > 5
+
+
+def test_precisions_are_sites(run: Run) -> None:
+    models = experiment.models(run)
+    assert [place.name for place in sites(models)] == ["precision.level1", "precision.level2"]
+    precisions = models["precision"]
+    assert isinstance(precisions, Precisions)
+    model = measure.listener_model(experiment.recipe_of(run), "omission")
+    same = precisions.applied(model)
+    for one, other in zip(model.levels[:2], same.levels[:2], strict=True):
+        assert torch.allclose(torch.as_tensor(other.V), torch.as_tensor(one.V, dtype=torch.float64))
+        assert torch.allclose(torch.as_tensor(other.W), torch.as_tensor(one.W, dtype=torch.float64))
+    with damage(models, "precision.level2", "scale", 0.875, 0):
+        reduced = precisions.applied(model)
+    assert torch.allclose(torch.as_tensor(reduced.levels[1].V), torch.tensor(math.e**2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
+    figures = experiment.figures(run, lang)
+    assert list(figures) == ["message-passing", "recognition", "priors", "omission", "listeners"]
+    for name, (caption, picture) in figures.items():
+        text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
+        assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
+        assert not re.search(r"[:\[, ]-?(NaN|Infinity)", text), name
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sensory": 8.0, "prior": 0.0, "compensated": -4.0, "reduced": 16.0}, {"sensory": -4.0, "listened": 16}]
+)
+def test_extreme_recipes_are_measured(changes: dict) -> None:
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", changes | {"sung": 48})
+    assert isinstance(recipe, SongRecipe)
+    found = measure.named(recipe, 0) | measure.surprised(recipe, 0)
+    assert all(math.isfinite(value) for value in found.values()), found
