@@ -109,9 +109,10 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 def _as_written(text: str) -> float | str:
     """A number as people write it and TOML does not (.5, 5.), else the text itself."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text
 
 
 def read_toml(path: Path) -> dict[str, Any]:

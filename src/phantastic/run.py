@@ -188,8 +188,8 @@ class Run:
             }
             entry = self.checkpoints.write(MODEL, merged)
             self.checkpoints.move(Latest(latest.recipe, dict.fromkeys(latest.finished, entry)))
-            for part in parts:
-                (self.folder / part).unlink(missing_ok=True)
+        for path in (self.folder / "checkpoints").glob("*.safetensors"):  # also what a killed process left behind
+            path.unlink(missing_ok=True)
         self.manifest.finished = True
 
     def weights(self, stage: str) -> dict[str, torch.Tensor]:
