@@ -98,7 +98,7 @@ def target(word: str, root: Path) -> "tuple[Study, Path | None]":
     return study.find(manifest.read(folder).study), folder
 
 
-def parsed(words: tuple[str, ...], allowed: dict[str, Any], name: str) -> dict[str, str]:
+def parsed(words: tuple[str, ...], allowed: dict[str, Any], command: str) -> dict[str, str]:
     """``--key value`` and ``--key=value`` words as a study declares them; raises `Refused` for any others."""
     request: dict[str, str] = {}
     rest = list(words)
@@ -106,11 +106,11 @@ def parsed(words: tuple[str, ...], allowed: dict[str, Any], name: str) -> dict[s
         word, separator, value = rest.pop(0).partition("=")
         key = word.removeprefix("--")
         if not word.startswith("--") or key not in allowed:
-            raise Refused(f"apply {name}: unknown option '{word}'{nearest(word, [f'--{each}' for each in allowed])}")
+            raise Refused(f"{command}: unknown option '{word}'{nearest(word, [f'--{each}' for each in allowed])}")
         if not separator and not rest:
-            raise Refused(f"apply {name}: {word} needs a value, for example {word} VALUE")
+            raise Refused(f"{command}: {word} needs a value, for example {word} VALUE")
         if key in request:
-            raise Refused(f"apply {name}: {word} is given twice")
+            raise Refused(f"{command}: {word} is given twice")
         request[key] = value if separator else rest.pop(0)
     return request
 
@@ -221,7 +221,7 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str
     from phantastic.study import find
 
     found = find(study)
-    request = parsed(tuple(ctx.args), found.applications, study)
+    request = parsed(tuple(ctx.args), found.applications, f"apply {study}")
     if not request:
         terminal.applications(found, lang)
         return
@@ -237,6 +237,30 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str
     with owned(Run.open(folder)) as opened:
         for line in found.load().apply(opened, request, lang):
             click.echo(line)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("study")
+@with_lang
+@click.pass_context
+def fit(ctx: click.Context, study: str, lang: str) -> None:
+    """Infer a person's parameters from behaviour.
+
+    Without further options, list those that the study takes. No run is needed.
+    """
+    from phantastic import terminal
+    from phantastic.study import find, register
+
+    found = find(study)
+    if not found.fits:
+        able = ", ".join(each.name for each in register().values() if each.fits)
+        raise Refused(f"'{study}' infers nothing from behaviour; studies that do: {able or 'none'}")
+    request = parsed(tuple(ctx.args), found.fits, f"fit {study}")
+    if not request:
+        terminal.fits(found, lang)
+        return
+    for line in found.load().fit(request, lang):
+        click.echo(line)
 
 
 @cli.command()

@@ -51,7 +51,8 @@ class Study(Struct, frozen=True):
     """A recipe type with presets, the papers it implements and the module that runs it.
 
     ``experiment`` names a module with ``run(run)``, ``figures(run, lang)``, ``models(run)``, ``lesion_measures(run,
-    models)`` and, where ``applications`` is not empty, ``apply(run, request, lang)``.
+    models)`` and, where ``applications`` is not empty, ``apply(run, request, lang)``; where ``fits`` is not empty,
+    ``fit(request, lang)``.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Study(Struct, frozen=True):
     experiment: str
     applications: dict[str, Text] = field(default_factory=dict)
     """What ``phantastic apply`` takes: option name -> help."""
+    fits: dict[str, Text] = field(default_factory=dict)
+    """What ``phantastic fit`` takes: option name -> help."""
 
     @property
     def folder(self) -> Path:

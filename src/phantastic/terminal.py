@@ -104,6 +104,8 @@ def study(entry: Study, lang: str) -> None:
     parameter_table(entry, {name: to_builtins(recipe) for name, recipe in entry.presets.items()}, lang)
     if entry.applications:
         applications(entry, lang)
+    if entry.fits:
+        fits(entry, lang)
 
 
 def applications(entry: Study, lang: str) -> None:
@@ -113,6 +115,13 @@ def applications(entry: Study, lang: str) -> None:
         print(f"  phantastic apply {entry.name} --{option} …   {text(lang)}")
     if not entry.applications:
         print(words(lang)["nothing_to_apply"])
+
+
+def fits(entry: Study, lang: str) -> None:
+    """What ``phantastic fit`` takes for this study."""
+    heading(words(lang)["fits"])
+    for option, text in entry.fits.items():
+        print(f"  phantastic fit {entry.name} --{option} …   {text(lang)}")
 
 
 def parameter_table(entry: Study, columns: Mapping[str, Mapping[str, Any]], lang: str) -> None:

@@ -18,7 +18,7 @@ from phantastic.study import Paper
 
 Invoke = Callable[..., Result]
 SUPPORT = Path(__file__).parents[1] / "support"
-VERBS = ["ls", "show", "run", "resume", "apply", "compare", "export", "ledger", "cite", "doctor", "lesion"]
+VERBS = ["ls", "show", "run", "resume", "apply", "fit", "compare", "export", "ledger", "cite", "doctor", "lesion"]
 
 
 def in_new_process(code: str) -> str:

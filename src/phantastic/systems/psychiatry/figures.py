@@ -1,0 +1,86 @@
+"""How charts are put together here, and the picture of a fit."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from phantastic.figure import BLACK, BLUE, GREEN, PURPLE, SKY, VERMILION, Figure
+from phantastic.recipe import Text
+from phantastic.systems.psychiatry.fit import Posterior
+
+if TYPE_CHECKING:
+    from phantastic.systems.psychiatry.behaviour import Sheet
+
+Rows = list[dict[str, Any]]
+GROUPS = (BLUE, VERMILION, GREEN, PURPLE, SKY)
+HEADING: dict[str, Any] = {"fontSize": 12, "fontWeight": "normal", "anchor": "middle"}
+TRACES = 4  # people whose behaviour is drawn beside the fit
+
+
+def rows(x: Any, y: Any, **fields: Any) -> Rows:
+    """Points of a curve as Vega takes them."""
+    return [{"x": float(a), "y": float(b), **fields} for a, b in zip(x, y, strict=True)]
+
+
+def title(text: str) -> alt.TitleParams:
+    return alt.TitleParams(text, **HEADING)
+
+
+def coloured(names: Sequence[str], colours: Sequence[str], field: str = "which", **legend: Any) -> alt.Color:
+    scale = alt.Scale(domain=list(names), range=list(colours))
+    legend = {"orient": "bottom", "labelLimit": 400, "columns": 2, "symbolOpacity": 1} | legend
+    return alt.Color(f"{field}:N", title=None, scale=scale, legend=alt.Legend(**legend))
+
+
+def curve(values: Rows, **mark: Any) -> alt.Chart:
+    return alt.Chart(alt.Data(values=values)).mark_line(**mark)
+
+
+def dots(values: Rows, **mark: Any) -> alt.Chart:
+    return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
+
+
+def fitted(sheet: "Sheet", found: Posterior, lang: str) -> Figure:
+    """Behaviour and what the fitted simulator makes of it, and everyone's parameters with their intervals."""
+    names = list(dict.fromkeys(group or Text("people", "人")(lang) for group in sheet.groups))
+    group_of = [group or names[0] for group in sheet.groups]
+    colour = coloured(names, [GROUPS[k % len(GROUPS)] for k in range(len(names))])
+    panels = []
+    for k in range(min(TRACES, len(sheet.people))):
+        seen = (sheet.data.weight[k] > 0).tolist()
+        x = range(1, len(seen) + 1)
+        data = [r for r, here in zip(rows(x, sheet.data.mean[k], which=group_of[k]), seen, strict=True) if here]
+        line = curve(rows(x, found.predicted[k], which=group_of[k]), color=BLACK, strokeWidth=1.5, opacity=0.6)
+        across = alt.Scale(domain=[0.5, len(seen) + 0.5], nice=False)
+        ax = alt.X("x:Q", title=Text("sample", "標本")(lang), scale=across,
+                   axis=alt.Axis(tickMinStep=1, tickCount=6))  # fmt: skip
+        ay = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
+        layers = alt.layer(line.encode(x=ax, y=ay), dots(data, size=20).encode(x=ax, y=ay, color=colour))
+        panels.append(layers.properties(width=240, height=110, title=title(sheet.people[k] or names[0])))
+    low, high = found.interval()
+    estimates = []
+    for k, each in enumerate(sheet.task.parameters):
+        order = found.mean[:, k].argsort().tolist()
+        values = [
+            {"x": place, "y": float(found.mean[row, k]), "low": float(low[row, k]), "high": float(high[row, k]),
+             "which": group_of[row]}
+            for place, row in enumerate(order, start=1)
+        ]  # fmt: skip
+        base = alt.Chart(alt.Data(values=values)).encode(
+            x=alt.X("x:Q", title=Text("people, in order", "人(値の順)")(lang),
+                    scale=alt.Scale(domain=[0.4, len(order) + 0.6], nice=False),
+                    axis=alt.Axis(tickMinStep=1, tickCount=6, grid=False)),
+            color=colour,
+        )  # fmt: skip
+        ay = alt.Y("low:Q", title=each.symbol, scale=alt.Scale(zero=False))
+        layers = alt.layer(base.mark_rule(strokeWidth=1.5).encode(y=ay, y2="high:Q"),
+                           base.mark_point(filled=True, size=30, opacity=1).encode(y="y:Q"))  # fmt: skip
+        estimates.append(layers.properties(width=240, height=130, title=title(each.text(lang))))
+    caption = Text(
+        "Behaviour (dots) and what the simulator with the inferred parameters does (lines); below, each person's "
+        "parameters with their 95% intervals.",
+        "行動データ(点)と、推定したパラメータによるシミュレーション(線)。下は各人のパラメータと 95% 区間。",
+    )
+    chart = alt.vconcat(alt.concat(*panels, columns=2), alt.hconcat(*estimates))
+    return Figure(caption(lang), chart.resolve_scale(color="shared"))

@@ -1,0 +1,83 @@
+"""The study `force_matching`: pressing needs attenuation, and attenuation makes one's own force feel weak."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from phantastic.figure import Figure
+from phantastic.run import Run
+from phantastic.systems.filtering.published import force
+from phantastic.systems.psychiatry import application, behaviour, hand_figures, measure
+from phantastic.systems.psychiatry.measure import ATTENUATIONS, PRESSED, deviations, vector
+from phantastic.systems.psychiatry.simulate import press
+from phantastic.systems.psychiatry.study import ForceRecipe
+
+PUBLISHED = (6.0, 2.0)  # attenuation and delusion of the published runs
+
+
+def recipe_of(run: Run) -> ForceRecipe:
+    assert isinstance(run.recipe, ForceRecipe)
+    return run.recipe
+
+
+def weaker(recipe: ForceRecipe, delusion: float) -> tuple[float, float]:
+    """Attenuation and compensation of a person who lost ``delusion`` of the former and gained as much of the latter."""
+    return max(recipe.attenuation - delusion, 0.0), delusion
+
+
+def hands(recipe: ForceRecipe) -> dict[str, Any]:
+    """Forces over attenuation, matched forces of both people, forces that are not there; and time courses."""
+    found, _ = measure.attenuated(tuple(map(float, ATTENUATIONS)), 0.0)
+    found |= measure.matched(recipe.attenuation, 0.0, "normal")
+    found |= measure.matched(*weaker(recipe, recipe.delusion), "delusional")
+    if (recipe.attenuation, recipe.delusion) == PUBLISHED:
+        found |= deviations(found, PRESSED)
+    found["illusion.left"] = found["delusional.illusion"] / found["normal.illusion"]
+    people = [(recipe.attenuation, 0.0), weaker(recipe, recipe.delusion), weaker(recipe, recipe.strong)]
+    h, D = (vector(*column) for column in zip(*people, strict=True))
+    made = press(h, D, vector(1, 1, 1), force.kept_noise("force"))
+    opposing, sure = measure.opposed(made)
+    for k, who in enumerate(("normal", "delusional", "strong")):
+        found |= {f"false.{who}.force": float(opposing[k]), f"false.{who}.sure": float(sure[k])}
+    courses = {key: part.tolist() for key, part in made._asdict().items()}
+    alone = force.pressing(recipe.attenuation, 0.0)
+    replay = force.replayed(alone, force.matched(alone.run())[..., None]).run()
+    felt = float(replay.x[1][32:, 1].max())
+    found["replay.internal"], found["replay.external"] = float(replay.x[1][:32, 0].max()), felt
+    return {"found": found, "courses": courses}
+
+
+def run(run: Run) -> None:
+    """Everything is deterministic: the noise of the world is that of the published runs."""
+    found = run.once("hands", lambda: hands(recipe_of(run)))["found"]
+    run.record({name: [value] for name, value in found.items()})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """None: the precisions that fail here are the recipe's own parameters."""
+    return {}
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """The illusion of both people as the run measured it; no lesion reaches it."""
+    found = run.measures()
+    return {who: found[f"{who}.illusion"].value for who in ("normal", "delusional")}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Force over attenuation, matching against equality, and what is felt while pressing."""
+    recipe = recipe_of(run)
+    stored = run.once("hands", lambda: hands(recipe))
+    return {
+        "attenuation": hand_figures.attenuation(stored["found"], lang),
+        "matching": hand_figures.matching(stored["found"], recipe, lang),
+        "courses": hand_figures.courses(stored["courses"], recipe, lang),
+    }
+
+
+def fit(request: Mapping[str, str], lang: str) -> list[str]:
+    """--data FILE.csv or --template FILE.csv: attenuation and compensation from forces."""
+    return application.fit(
+        "force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template, lang
+    )

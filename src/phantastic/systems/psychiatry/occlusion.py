@@ -1,0 +1,74 @@
+"""The study `occlusion`: a target that is hidden, that turns unexpectedly, whose frequency is unknown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from phantastic.figure import Figure
+from phantastic.run import Run
+from phantastic.systems.psychiatry import application, behaviour, eye_figures, measure
+from phantastic.systems.psychiatry.measure import FOLLOWED, deviations
+from phantastic.systems.psychiatry.study import OcclusionRecipe
+
+PUBLISHED = (4.0, 0.0, 4.0)  # the log-precisions of the published runs
+
+
+def recipe_of(run: Run) -> OcclusionRecipe:
+    assert isinstance(run.recipe, OcclusionRecipe)
+    return run.recipe
+
+
+def people(recipe: OcclusionRecipe) -> dict[str, Any]:
+    """The numbers of both people in three tasks, and their traces."""
+    settings = (recipe.control, recipe.reduced, recipe.senses)
+    found, runs = measure.followed(*settings)
+    if settings == PUBLISHED:
+        found |= deviations(found, FOLLOWED)
+    traces = {name: {key: part.tolist() for key, part in each._asdict().items()} for name, each in runs.items()}
+    return {"found": found, "traces": traces}
+
+
+def doses(recipe: OcclusionRecipe) -> dict[str, list[float]]:
+    return measure.by_dose(recipe.control, recipe.reduced, recipe.senses, recipe.doses)
+
+
+def run(run: Run) -> None:
+    """Both people in the three tasks, and those between them in two; nothing is random."""
+    recipe = recipe_of(run)
+    found = run.once("people", lambda: people(recipe))["found"]
+    run.once("doses", lambda: doses(recipe))
+    run.record({name: [value] for name, value in found.items()})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """None: the precisions that are lowered here are the recipe's own parameters."""
+    return {}
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Distance of eye and target of both people as the run measured it; no lesion reaches it."""
+    found = run.measures()
+    return {who: found[f"occluded.{who}.rms"].value for who in ("control", "reduced")}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Eye and target behind the occluder, at the unexpected turn; the learned frequency; distance by precision."""
+    recipe = recipe_of(run)
+    stored, steps = run.once("people", lambda: people(recipe)), run.once("doses", lambda: doses(recipe))
+    traces, found = stored["traces"], stored["found"]
+    return {
+        "occlusion": eye_figures.occluded(traces["occluded"], found, recipe, lang),
+        "reversal": eye_figures.turned(traces["reversal"], found, recipe, lang),
+        "frequency": eye_figures.learned(traces["frequency"], recipe, lang),
+        "precision": eye_figures.doses(steps, lang),
+    }
+
+
+def fit(request: Mapping[str, str], lang: str) -> list[str]:
+    """--data FILE.csv [--period P] [--amplitude A], or --template FILE.csv: precisions from eye traces."""
+    period = application.positive(request, "period", behaviour.CYCLE)
+    amplitude = application.positive(request, "amplitude", behaviour.REACH)
+    return application.fit(
+        "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template, lang
+    )

@@ -1,0 +1,146 @@
+"""The study `schizophrenia`: cohorts, their precisions inferred from behaviour, and a map of regimes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phantastic.figure import Figure
+from phantastic.run import Run
+from phantastic.systems.psychiatry import cohort, cohort_figures, measure, regimes
+from phantastic.systems.psychiatry.cohort import Cohort, Group
+from phantastic.systems.psychiatry.fit import Data, Posterior, infer
+from phantastic.systems.psychiatry.measure import INTENDED, vector
+from phantastic.systems.psychiatry.simulate import follow
+from phantastic.systems.psychiatry.study import SchizophreniaRecipe
+from phantastic.systems.psychiatry.tasks import EYES, OCCLUDED, Task, equal_forces, pressing
+
+WHO = ("controls", "patients")
+
+
+def recipe_of(run: Run) -> SchizophreniaRecipe:
+    assert isinstance(run.recipe, SchizophreniaRecipe)
+    return run.recipe
+
+
+def eye_groups(recipe: SchizophreniaRecipe) -> tuple[Group, ...]:
+    """log W2 and log V1 of controls and patients."""
+    senses = (4.0, recipe.spread)
+    return ((recipe.motion, recipe.spread), senses), ((recipe.motion_patients, recipe.spread), senses)
+
+
+def hand_groups(recipe: SchizophreniaRecipe) -> tuple[Group, ...]:
+    """h and D of controls and patients, whose attenuation falls as far as their prior beliefs make up for it."""
+    lost, spread = recipe.delusion, 0.7 * recipe.spread
+    normal = (recipe.attenuation, spread), (0.0, spread)
+    return normal, ((max(recipe.attenuation - lost, 0.5), spread), (lost, spread))
+
+
+def eyes(recipe: SchizophreniaRecipe, seed: int) -> dict[str, Any]:
+    """Everyone's pursuit as a clinic measures it, and the precisions inferred from the traces of the first people."""
+    people = cohort.draw(eye_groups(recipe), recipe.people, EYES.prior, seed, "eyes")
+    pursuit = follow(OCCLUDED, people.parameters[:, 0], people.parameters[:, 1])
+    first = torch.arange(min(recipe.fitted, recipe.people))
+    data = cohort.measured(pursuit.eye[first], recipe.eye_noise, recipe.trials, seed, "eyes")
+    return inferred(EYES, people, first, data, recipe.starts) | {"clinic": lists(measure.clinic(pursuit))}
+
+
+def hands(recipe: SchizophreniaRecipe, seed: int) -> dict[str, Any]:
+    """Everyone's forces and illusion, and attenuation and compensation inferred from those of the first people."""
+    task = pressing(vector(*INTENDED))
+    people = cohort.draw(hand_groups(recipe), recipe.people, task.prior, seed, "hands")
+    forces = task.simulate(people.parameters)
+    own, equal = forces.split(len(INTENDED), -1)
+    first = torch.arange(min(recipe.fitted, recipe.people))
+    data = cohort.measured(forces[first], recipe.force_noise, recipe.trials, seed, "hands")
+    clinic = {"own": own.mean(-1), "illusion": (own - equal).mean(-1)}
+    return inferred(task, people, first, data, recipe.starts) | {"clinic": lists(clinic)}
+
+
+def inferred(task: Task, people: Cohort, first: Tensor, data: Data, starts: int) -> dict[str, Any]:
+    """Truth, posterior, recovery and group comparison of the ``first`` people."""
+    some = people.of(first)
+    found = infer(task.simulate, data, task.prior, starts)
+    groups = [Posterior(*(each[some.group == number] for each in found)) for number in range(len(WHO))]
+    levels = [cohort.level(group, task.prior) for group in groups]
+    differences = cohort.compare(levels[1], levels[0], len(first))
+    truth = [some.parameters[some.group == number].mean(0) for number in range(len(WHO))]
+    return {
+        "names": task.names, "group": people.group.tolist(),
+        "truth": some.parameters.tolist(), "mean": found.mean.tolist(), "deviation": found.deviation.tolist(),
+        "recovery": [list(each) for each in cohort.recovered(some, found)],
+        "level": [{"mean": m.tolist(), "deviation": c.diagonal().sqrt().tolist()} for m, c, _ in levels],
+        "difference": [list(each) for each in differences], "true_difference": (truth[1] - truth[0]).tolist(),
+    }  # fmt: skip
+
+
+def identified() -> dict[str, float]:
+    """How far the own force that matches one from outside moves (rms over five forces, in newtons) when attenuation
+    falls by 2, and when compensation rises by 2: the classical task, where the intention is unknown."""
+    people = torch.tensor([[6.0, 0.0], [4.0, 0.0], [6.0, 2.0]], dtype=torch.float64)
+    own = equal_forces(people, vector(0.5, 1.0, 1.5, 2.0, 2.5))
+    moved = (own[1:] - own[0]).square().mean(-1).sqrt().tolist()
+    return {f"matching.{name}.moves": value for name, value in zip(("attenuation", "delusion"), moved, strict=True)}
+
+
+def lists(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
+    return {name: tensor.tolist() for name, tensor in tensors.items()}
+
+
+def measures(found: dict[str, Any], study: str) -> dict[str, float]:
+    """The numbers of one task by name."""
+    out: dict[str, float] = {}
+    for k, name in enumerate(found["names"]):
+        r, within, coverage, error = found["recovery"][k]
+        mean, low, high = found["difference"][k]
+        true = found["true_difference"][k]
+        out |= {
+            f"{study}.{name}.r": r, f"{study}.{name}.coverage": coverage, f"{study}.{name}.error": error,
+            f"{study}.{name}.difference": mean, f"{study}.{name}.difference.low": low,
+            f"{study}.{name}.difference.high": high, f"{study}.{name}.difference.missed": max(low - true, true - high),
+        }  # fmt: skip
+        out |= {f"{study}.{name}.{who}.r": value for who, value in zip(WHO, within, strict=True)}
+    group = torch.tensor(found["group"])
+    for name, values in found["clinic"].items():
+        each = torch.tensor(values, dtype=torch.float64)
+        for number, who in enumerate(WHO):
+            out[f"{study}.{who}.{name}"] = float(each[group == number].nanmean())
+    return out
+
+
+def run(run: Run) -> None:
+    """Cohorts under every seed; what is not random once."""
+    recipe = recipe_of(run)
+    rows = []
+    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
+        one = run.once(f"seed{seed}/eyes", lambda seed=seed: eyes(recipe, seed))
+        two = run.once(f"seed{seed}/hands", lambda seed=seed: hands(recipe, seed))
+        rows.append(measures(one, "eyes") | measures(two, "hands"))
+    fixed = run.once("identified", identified)
+    fixed |= regimes.measures(run.once("map", lambda: regimes.mapped(recipe.grid)))
+    run.record({name: [row[name] for row in rows] for name in rows[0]} | {n: [v] for n, v in fixed.items()})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """None: precisions differ between people here, none is damaged."""
+    return {}
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Distance of eye and target in both groups as the run measured it; no lesion reaches it."""
+    found = run.measures()
+    return {who: found[f"eyes.{who}.rms"].value for who in WHO}
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """The map, the cohort's behaviour, recovery and comparison of the groups, of the first seed."""
+    recipe = recipe_of(run)
+    one = run.once(f"seed{recipe.seed}/eyes", lambda: eyes(recipe, recipe.seed))
+    two = run.once(f"seed{recipe.seed}/hands", lambda: hands(recipe, recipe.seed))
+    return {
+        "map": cohort_figures.mapped(run.once("map", lambda: regimes.mapped(recipe.grid)), lang),
+        "cohort": cohort_figures.behaviour(one, two, lang),
+        "recovery": cohort_figures.recovery([(EYES, one), (pressing(vector(*INTENDED)), two)], lang),
+        "groups": cohort_figures.groups([(EYES, one), (pressing(vector(*INTENDED)), two)], lang),
+    }

@@ -1,0 +1,179 @@
+"""The studies `occlusion`, `force_matching` and `schizophrenia`: what precision does in perception and action."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+ADAMS = Paper(
+    "adams2012", "Adams, R. A. and Perrinet, L. U. and Friston, K.", 2012,
+    "Smooth pursuit and visual occlusion: active inference and oculomotor control in schizophrenia",
+    "PLoS ONE 7:e47502", "https://doi.org/10.1371/journal.pone.0047502",
+)  # fmt: skip
+BROWN = Paper(
+    "brown2013", "Brown, H. and Adams, R. A. and Parees, I. and Edwards, M. and Friston, K.", 2013,
+    "Active inference, sensory attenuation and illusions", "Cognitive Processing 14:411",
+    "https://doi.org/10.1007/s10339-013-0571-3",
+)  # fmt: skip
+SHERGILL = Paper(
+    "shergill2005", "Shergill, S. S. and Samson, G. and Bays, P. M. and Frith, C. D. and Wolpert, D. M.", 2005,
+    "Evidence for sensory prediction deficits in schizophrenia", "American Journal of Psychiatry 162:2384",
+    "https://doi.org/10.1176/appi.ajp.162.12.2384",
+)  # fmt: skip
+LAPLACE = Paper(
+    "friston2007", "Friston, K. and Mattout, J. and Trujillo-Barreto, N. and Ashburner, J. and Penny, W.", 2007,
+    "Variational free energy and the Laplace approximation", "NeuroImage 34:220",
+    "https://doi.org/10.1016/j.neuroimage.2006.08.035",
+)  # fmt: skip
+BAYES = Paper(
+    "friston2016", "Friston, K. J. and Litvak, V. and Oswal, A. and Razi, A. and Stephan, K. E. and van Wijk, B. C. M. "
+    "and Ziegler, G. and Zeidman, P.", 2016, "Bayesian model reduction and empirical Bayes for group (DCM) studies",
+    "NeuroImage 128:413", "https://doi.org/10.1016/j.neuroimage.2015.11.015",
+)  # fmt: skip
+LAWSON = Paper(
+    "lawson2014", "Lawson, R. P. and Rees, G. and Friston, K. J.", 2014, "An aberrant precision account of autism",
+    "Frontiers in Human Neuroscience 8:302", "https://doi.org/10.3389/fnhum.2014.00302",
+)  # fmt: skip
+
+DATA = Text(
+    "a CSV file of behaviour, of one person or many; missing samples may be empty",
+    "行動データの CSV ファイル(1 人でも多人数でもよい。欠測は空欄)",
+)
+TEMPLATE = Text("writes a CSV file to fill in, with two simulated people", "記入用の CSV ファイルを作る(模擬の 2 人分)")
+
+
+class OcclusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Two people who follow a target with their eyes: how precise they take its expected motion to be."""
+
+    control: Annotated[
+        float, about("log-precision of the expected motion, control", "予期する運動の対数精度(対照)",
+                     symbol="log W2", ge=-2, le=6),
+    ] = 4.0  # fmt: skip
+    reduced: Annotated[
+        float, about("log-precision of the expected motion, reduced", "予期する運動の対数精度(低下)",
+                     symbol="log W2", ge=-2, le=6),
+    ] = 0.0  # fmt: skip
+    senses: Annotated[
+        float, about("log-precision of the senses, both people", "感覚の対数精度(両者)", symbol="log V1", ge=2, le=6)
+    ] = 4.0
+    doses: Annotated[
+        int, about("steps from the control's to the reduced precision", "対照から低下までの段階数", ge=2, le=101)
+    ] = 17
+
+
+class ForceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Two people who press: one attenuates what the senses tell of it, one compensates with sure prior beliefs."""
+
+    attenuation: Annotated[
+        float, about("how far the senses' log-precision falls while pressing, normal",
+                     "自ら押すとき感覚の対数精度が下がる幅(正常)", symbol="h", ge=0, le=6.6),
+    ] = 6.0  # fmt: skip
+    delusion: Annotated[
+        float, about("loss of attenuation, made up for by prior log-precision, delusional",
+                     "感覚減衰の低下と、それを補う事前の対数精度(妄想)", symbol="D", ge=0, le=4),
+    ] = 2.0  # fmt: skip
+    strong: Annotated[
+        float, about("the same, where outside forces are felt that are not there", "同上(ない外力を感じる場合)",
+                     symbol="D", ge=0, le=4),
+    ] = 4.0  # fmt: skip
+
+
+class SchizophreniaRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Controls and patients, half of the cohort each, and how their behaviour is recorded."""
+
+    people: Annotated[int, about("simulated people", "模擬する人数", symbol="n", ge=8, le=20_000)] = 1_000
+    fitted: Annotated[
+        int, about("people whose parameters are inferred from behaviour", "行動からパラメータを推定する人数",
+                   ge=8, le=20_000),
+    ] = 200  # fmt: skip
+    motion: Annotated[
+        float, about("mean log-precision of the expected motion, controls", "予期する運動の対数精度の平均(対照群)",
+                     symbol="log W2", ge=-1, le=5),
+    ] = 3.5  # fmt: skip
+    motion_patients: Annotated[float, about("the same, patients", "同上(患者群)", symbol="log W2", ge=-1, le=5)] = 1.0
+    attenuation: Annotated[
+        float, about("mean sensory attenuation, controls", "感覚減衰の平均(対照群)", symbol="h", ge=1, le=6)
+    ] = 5.5
+    delusion: Annotated[
+        float, about("loss of attenuation and compensation by prior beliefs, patients",
+                     "感覚減衰の低下と事前信念による補償(患者群)", symbol="D", ge=0, le=3),
+    ] = 1.5  # fmt: skip
+    spread: Annotated[
+        float, about("standard deviation of the log-precisions between people", "対数精度の個人差(標準偏差)",
+                     ge=0.1, le=1),
+    ] = 0.5  # fmt: skip
+    trials: Annotated[int, about("trials of each task", "各課題の試行数", ge=1, le=100)] = 4
+    eye_noise: Annotated[
+        float, about("noise of an eye trace; the target's amplitude is 1", "視線記録の雑音(標的の振幅を 1 として)",
+                     ge=0.001, le=0.5),
+    ] = 0.02  # fmt: skip
+    force_noise: Annotated[
+        float, about("noise of a matched force", "力の一致課題の雑音", unit="N", ge=0.001, le=0.5)
+    ] = 0.05
+    starts: Annotated[
+        int,
+        about("points of the grid from which a fit starts, by parameter", "推定を始める格子の点数(パラメータごと)",
+              ge=2, le=31),
+    ] = 9  # fmt: skip
+    grid: Annotated[int, about("points of the map in each direction", "地図の各方向の点数", ge=3, le=61)] = 15
+
+
+OCCLUSION = Study(
+    name="occlusion",
+    title=Text("Pursuit behind an occluder", "遮蔽物の向こうへの追跡眼球運動"),
+    lecture=Text(
+        "Free energy and psychiatry: smooth pursuit in schizophrenia",
+        "自由エネルギーと精神医学:統合失調症の追跡眼球運動",
+    ),
+    papers=(ADAMS, LAPLACE, BAYES),
+    recipe=OcclusionRecipe,
+    presets={
+        "tiny": OcclusionRecipe(doses=3), "quick": OcclusionRecipe(), "full": OcclusionRecipe(doses=81),
+        "paper": OcclusionRecipe(doses=81),
+    },
+    minutes={"tiny": 0.1, "quick": 0.1},
+    experiment="phantastic.systems.psychiatry.occlusion",
+    fits={
+        "data": DATA,
+        "template": TEMPLATE,
+        "period": Text(
+            "of the target, in the unit of the column time (32)", "標的の周期(列 time の単位で。既定値 32)"
+        ),
+        "amplitude": Text(
+            "of the target, in the unit of the column eye (0.98)", "標的の振幅(列 eye の単位で。既定値 0.98)"
+        ),
+    },
+)  # fmt: skip
+FORCE = Study(
+    name="force_matching",
+    title=Text("Sensory attenuation and the force-matching illusion", "感覚減衰と力の一致錯覚"),
+    lecture=Text(
+        "Free energy and psychiatry: why nobody can tickle themselves",
+        "自由エネルギーと精神医学:なぜ自分をくすぐれないのか",
+    ),
+    papers=(BROWN, SHERGILL, LAPLACE, BAYES),
+    recipe=ForceRecipe,
+    presets={"tiny": ForceRecipe(), "quick": ForceRecipe(), "full": ForceRecipe(), "paper": ForceRecipe()},
+    minutes={"tiny": 0.1, "quick": 0.1},
+    experiment="phantastic.systems.psychiatry.force_matching",
+    fits={"data": DATA, "template": TEMPLATE},
+)  # fmt: skip
+LARGE = SchizophreniaRecipe(people=4_000, fitted=1_000, seeds=3, grid=31)
+SCHIZOPHRENIA = Study(
+    name="schizophrenia",
+    title=Text("Computational psychiatry: cohorts, fits, a map of regimes", "計算論的精神医学:集団、推定、領域の地図"),
+    lecture=Text(
+        "Free energy and psychiatry: schizophrenia and autism as precision that went wrong",
+        "自由エネルギーと精神医学:精度の異常としての統合失調症と自閉症",
+    ),
+    papers=(ADAMS, BROWN, LAPLACE, BAYES, LAWSON),
+    recipe=SchizophreniaRecipe,
+    presets={
+        "tiny": SchizophreniaRecipe(people=8, fitted=8, starts=4, grid=3), "quick": SchizophreniaRecipe(),
+        "full": LARGE,
+        "paper": LARGE,
+    },
+    minutes={"tiny": 0.2, "quick": 1.4},
+    experiment="phantastic.systems.psychiatry.schizophrenia",
+)  # fmt: skip
+STUDIES = (OCCLUSION, FORCE, SCHIZOPHRENIA)

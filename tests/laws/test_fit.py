@@ -1,0 +1,190 @@
+"""The laws of fitting people: on a linear simulator the posterior is known, on a curved one recovery is tested."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from phantastic.randomness import torch_generator
+from phantastic.systems.psychiatry import cohort, tasks
+from phantastic.systems.psychiatry.fit import Data, Posterior, Prior, infer, repeated
+
+SAMPLES = 40
+DESIGN = torch.stack([torch.ones(SAMPLES), torch.linspace(-1, 1, SAMPLES)]).double()
+ENDS = (torch.tensor(v, dtype=torch.float64) for v in ([0, 1], [2, 2], [-20, -20], [20, 20]))
+WIDE = Prior(*ENDS, noise=2.0, noise_deviation=1.5)
+
+
+def linear(theta: Tensor) -> Tensor:
+    return theta @ DESIGN
+
+
+def curved(theta: Tensor) -> Tensor:
+    t = torch.linspace(0, 3, SAMPLES, dtype=torch.float64)
+    return torch.exp(theta[:, :1] / 4) * torch.sin(t + theta[:, 1:] / 3)
+
+
+def people(
+    simulate: Callable[[Tensor], Tensor], number: int, trials: int = 2, noise: float = 0.2
+) -> tuple[Tensor, Tensor]:
+    """Parameters drawn from the prior, and noisy trials [people, trials, samples]."""
+    generator = torch_generator(0, "tests/fit")
+    theta = WIDE.mean + WIDE.deviation / 2 * torch.randn(number, 2, generator=generator, dtype=torch.float64)
+    drawn = torch.randn(number, trials, SAMPLES, generator=generator, dtype=torch.float64)
+    return theta, simulate(theta)[:, None] + noise * drawn
+
+
+def test_the_posterior_of_a_linear_simulator_is_that_of_linear_regression() -> None:
+    _, trials = people(linear, 6)
+    found = infer(linear, repeated(trials), WIDE)
+    tight = torch.diag(WIDE.deviation**-2)
+    for k in range(6):
+        covariance = torch.linalg.inv(2 * found.noise[k].exp() * DESIGN @ DESIGN.T + tight)
+        mean = covariance @ (found.noise[k].exp() * DESIGN @ trials[k].sum(0) + tight @ WIDE.mean)
+        torch.testing.assert_close(found.covariance[k], covariance, rtol=1e-6, atol=1e-12)
+        short = 0.1 * float(covariance.diagonal().sqrt().min())  # a last step of a tenth of a deviation is not taken
+        torch.testing.assert_close(found.mean[k], mean, rtol=0, atol=short)
+
+
+def test_free_energy_is_below_the_log_evidence_and_close_to_it() -> None:
+    """The evidence of a linear simulator with Gaussian noise, integrated over the noise's precision on a fine grid."""
+    _, trials = people(linear, 4, trials=1)
+    found = infer(linear, repeated(trials), WIDE)
+    noises = torch.linspace(-4, 10, 4001, dtype=torch.float64)
+    prior = torch.distributions.Normal(WIDE.noise, WIDE.noise_deviation).log_prob(noises)
+    own = DESIGN.T @ torch.diag(WIDE.deviation**2) @ DESIGN
+    values, vectors = torch.linalg.eigh(own)
+    for k in range(4):
+        error = (trials[k, 0] - WIDE.mean @ DESIGN) @ vectors
+        variance = values.clamp(min=0) + torch.exp(-noises)[:, None]
+        likelihood = -0.5 * (error**2 / variance + variance.log() + math.log(2 * math.pi)).sum(-1)
+        evidence = float(torch.logsumexp(likelihood + prior, 0) + (noises[1] - noises[0]).log())
+        assert abs(float(found.free_energy[k]) - evidence) < 0.05
+
+
+def test_repetitions_and_their_mean_say_the_same() -> None:
+    """Sufficient statistics: the sum of squares around the means is what the mean leaves out."""
+    _, trials = people(curved, 3, trials=5)
+    data = repeated(trials)
+    trace = curved(torch.tensor([[0.3, 1.2]], dtype=torch.float64))
+    whole = ((trials - trace) ** 2).sum((1, 2))
+    torch.testing.assert_close((data.weight * (data.mean - trace) ** 2).sum(-1) + data.within, whole)
+
+
+def test_missing_samples_have_no_weight() -> None:
+    _, trials = people(linear, 5)
+    holed, wild = trials.clone(), repeated(trials)
+    holed[:, :, 7:12] = math.nan
+    found = infer(linear, repeated(holed), WIDE)
+    kept = wild.weight.clone()
+    kept[:, 7:12] = 0
+    seen = torch.ones(SAMPLES, dtype=torch.bool)
+    seen[7:12] = False
+    within = (trials - wild.mean[:, None])[:, :, seen].square().sum((1, 2))
+    other = infer(linear, Data(wild.mean + 1e3 * (kept == 0), kept, within), WIDE)
+    assert bool(found.mean.isfinite().all())
+    torch.testing.assert_close(found.mean, other.mean, rtol=0, atol=1e-6)
+    expected = (0.9 * wild.weight.sum(-1)[0] / kept.sum(-1)[0]).sqrt()  # the noise is inferred anew, too
+    ratio = found.deviation.mean() / infer(linear, wild, WIDE).deviation.mean()
+    assert expected < ratio < expected / 0.8
+
+
+def test_nothing_seen_leaves_the_prior() -> None:
+    found = infer(linear, repeated(torch.full((1, 1, SAMPLES), math.nan, dtype=torch.float64)), WIDE)
+    torch.testing.assert_close(found.mean[0], WIDE.mean, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found.deviation[0], WIDE.deviation)
+
+
+def test_nobody_depends_on_the_others() -> None:
+    """Neither on their order nor on who else is fitted."""
+    _, trials = people(curved, 12)
+    together = infer(curved, repeated(trials), WIDE)
+    order = torch.randperm(12, generator=torch_generator(1, "tests/order"))
+    shuffled = infer(curved, repeated(trials[order]), WIDE)
+    alone = infer(curved, repeated(trials[3:4]), WIDE)
+    torch.testing.assert_close(shuffled.mean, together.mean[order], rtol=0, atol=1e-9)
+    torch.testing.assert_close(alone.mean, together.mean[3:4], rtol=0, atol=1e-9)
+
+
+def test_recovery_and_coverage_of_a_curved_simulator() -> None:
+    theta, trials = people(curved, 300)
+    found = infer(curved, repeated(trials), WIDE)
+    for each in cohort.recovered(cohort.Cohort(theta, torch.arange(300) % 2), found):
+        assert each.correlation > 0.95
+        assert 0.9 <= each.coverage <= 0.98
+    assert float((torch.exp(-found.noise / 2) / 0.2).mean()) == pytest.approx(1, abs=0.03)
+
+
+def test_bounds_are_kept() -> None:
+    narrow = WIDE._replace(low=torch.tensor([-0.5, 0.5]).double(), high=torch.tensor([0.5, 1.5]).double())
+    _, trials = people(linear, 30)
+    found = infer(linear, repeated(trials), narrow)
+    assert bool(((found.mean >= narrow.low) & (found.mean <= narrow.high)).all())
+
+
+# --- groups
+
+
+def exact(theta: Tensor, deviation: float) -> Posterior:
+    """Posteriors whose likelihoods have this standard deviation around theta, under the wide prior."""
+    information = torch.eye(2, dtype=torch.float64) / deviation**2
+    tight = torch.diag(WIDE.deviation**-2)
+    covariance = torch.linalg.inv(information + tight)
+    mean = (theta @ information + WIDE.mean @ tight) @ covariance
+    zero = torch.zeros(len(theta), dtype=torch.float64)
+    return Posterior(mean, covariance.expand(len(theta), -1, -1), zero, zero, zero, zero[:, None])
+
+
+def test_a_group_is_not_drawn_to_the_prior() -> None:
+    """Each person's posterior is; the group's mean is the mean of what their data say."""
+    theta = torch.randn(400, 2, generator=torch_generator(2, "tests/group"), dtype=torch.float64)
+    theta += torch.tensor([5.0, -3.0])
+    found = exact(theta, 1.5)
+    assert bool(((found.mean.mean(0) - theta.mean(0)).abs() > 0.5).all())
+    group = cohort.level(found, WIDE)
+    torch.testing.assert_close(group.mean, theta.mean(0), rtol=0, atol=5e-3)
+
+
+def test_spread_between_people_is_told_from_uncertainty_about_each() -> None:
+    generator = torch_generator(3, "tests/group")
+    theta = torch.randn(2000, 2, generator=generator, dtype=torch.float64)  # deviation 1 between people
+    seen = theta + 0.8 * torch.randn(2000, 2, generator=generator, dtype=torch.float64)
+    group = cohort.level(exact(seen, 0.8), WIDE)
+    assert bool(((group.between.sqrt() - 1).abs() < 0.06).all())
+    expected = math.sqrt((1 + 0.64) / 2000)
+    assert bool(((group.covariance.diagonal().sqrt() / expected - 1).abs() < 0.06).all())
+
+
+def test_intervals_of_a_difference_cover_it() -> None:
+    covered = 0
+    for k in range(150):
+        generator = torch_generator(k, "tests/difference")
+        one, other = torch.randn(2, 12, 2, generator=generator, dtype=torch.float64)
+        levels = [cohort.level(exact(theta, 0.5), WIDE, steps=25) for theta in (one + 1, other)]
+        covered += sum(low <= 1 <= high for _, low, high in cohort.compare(*levels, people=24))
+    assert 0.91 <= covered / 300 <= 0.98
+
+
+# --- the tasks themselves, on a few people
+
+
+def test_precisions_come_back_from_eye_traces() -> None:
+    truth = torch.tensor([[4.0, 4.0], [2.2, 4.4], [0.5, 3.8]], dtype=torch.float64)
+    data = cohort.measured(tasks.watch(truth), 0.01, 2, 0, "tests/eyes")
+    found = infer(tasks.EYES.simulate, data, tasks.EYES.prior, grid=5)
+    assert bool(((found.mean - truth).abs() < (4 * found.deviation).clamp(max=0.6)).all())
+
+
+def test_attenuation_comes_back_from_forces() -> None:
+    truth = torch.tensor([[5.8, 0.0], [5.0, 0.8], [4.0, 2.0]], dtype=torch.float64)
+    task = tasks.pressing(torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64))
+    found = infer(task.simulate, cohort.measured(task.simulate(truth), 0.02, 3, 0, "tests/hands"), task.prior, grid=7)
+    assert bool(((found.mean - truth).abs() < 3 * found.deviation + 0.05).all())
+
+
+def test_straight_lines_are_interpolated_and_continued_as_such() -> None:
+    x = torch.tensor([[0, 0.2, 0.7, 1.5]], dtype=torch.float64)
+    at = torch.tensor([-0.3, 0.1, 0.2, 1.1, 2.0], dtype=torch.float64)
+    torch.testing.assert_close(tasks.interpolated(x, 2 * x + 1, at)[0], 2 * at + 1, rtol=0, atol=1e-4)
