@@ -9,7 +9,9 @@ from torch import Tensor
 from phantastic.randomness import initialised, torch_generator
 from phantastic.systems.gan.mixtures import coverage, draw, grid, ring
 from phantastic.systems.gan.model import ImageDiscriminator, ImageGenerator, PointDiscriminator, PointGenerator
-from phantastic.systems.gan.objective import adversarial, optimal_discriminator, value
+from phantastic.systems.gan.objective import adversarial, optimal_discriminator, steepness, value
+from phantastic.systems.gan.shapes import AREAS, grey, holds_shape, places
+from phantastic.world import dsprites
 
 X = torch.linspace(-16, 16, 1281, dtype=torch.float64)
 STEP = float(X[1] - X[0])
@@ -117,6 +119,21 @@ def test_each_player_learns_from_its_own_loss_only():
     assert all(parameter.grad is not None for parameter in discriminator.parameters())
 
 
+def test_the_generator_plays_against_the_discriminator_that_has_stepped():
+    """Goodfellow et al. (2014), Algorithm 1. SGD tells autograd of weights that changed under it, fused Adam does not."""
+    with initialised(0, "gan"):
+        model, discriminator = PointGenerator(3, 2, 16, 2), PointDiscriminator(2, 16, 2)
+    player = torch.optim.SGD(discriminator.parameters(), 1.0)
+    data = torch.randn(8, 2, generator=noise())
+    before = float(adversarial(model, discriminator, data, noise())["loss"].detach())
+    terms = adversarial(model, discriminator, data, noise())
+    terms["discriminator"].backward()
+    player.step()
+    after = float(adversarial(model, discriminator, data, noise())["loss"].detach())
+    assert float(terms["loss"].detach()) == after != before
+    terms["loss"].backward()
+
+
 def test_the_generator_learns_most_where_it_fools_least():
     """Non-saturating: where D(G(z)) = d the gradient in the logit is -(1 - d); that of log(1 - d) is -d."""
 
@@ -140,6 +157,88 @@ def test_the_generator_learns_most_where_it_fools_least():
         d = 1 / (1 + exp(-2 * place))
         assert model.place.grad is not None
         assert model.place.grad.item() == pytest.approx(-2 * (1 - d), rel=1e-4)
+
+
+class Place(torch.nn.Module):
+    """A generator of one point, its only parameter."""
+
+    noise = 1
+
+    def __init__(self):
+        super().__init__()
+        self.place = torch.nn.Parameter(torch.tensor([[1.0]]))
+
+    def forward(self, drawn: Tensor) -> Tensor:
+        return self.place + torch.zeros(len(drawn), 1)
+
+
+@pytest.mark.parametrize(("penalty", "least", "most"), [(0.0, 0.3, 1.5), (1.0, 0.0, 0.01)])
+def test_the_penalty_makes_the_dirac_game_converge(penalty, least, most):
+    """Mescheder et al. (2018), Sec. 2: the data are the point 0, D(x) = ψx; without a penalty the players circle it,
+    hardly nearer after 500 steps."""
+    model, discriminator = Place(), torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        discriminator.weight.fill_(1.0)
+    players = {"discriminator": torch.optim.SGD(discriminator.parameters(), 0.1),
+               "loss": torch.optim.SGD(model.parameters(), 0.1)}  # fmt: skip
+    for _ in range(500):
+        terms = adversarial(model, discriminator, torch.zeros(1, 1), noise(), penalty=penalty)
+        for name, player in players.items():
+            player.zero_grad()
+            terms[name].backward()
+            player.step()
+    assert least <= float(torch.hypot(model.place, discriminator.weight).detach()) <= most
+
+
+def test_the_penalty_is_the_squared_slope_at_the_data_and_the_discriminator_s_alone():
+    discriminator, model = torch.nn.Linear(3, 1), PointGenerator(2, 3, 8, 1)
+    data = torch.randn(6, 3, generator=noise())
+    slope = float(discriminator.weight.detach().square().sum())
+    leaf = data.clone().requires_grad_()
+    assert float(steepness(discriminator(leaf), leaf).detach()) == pytest.approx(slope)
+    plain = adversarial(model, discriminator, data, noise())
+    punished = adversarial(model, discriminator, data, noise(), penalty=4.0)
+    assert list(punished) == list(plain)
+    assert torch.equal(punished["loss"], plain["loss"])
+    assert torch.equal(punished["value"], plain["value"])
+    assert float((punished["discriminator"] - plain["discriminator"]).detach()) == pytest.approx(2 * slope, rel=1e-4)
+
+
+def test_the_first_images_are_as_white_as_the_data_and_depend_on_the_noise():
+    with initialised(0, "gan"):
+        model = ImageGenerator(10, 1, 64, 0.04)
+    with torch.no_grad():
+        made = model(torch.randn(64, 10, generator=noise()))
+    assert made.mean() == pytest.approx(0.04, abs=0.04)
+    assert made.std(0).mean() > 0.002, "two samples differ"
+
+
+def sprites(count: int) -> Tensor:
+    chosen = torch.stack(
+        [torch.randint(size, (count,), generator=noise(k)) for k, size in enumerate(dsprites.SIZES)], 1
+    )
+    return torch.from_numpy(dsprites.render(chosen.numpy())).unsqueeze(1).float()
+
+
+def test_every_dsprite_holds_one_shape_and_they_lie_in_every_place():
+    images = sprites(2_000)
+    assert holds_shape(images).all()
+    assert places(images) == 1
+    assert grey(images).max() == 0
+    extremes = dsprites.render(torch.tensor([[2, 0, 5, 12, 9], [0, 5, 0, 0, 0]]).numpy())
+    assert (extremes.sum((1, 2)) == AREAS).all()
+
+
+def test_images_of_nothing_of_two_things_or_of_something_else_hold_no_shape():
+    image = sprites(1)
+    two = torch.maximum(image, image.roll((32, 32), (2, 3)))
+    dust = image.clone()
+    dust[..., 0, 0] = 1.0
+    wrong = [torch.zeros_like(image), torch.ones_like(image), 0.5 * image, two, dust]
+    assert not holds_shape(torch.cat(wrong)).any()
+    assert holds_shape(torch.cat([image, 0.6 * image])).all(), "a grey shape is a shape; `grey` counts the rest"
+    assert places(image.expand(50, -1, -1, -1)) == 1 / 64
+    assert places(image[:0]) == 0
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 64), (3, 32)])

@@ -25,6 +25,7 @@ from phantastic.systems.gan.model import (
     PointGenerator,
 )
 from phantastic.systems.gan.objective import adversarial, optimal_discriminator, value
+from phantastic.systems.gan.shapes import grey, holds_shape, places
 from phantastic.systems.gan.study import GameRecipe
 from phantastic.systems.vae.experiment import Batches, dataset, mean, over_items
 from phantastic.systems.vae.model import VAE
@@ -33,6 +34,8 @@ from phantastic.train import train
 from phantastic.world import dsprites
 
 MIXTURES = {"ring": mixtures.ring(), "grid": mixtures.grid()}
+WHITE = 0.0425  # share of white pixels in dSprites
+SCARCE = 0.1  # where fewer of the samples hold a shape, their grey pixels say nothing
 NOISE = 2  # dimensions of the noise and of the VAE's code, for points (PacGAN, VEEGAN)
 MOMENTUM = (0.5, 0.999)  # of Adam in either player (Radford et al. 2016)
 REAL, MADE = (-0.5, 0.7), (0.5, 1.2)  # mean and sd of the data and of the generator in the game with a fixed generator
@@ -85,9 +88,12 @@ def build(recipe: GameRecipe, seed: int) -> dict[str, nn.Module]:
             found[f"{name}_generator"] = PointGenerator(NOISE, 2)
             found[f"{name}_discriminator"] = PointDiscriminator(2)
             found[f"{name}_vae"] = PointVAE(NOISE, 2)
-        found["image_generator"] = ImageGenerator(recipe.latent, 1, dsprites.SIZE)
+        found["image_generator"] = ImageGenerator(recipe.latent, 1, dsprites.SIZE, WHITE)
         found["image_discriminator"] = ImageDiscriminator(1, dsprites.SIZE)
-        found["image_vae"] = VAE(1, dsprites.SIZE, recipe.latent)
+        found["image_vae"] = model = VAE(1, dsprites.SIZE, recipe.latent)
+        for layer in model.modules():  # He et al. (2015), as in the study `vae`
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
     return found
 
 
@@ -109,24 +115,31 @@ def real_line(count: int, seed: int, device: torch.device) -> Batch:
 
 
 def play(
-    run: Run, seed: int, name: str, networks: Mapping[str, nn.Module], batch: Batch, rate: float, steps: int
-) -> None:
-    """Train ``name``_generator against ``name``_discriminator, and ``name``_vae on the same batches."""
+    run: Run, seed: int, name: str, networks: Mapping[str, nn.Module], batch: Batch, steps: int, *, rate: float,
+    vae_rate: float, penalty: float,
+) -> None:  # fmt: skip
+    """Train ``name``_generator against ``name``_discriminator, and ``name``_vae on the same batches.
+
+    ``rate`` is the step size of either player; over the last half of the game it falls to zero in a straight line.
+    """
 
     def noise(step: int) -> torch.Generator:
         return torch_generator(seed, "noise", step, run.device)
 
     game: dict[str, Any] = {role: networks[f"{name}_{role}"] for role in ("generator", "discriminator")}
-    players = {
+    players = {  # in the order in which they step
         key: torch.optim.Adam(game[role].parameters(), rate, MOMENTUM, fused=True)
         for key, role in (("discriminator", "discriminator"), ("loss", "generator"))
     }
-    train(
-        run, f"seed{seed}/{name}-gan", game, players,
-        lambda step: adversarial(game["generator"], game["discriminator"], batch(step), noise(step)), steps=steps,
-    )  # fmt: skip
+
+    def turn(step: int) -> Mapping[str, Tensor]:
+        for group in (group for player in players.values() for group in player.param_groups):
+            group["lr"] = rate * min(1, 2 * (1 - step / steps))
+        return adversarial(game["generator"], game["discriminator"], batch(step), noise(step), penalty=penalty)
+
+    train(run, f"seed{seed}/{name}-gan", game, players, turn, steps=steps)
     model: Any = networks[f"{name}_vae"]
-    optimiser = {"loss": torch.optim.Adam(model.parameters(), rate, fused=True)}
+    optimiser = {"loss": torch.optim.Adam(model.parameters(), vae_rate, fused=True)}
     train(
         run, f"seed{seed}/{name}-vae", {"vae": model}, optimiser,
         lambda step: vae(model, batch(step), noise(step)), steps=steps,
@@ -202,11 +215,6 @@ def made(
     return {key: torch.cat(part) for key, part in parts.items()}
 
 
-def grey(images: Float[Tensor, "n 1 rows columns"]) -> Float[np.ndarray, " n"]:
-    """The share of each image's pixels that are neither black nor white: between .1 and .9 (none in dSprites)."""
-    return ((images > 0.1) & (images < 0.9)).double().mean((1, 2, 3)).cpu().numpy()
-
-
 def measured(
     recipe: GameRecipe, networks: Mapping[str, nn.Module], seed: int, device: torch.device
 ) -> dict[str, Measure]:
@@ -220,8 +228,20 @@ def measured(
             found[f"{name}.{kind}.modes"] = Measure(float(modes), [float(modes)])
             found[f"{name}.{kind}.quality"] = resampled(share, draws.tolist())
     for kind, images in made(networks, "image", recipe.sample, seed, device).items():
-        found[f"image.{kind}.grey"] = over_items(grey(images), generator, mean)
+        found |= {f"image.{kind}.{name}": measure for name, measure in pictured(images, generator).items()}
     return found
+
+
+def pictured(images: Float[Tensor, "n 1 rows columns"], generator: np.random.Generator) -> dict[str, Measure]:
+    """The share of images that hold a shape; of those that do, their places and their share of grey pixels.
+
+    Where hardly any image holds a shape, grey is not measured: a black picture has none and shows nothing.
+    """
+    whole = holds_shape(images)
+    shown = images[torch.from_numpy(whole).to(images.device)]
+    taken = places(shown)
+    found = {"shapes": over_items(whole, generator, mean), "places": Measure(taken, [taken])}
+    return found | {"grey": over_items(grey(shown), generator, mean)} if whole.mean() >= SCARCE else found
 
 
 def settled(run: Run, seed: int, name: str) -> dict[str, Measure]:
@@ -247,9 +267,15 @@ def run(run: Run) -> None:
         judge(run, seed, networks["judge"])
         for name, mixture in MIXTURES.items():
             batch = points_of(mixture, recipe.point_batch, seed, run.device)
-            play(run, seed, name, networks, batch, recipe.point_rate, recipe.point_steps)
+            play(
+                run, seed, name, networks, batch, recipe.point_steps,
+                rate=recipe.point_rate, vae_rate=recipe.point_rate, penalty=recipe.point_penalty,
+            )  # fmt: skip
         images = Batches(data, recipe.batch, seed, "shuffle", run.device)
-        play(run, seed, "image", networks, images, recipe.image_rate, recipe.image_steps)
+        play(
+            run, seed, "image", networks, images, recipe.image_steps,
+            rate=recipe.image_rate, vae_rate=recipe.vae_rate, penalty=recipe.image_penalty,
+        )  # fmt: skip
         kept = run.once(f"seed{seed}", lambda: measured(recipe, networks, seed, run.device))  # noqa: B023 - called at once
         found[seed] = msgspec.convert(kept, dict[str, Measure])
         for name in (*MIXTURES, "image"):
@@ -258,6 +284,7 @@ def run(run: Run) -> None:
         {
             name: [found[seed][name].value for seed in seeds] if len(seeds) > 1 else only
             for name, only in found[recipe.seed].items()
+            if all(name in found[seed] for seed in seeds)
         }
     )
 
@@ -276,7 +303,7 @@ def models(run: Run) -> dict[str, nn.Module]:
 
 @torch.no_grad()
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """V of every game in nats, modes and quality of points, grey pixels of images; 500 points, 32 images."""
+    """V of every game in nats, modes and quality of points, images that hold a shape; 500 points, 32 images."""
     seed, device = run.recipe.seed, run.device
     judgement = verdicts(models["judge"], device).measures()
     found = {"judge.error": judgement["judge.error"]}
@@ -290,7 +317,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
         found[f"{name}.gan.value"] = float(value(discriminator(real), discriminator(samples["gan"])))
         for kind, sample in samples.items():
             if name == "image":
-                found[f"image.{kind}.grey"] = mean(grey(sample))
+                found[f"image.{kind}.shapes"] = mean(holds_shape(sample))
             else:
                 modes, found[f"{name}.{kind}.quality"] = mixtures.coverage(MIXTURES[name], sample)
                 found[f"{name}.{kind}.modes"] = float(modes)

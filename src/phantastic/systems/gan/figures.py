@@ -96,11 +96,22 @@ def side_by_side(
         drawn = in_bytes(images[kind])
         rows += [drawn[:12], drawn[12:24]]
         labels += [title(lang), ""]
-    shares = {kind: measures[f"image.{kind}.grey"].value for kind in ("vae", "gan")}
+    told = {kind: (described(measures, kind, "en"), described(measures, kind, "ja")) for kind in ("vae", "gan")}
     caption = Text(
-        "dSprites, and what a VAE and a GAN with the same networks make of them in as many steps. Share of grey "
-        f"pixels (between .1 and .9) in samples: VAE {shares['vae']:.2%}, GAN {shares['gan']:.2%}; in the data, none.",
-        "dSprites と、同じ構造の VAE と GAN を同じステップ数だけ学習した結果。標本に占める灰色の画素(.1〜.9)の割合は "
-        f"VAE {shares['vae']:.2%}、GAN {shares['gan']:.2%}。データには灰色の画素はない。",
+        "dSprites, and what a VAE and a GAN make of them in as many steps. Of the data every picture holds one shape, "
+        "and no pixel is grey (between .1 and .9). "
+        f"Of the VAE's samples {told['vae'][0]}; of the GAN's {told['gan'][0]}.",
+        "dSprites と、同じステップ数だけ学習した VAE と GAN の結果。"
+        "データではどの画像にも形が 1 つあり、灰色の画素(.1〜.9)はない。"
+        f"VAE の標本では{told['vae'][1]}。GAN の標本では{told['gan'][1]}。",
     )
     return Figure(caption(lang), image_grid(np.stack(rows), labels))
+
+
+def described(measures: Mapping[str, Measure], kind: str, lang: str) -> str:
+    """How many samples hold a shape and, where enough do, how grey those are."""
+    share, grey = measures[f"image.{kind}.shapes"].value, measures.get(f"image.{kind}.grey")
+    told = Text(f"{share:.0%} hold one shape", f"{share:.0%} に形が 1 つ")(lang)
+    if grey is None:
+        return told
+    return told + Text(f", with {grey.value:.2%} grey pixels", f"(灰色の画素は {grey.value:.2%})")(lang)

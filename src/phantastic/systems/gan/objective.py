@@ -4,6 +4,7 @@ The value of the game is V = E_p[log D(x)] + E_q[log(1 - D(x))], p the data and 
 For a fixed generator its best answer is D* = p / (p + q), and there V = -log 4 + 2 JSD(p ‖ q).
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -22,21 +23,67 @@ class Generator(Protocol):
     def __call__(self, noise: Tensor, /) -> Tensor: ...
 
 
+class Round(Mapping[str, Tensor]):
+    """One round of the game (Algorithm 1): what both players minimise, by name.
+
+    The generator's ``loss`` is computed when it is first asked for, so that, once the discriminator has made its step,
+    the generator plays against the discriminator as it then is.
+    """
+
+    def __init__(self, loss: Callable[[], Tensor], **terms: Tensor):
+        self.loss, self.terms = loss, terms
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name == "loss" and name not in self.terms:
+            self.terms[name] = self.loss()
+        return self.terms[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(("loss", *self.terms)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
 def adversarial(
-    model: Generator, discriminator: nn.Module, data: Float[Tensor, "batch ..."], generator: torch.Generator
-) -> dict[str, Tensor]:
+    model: Generator,
+    discriminator: nn.Module,
+    data: Float[Tensor, "batch ..."],
+    generator: torch.Generator,
+    *,
+    penalty: float = 0.0,
+) -> Mapping[str, Tensor]:
     """``loss`` for the generator and ``discriminator`` for the discriminator, each with its own optimiser.
 
     The generator's is the non-saturating -E[log D(G(z))] (Sec. 3), the discriminator's -V, where ``generator`` draws
-    the noise z ~ N(0, I). Both are taken at the same weights, and neither leaves gradients in the other's network.
-    ``value`` is V in nats.
+    the noise z ~ N(0, I), plus ``penalty`` / 2 times `steepness`. The discriminator steps first (see `Round`); neither
+    leaves gradients in the other's network. ``value`` is V in nats, before either step.
     """
     noise = torch.randn((len(data), model.noise), generator=generator, device=generator.device)
     made = model(noise)
-    frozen = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
-    fooled = functional_call(discriminator, frozen, made)
-    judged = value(discriminator(data), discriminator(made.detach()))
-    return {"loss": -logsigmoid(fooled).mean(), "discriminator": -judged, "value": judged.detach()}
+    data = data.detach().requires_grad_(penalty > 0)
+    logits = discriminator(data)
+    judged = value(logits, discriminator(made.detach()))
+    punished = -judged + penalty / 2 * steepness(logits, data) if penalty else -judged
+    kind = made.device.type
+    precision = torch.autocast(kind, torch.bfloat16, enabled=torch.is_autocast_enabled(kind))  # as it is now, for later
+
+    def loss() -> Tensor:
+        frozen = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
+        with precision:
+            return -logsigmoid(functional_call(discriminator, frozen, made)).mean()
+
+    return Round(loss, discriminator=punished, value=judged.detach())
+
+
+def steepness(logits: Float[Tensor, "batch 1"], data: Float[Tensor, "batch ..."]) -> Float[Tensor, ""]:
+    """R1, E_p[‖∇ logit(x)‖²], the squared slope of the judgement at the data (Mescheder, Geiger & Nowozin 2018, Eq. 9).
+
+    Where data and samples do not overlap, as black and white images and grey ones, the best discriminator is a cliff
+    that gives a generator no direction; with this penalty there is a slope, and the game converges (their Theorem 4.1).
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), data, create_graph=True)
+    return gradient.float().square().flatten(1).sum(1).mean()
 
 
 def value(data_logits: Float[Tensor, "batch 1"], made_logits: Float[Tensor, "batch 1"]) -> Float[Tensor, ""]:

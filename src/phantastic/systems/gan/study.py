@@ -26,6 +26,11 @@ PACGAN = Paper(
     "PacGAN: The power of two samples in generative adversarial networks",
     "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1712.04086",
 )  # fmt: skip
+MESCHEDER = Paper(
+    "mescheder2018", "Mescheder, L. and Geiger, A. and Nowozin, S.", 2018,
+    "Which training methods for GANs do actually converge?",
+    "International Conference on Machine Learning", "https://arxiv.org/abs/1801.04406",
+)  # fmt: skip
 
 
 class GameRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,16 +41,29 @@ class GameRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     point_rate: Annotated[
         float, about("Adam's step size on points", "点データでの Adam の学習率", symbol="η", gt=0, le=1)
     ] = 1e-3
+    point_penalty: Annotated[
+        float, about("the same penalty as on images (R1), for points", "画像と同じ罰則(R1)の、点データでの重み",
+                     symbol="γ", ge=0, le=1_000),
+    ] = 0.0  # fmt: skip
     images: Annotated[
         int,
         about("images to learn from; 737280 is all of dSprites", "学習画像の枚数。737280 で dSprites 全体",
               ge=256, le=737_280),
     ] = 737_280  # fmt: skip
-    image_steps: Annotated[int, about("training steps on images", "画像での学習ステップ数", ge=1, le=10**7)] = 1_000
+    image_steps: Annotated[int, about("training steps on images", "画像での学習ステップ数", ge=1, le=10**7)] = 2_000
     batch: Annotated[int, about("images in a batch", "ミニバッチの画像数", ge=2, le=256)] = 64
     image_rate: Annotated[
-        float, about("Adam's step size on images", "画像での Adam の学習率", symbol="η", gt=0, le=1)
-    ] = 2e-4
+        float,
+        about("Adam's step size of either player on images", "画像での GAN の Adam の学習率", symbol="η", gt=0, le=1),
+    ] = 2e-3
+    image_penalty: Annotated[
+        float,
+        about("weight of the penalty on the discriminator's slope at the data (R1), for images",
+              "画像の識別器のデータ点での勾配に対する罰則(R1)の重み", symbol="γ", ge=0, le=1_000),
+    ] = 10.0  # fmt: skip
+    vae_rate: Annotated[
+        float, about("Adam's step size of the VAE on images", "画像での VAE の Adam の学習率", symbol="η", gt=0, le=1)
+    ] = 1e-3
     latent: Annotated[
         int,
         about("width of the VAE's code and of the GAN's noise, for images",
@@ -63,11 +81,11 @@ STUDY = Study(
         "Generative models: what is learned by fooling a judge, and what by explaining the data",
         "生成モデル:審判を欺くことで学ぶモデルと、データを説明することで学ぶモデル",
     ),
-    papers=(GOODFELLOW, KINGMA, RADFORD, VEEGAN, PACGAN),
+    papers=(GOODFELLOW, KINGMA, RADFORD, MESCHEDER, VEEGAN, PACGAN),
     recipe=GameRecipe,
     presets={
         "tiny": GameRecipe(point_steps=20, point_batch=32, images=512, image_steps=4, batch=8, latent=4, sample=100),
-        "quick": GameRecipe(),
+        "quick": GameRecipe(precision="bfloat16"),
         "full": GameRecipe(point_steps=20_000, image_steps=10_000, precision="bfloat16", seeds=3),
         "paper": GameRecipe(
             point_steps=400_000, point_batch=100, point_rate=1e-4, image_steps=200_000, seeds=10

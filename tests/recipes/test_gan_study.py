@@ -1,0 +1,71 @@
+"""The claims on the images of the study `gan`: they hold of data, and of a dead generator they cannot."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from phantastic.claims import Measure, judge
+from phantastic.systems.gan import experiment as gan
+from phantastic.systems.gan.study import STUDY, GameRecipe
+from phantastic.world import dsprites
+
+
+def data(count: int) -> torch.Tensor:
+    chosen = np.random.default_rng(0).integers(dsprites.SIZES, size=(count, len(dsprites.SIZES)))
+    return torch.from_numpy(dsprites.render(chosen)).unsqueeze(1).float()
+
+
+def verdicts(images: torch.Tensor) -> dict[str, str]:
+    """The ledger where a GAN makes ``images`` and a VAE grey pictures of data."""
+    found: dict[str, Measure] = {}
+    for kind, made in {"gan": images, "vae": 0.8 * data(500)}.items():
+        pictured = gan.pictured(made, np.random.default_rng(0))
+        found |= {f"image.{kind}.{name}": measure for name, measure in pictured.items()}
+    wanted = {"gan.shapes", "gan.places", "gan.sharp"}
+    return {f.claim.id: f.verdict for f in judge(STUDY.claims(), found, "quick") if f.claim.id in wanted}
+
+
+def test_the_claims_hold_of_a_gan_that_makes_data() -> None:
+    assert verdicts(data(2_000)) == {"gan.shapes": "holds", "gan.places": "holds", "gan.sharp": "holds"}
+
+
+def test_a_dead_generator_makes_no_shape_and_is_not_called_sharp() -> None:
+    networks = gan.build(GameRecipe(), 0)
+    last = networks["image_generator"].get_submodule("decoder.conv4")
+    nn.init.constant_(last.get_parameter("bias"), -30.0)
+    for network in networks.values():
+        network.eval()
+    black = gan.made(networks, "image", 100, 0, torch.device("cpu"))["gan"]
+    assert black.max() < 0.1
+    assert gan.pictured(black, np.random.default_rng(0))["shapes"].value == 0
+    assert verdicts(black) == {"gan.shapes": "fails", "gan.places": "fails", "gan.sharp": "untested"}
+
+
+def test_one_shape_over_and_over_is_not_data() -> None:
+    assert verdicts(data(1).expand(500, -1, -1, -1)) == {
+        "gan.shapes": "holds", "gan.places": "fails", "gan.sharp": "holds",
+    }  # fmt: skip
+
+
+def test_the_discriminator_steps_first_and_both_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+
+    def train(run: object, stage: str, modules: object, optimisers: Mapping[str, Optimizer], losses, *, steps: int):
+        if "-gan" in stage:
+            assert list(optimisers) == ["discriminator", "loss"]
+            for step in range(steps):
+                losses(step)
+                rates.extend(group["lr"] for player in optimisers.values() for group in player.param_groups)
+
+    monkeypatch.setattr(gan, "train", train)
+    networks, device = gan.build(GameRecipe(), 0), torch.device("cpu")
+    run: Any = SimpleNamespace(device=device)
+    batch = gan.points_of(gan.MIXTURES["ring"], 4, 0, device)
+    gan.play(run, 0, "ring", networks, batch, 8, rate=1.0, vae_rate=1.0, penalty=0.1)
+    assert rates[::2] == rates[1::2] == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
