@@ -120,7 +120,7 @@ def test_each_player_learns_from_its_own_loss_only():
 
 
 def test_the_generator_plays_against_the_discriminator_that_has_stepped():
-    """Goodfellow et al. (2014), Algorithm 1. SGD tells autograd of weights that changed under it, fused Adam does not."""
+    """Goodfellow et al. (2014), Algorithm 1. SGD, not fused Adam, tells autograd of weights that changed under it."""
     with initialised(0, "gan"):
         model, discriminator = PointGenerator(3, 2, 16, 2), PointDiscriminator(2, 16, 2)
     player = torch.optim.SGD(discriminator.parameters(), 1.0)

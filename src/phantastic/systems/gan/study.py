@@ -91,7 +91,7 @@ STUDY = Study(
             point_steps=400_000, point_batch=100, point_rate=1e-4, image_steps=200_000, seeds=10
         ),
     },
-    minutes={},
+    minutes={"tiny": 0.1, "quick": 5.2},
     experiment="phantastic.systems.gan.experiment",
 )  # fmt: skip
 STUDIES = (STUDY,)
