@@ -200,11 +200,25 @@ class _Inversion:
         return now
 
     def unknown(self) -> Tensor:
-        """0 in the rows and columns of states without noise (W of exp(16) or more), 1 elsewhere; [..., 1, nu, nu]."""
+        """0 in the rows and columns of u~ that count as known, 1 elsewhere; [..., 1, nu, nu].
+
+        SPM12 takes a state's order as known where the precision of its error is exp(16) or more, temporal precision
+        included; of causes it looks up the rows from ny n onward, order by order, and so does this (it matters to the
+        entropy of models with such a precision, and to nothing else).
+        """
         g = self.g
-        noisy = self.fixed[..., g.ne :] < _PRECISE * (1 - 1e-12)
-        kept = torch.nn.functional.pad(noisy, (0, g.nv), value=True).double()[..., g.used % g.m]
+        noisy = (self.row_diagonal() < _PRECISE * (1 - 1e-12)).double().mT  # [..., n, rows]
+        first, last = g.ny * g.n, g.ny * g.n + g.nv * g.d
+        causes = noisy[..., : g.ne].flatten(-2)[..., first:last].unflatten(-1, (g.d, g.nv))
+        causes = torch.nn.functional.pad(causes, (0, 0, 0, g.n - g.d))
+        kept = torch.cat([noisy[..., g.ne :], causes], -1).flatten(-2)[..., g.used]
         return (kept[..., None] * kept[..., None, :])[..., None, :, :]
+
+    def row_diagonal(self) -> Tensor:
+        """The fixed precision of every order of every row, [..., rows, n]."""
+        g = self.g
+        temporal = sum(mask[:, None] * R.diagonal() for mask, R in zip(g.masks, g.R, strict=True))
+        return temporal * self.fixed[..., None]
 
     def maximise(
         self, now: dict[str, Tensor], h: Tensor, h0: Tensor, prior: Tensor, log_time: Tensor, steps: Tensor
@@ -239,8 +253,7 @@ class _Inversion:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Free energy [...] and its parts; errors whose fixed precision is exp(16) or more do not count."""
         g = self.g
-        diagonal = sum(mask[:, None] * R.diagonal() for mask, R in zip(g.masks, g.R, strict=True))
-        included = (diagonal * self.fixed[..., None] < _PRECISE * (1 - 1e-12)).double()
+        included = (self.row_diagonal() < _PRECISE * (1 - 1e-12)).double()
         rows = log_likelihood(g, now["errors"], self.precision(h)[..., None, :], included[..., None, :, :])
         accuracy = (rows[..., : g.ny].sum(-1) - constant(g)).sum(-1)
         entropy = log_determinant(now["C_u"]).sum(-1) / 2
