@@ -22,6 +22,7 @@ PUBLISHED = {
     "flat.action": 0.015,
     "flat.movement": 1.99,
     "tight.action": 1.05,
+    "tight.movement": 0.18,
     "expected.action": 1.02,
     "stronger.action": 0.51,
 }
@@ -87,7 +88,8 @@ def run(run: Run) -> None:
     recipe, shown = recipe_of(run), simulated(run)
     found = {}
     for name, each in shown.items():
-        found[f"{name}.action"], found[f"{name}.movement"] = peak(each["action"]), peak(first(each["true"]))
+        against = [value for value in each["action"] if name in MADE or value < 0]  # the push is positive
+        found[f"{name}.action"], found[f"{name}.movement"] = peak([0.0, *against]), peak(first(each["true"]))
         found[f"{name}.believed"] = peak(first(each["believed"]))
     found["tight.share"] = found["tight.movement"] / found["flat.movement"]
     found["stronger.difference"] = difference(shown["expected"]["true"], shown["stronger"]["true"])

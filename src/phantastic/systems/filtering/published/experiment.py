@@ -24,7 +24,8 @@ class Experiment:
 
     model: the agent's beliefs; process: the world (for perception alone, the model that makes the data). causes: what
     drives the process [..., bins, causes]. prior_u: prior mean of the model's last causes. orders: embedding orders of
-    states and causes. edit: what is done to the data before they are perceived. noise: that of the published run.
+    states and causes; data_orders: those with which data are made, where they differ. edit: what is done to the data
+    before they are perceived. noise: that of the published run.
     """
 
     scheme: Literal["invert", "act", "attenuate"]
@@ -33,6 +34,7 @@ class Experiment:
     causes: Tensor
     prior_u: Tensor | None = None
     orders: tuple[int, int] = (6, 2)
+    data_orders: tuple[int, int] | None = None
     iterations: int = 8
     rate: float = 1.0
     edit: Callable[[Tensor], Tensor] | None = None
@@ -49,7 +51,8 @@ class Experiment:
         if self.scheme == "invert":
             truth = None
             if y is None:
-                truth = generate(self.process, self.causes, orders=self.orders, noise=noise, seed=drawn)
+                orders = self.data_orders or self.orders
+                truth = generate(self.process, self.causes, orders=orders, noise=noise, seed=drawn)
                 y = truth.v[1]
             y = torch.as_tensor(y, dtype=torch.float64)
             y = self.edit(y) if self.edit else y

@@ -65,10 +65,22 @@ def _action() -> Experiment:
 
 
 def observed(actions: Tensor) -> Experiment:
-    """Somebody else's arm is moved by ``actions`` [bins, 2]; it is seen, not felt."""
+    """Somebody else's arm is moved by ``actions`` [bins, 2]; it is seen, not felt.
+
+    The observer starts without a place in mind: all attractor states are 0. (The published description leaves their
+    start open; this one gives the agreement with the actor that is reported, the actor's own start gives a better.)
+    """
     model, process = arm_models()
+    states = model.levels[0].states
+    nowhere = dict.fromkeys(list(states)[-len(PLACES) :], 0.0)
     seen = torch.tensor([math.exp(-8)] * 4 + [math.exp(8)] * 4, dtype=torch.float64)
-    return Experiment("act", model.with_level(1, V=seen), Model(process.levels, gain=0.0), actions, orders=(4, 2))
+    return Experiment(
+        "act",
+        model.with_level(1, V=seen, states={**states, **nowhere}),
+        Model(process.levels, gain=0.0),
+        actions,
+        orders=(4, 2),
+    )
 
 
 def _observation(violated: bool = False) -> Experiment:

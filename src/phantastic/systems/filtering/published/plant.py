@@ -4,6 +4,7 @@ Friston, Daunizeau, Kilner & Kiebel (2010) Action and behavior: a free-energy fo
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import sympy
@@ -13,25 +14,26 @@ from phantastic.systems.filtering.model import Level, Model
 from phantastic.systems.filtering.published.experiment import Experiment, bump
 
 _PLANT = ((-1 / 8, 4 / 8), (-2 / 8, -1 / 8))
+_POSITION = sympy.symbols("x1 x2")
 
 
 def plant_models(
-    response: torch.Tensor,
+    response: Sequence[sympy.Expr],
     prior_precision: float,
     gain: float,
     smoothness: float,
     action_gain: float = 1.0,
 ) -> tuple[Model, Model]:
-    """Beliefs and world of a damped oscillator whose two states are seen through ``response`` [channels, 2]."""
-    x1, x2, v, a, strength = sympy.symbols("x1 x2 v a strength")
+    """Beliefs and world of a damped oscillator whose two states x1 and x2 are seen through ``response``."""
+    (x1, x2), (v, a, strength) = _POSITION, sympy.symbols("v a strength")
     flow = [row[0] * x1 + row[1] * x2 for row in _PLANT]
-    sense = [float(row[0]) * x1 + float(row[1]) * x2 for row in response]
     model = Level(
-        states={x1: 0.0, x2: 0.0}, causes=[v], flow=[flow[0] + v, flow[1]], response=sense, V=math.exp(4), W=math.exp(8)
-    )
+        states={x1: 0.0, x2: 0.0}, causes=[v], flow=[flow[0] + v, flow[1]], response=response,
+        V=math.exp(4), W=math.exp(8),
+    )  # fmt: skip
     world = Level(
         states={x1: 0.0, x2: 0.0}, causes=[v], actions={a: 0.0}, flow=[flow[0] + v + strength * a, flow[1]],
-        response=sense, parameters={strength: action_gain}, V=math.exp(16), W=math.exp(16),
+        response=response, parameters={strength: action_gain}, V=math.exp(16), W=math.exp(16),
     )  # fmt: skip
     return (
         Model([model, Level(V=prior_precision)], smoothness=smoothness),
@@ -39,19 +41,26 @@ def plant_models(
     )
 
 
-def plaid() -> torch.Tensor:
-    """Luminance of 4 x 4 points of a plaid by the position of its two gratings, [16, 2]."""
-    grating = torch.cos(math.pi * (2 * torch.arange(4, dtype=torch.float64) + 1) / 8) / math.sqrt(2)
-    one = torch.full((4,), 0.5, dtype=torch.float64)
-    return torch.stack([torch.outer(one, grating).flatten(), torch.outer(grating, one).flatten()], -1)
+def plaid(points: int = 4) -> list[sympy.Expr]:
+    """Luminances of a plaid at ``points`` x ``points`` places, a row after the other.
+
+    Two gratings of two cycles under a Gaussian window a sixth of the field wide; x1 moves the plaid along a row, x2
+    across them, by an eighth of the field each. (The published description leaves the size of the window open; with
+    this one the published movement and action come out to the digits that are given.)
+    """
+
+    def grating(position: sympy.Symbol) -> list[sympy.Expr]:
+        places = [k - sympy.Rational(points, 2) - position * points / 8 for k in range(1, points + 1)]
+        return [sympy.exp(-18 * (s / points) ** 2) * sympy.cos(4 * sympy.pi * s / points) for s in places]
+
+    along, across = (grating(position) for position in _POSITION)
+    return [one * other for other in across for one in along]
 
 
-def cosines(channels: int, columns: int) -> torch.Tensor:
-    """The first columns of the orthonormal cosine transform."""
-    k = torch.arange(channels, dtype=torch.float64)[:, None]
-    basis = torch.cos(math.pi * (2 * k + 1) * torch.arange(columns) / (2 * channels)) * math.sqrt(2 / channels)
-    basis[:, 0] /= math.sqrt(2)
-    return basis
+def cosines(channels: int) -> list[sympy.Expr]:
+    """The two states through the first two columns of the orthonormal cosine transform, divided by 8."""
+    waves = [math.sqrt(2 / channels) * math.cos(math.pi * (2 * k + 1) / (2 * channels)) for k in range(channels)]
+    return [(_POSITION[0] / math.sqrt(channels) + wave * _POSITION[1]) / 8 for wave in waves]
 
 
 def _visual(tight: bool) -> Experiment:
@@ -60,7 +69,7 @@ def _visual(tight: bool) -> Experiment:
 
 
 def _movement(scheme: Literal["act", "attenuate"], strength: float = 1.0, perturbed: bool = False) -> Experiment:
-    model, process = plant_models(cosines(4, 2) / 8, math.exp(16), math.exp(8), 0.5, strength)
+    model, process = plant_models(cosines(4), math.exp(16), math.exp(8), 0.5, strength)
     causes = -bump(64, 18, 4) / 2 if perturbed else torch.zeros(64, 1, dtype=torch.float64)
     return Experiment(scheme, model, process, causes, bump(64, 12, 16), (4, 2))
 

@@ -74,7 +74,9 @@ def _hierarchical(structure: bool = True, dynamics: bool = True) -> Experiment:
     model = hierarchical_model()
     if not structure:
         model = Model([model.levels[0], Level(V=model.levels[1].V)], smoothness=1.0)
-    return Experiment("invert", model, _TRUE, _NONE, orders=(6, 2) if dynamics else (1, 2), rate=_RATE)
+    return Experiment(
+        "invert", model, _TRUE, _NONE, orders=(6, 2) if dynamics else (1, 2), data_orders=(6, 2), rate=_RATE
+    )
 
 
 def _silence(y: Tensor) -> Tensor:
