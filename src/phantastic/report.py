@@ -67,7 +67,7 @@ def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], l
     values: dict[str, Any] = {
         "lang": lang, "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
         "about": about(run.manifest, lang), "findings": findings, "pictures": pictures, "measures": run.measures(),
-        "parameters": parameters(run.study.recipe), "commands": commands(run, lang),
+        "parameters": parameters(run.study.recipe), "commands": commands(run, lang), "equations": equations(run, lang),
     }  # fmt: skip
     template = environment.get_template("report.html")
     text = template.render(values | {"pictures": [picture._replace(data="") for picture in pictures], "font": ""})
@@ -80,6 +80,13 @@ def about(made: Manifest, lang: str) -> str:
         study=made.study, preset=made.preset, seed=made.recipe["seed"], seeds=made.recipe["seeds"],
         date=made.started[:10], time=duration(made.seconds, lang),
     )  # fmt: skip
+
+
+def equations(run: "Run", lang: str) -> dict[str, list[Markup]]:
+    """The equations of the run's models, as MathML under the names of the models; none where a study offers none."""
+    offered = getattr(run.study.load(), "equations", None)
+    found: dict[str, list[str]] = offered(run, lang) if offered else {}
+    return {name: [Markup(line) for line in lines] for name, lines in found.items()}
 
 
 def commands(run: "Run", lang: str) -> list[tuple[str, str]]:
@@ -98,6 +105,8 @@ def commands(run: "Run", lang: str) -> list[tuple[str, str]]:
     for option, text in study.applications.items():
         command = f"phantastic apply {study.name} --run {name} --{option} …"
         found.append((f"{word['do_apply']}: {text(lang)}", command))
+    for option, text in study.fits.items():
+        found.append((f"{word['do_fit']}: {text(lang)}", f"phantastic fit {study.name} --{option} …"))
     return found
 
 

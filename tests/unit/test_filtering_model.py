@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from xml.etree import ElementTree
 
 import pytest
 import sympy
@@ -144,3 +145,17 @@ def test_equations_as_latex():
     (block,) = model().latex()
     assert r"\dot{x} &= - k x + v" in block
     assert block.startswith(r"\begin{aligned}")
+
+
+def test_equations_as_mathml():
+    """Every equation is a well-formed element (named entities aside), with conditions in brackets and short numbers."""
+    for name, run, count in (("occlusion", "fig1_occluded_highprec", 25), ("attenuation", "self_hE+4", 6)):
+        experiment = published.setup(name, run)
+        lines = experiment.model.mathml()
+        assert len(lines) == count
+        for line in lines:
+            assert ElementTree.fromstring(re.sub(r"&(?!lt;|gt;|amp;)\w+;", "", line)).tag == "math"
+    assert any("[x &lt; 1/2]" in line for line in published.setup("occlusion", "fig1_occluded_highprec").model.mathml())
+    assert "ln Π" in "".join(lines)
+    plaid = "".join(published.setup("visual", "tight_priors").model.mathml())
+    assert max(map(len, re.findall(r"<mn>([\d.]+)</mn>", plaid))) < 8

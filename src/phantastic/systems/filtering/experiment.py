@@ -10,6 +10,7 @@ from phantastic.systems.filtering import figures as pictures
 from phantastic.systems.filtering import learning_figures, measure
 from phantastic.systems.filtering.circuit import message_passing
 from phantastic.systems.filtering.measure import Found
+from phantastic.systems.filtering.published import printed
 from phantastic.systems.filtering.study import FilteringRecipe
 
 
@@ -56,3 +57,9 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         "lorenz": pictures.lorenz(recipe.seed, lang),
         "double-well": pictures.double_well(recipe, lang),
     }
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    learned, chaotic, hidden = ("triple", "states_params_precisions"), "lorenz", "double_well"
+    return printed(lang, learned, (chaotic, "state_estimation"), (hidden, "state_estimation"))

@@ -8,7 +8,7 @@ In the project's arrays the causes that enter level i carry the number of the le
 papers' figures: ``v[1]`` is the predicted response, ``v[2]`` what enters level 1, and so on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from phantastic.errors import Refused, nearest
-from phantastic.systems.filtering import symbolic
+from phantastic.systems.filtering import equations, symbolic
 from phantastic.systems.filtering.checks import check
 from phantastic.systems.filtering.plain import PlainFunctions
 
@@ -199,7 +199,17 @@ class Model:
 
     def latex(self) -> list[str]:
         """The equations of each level, as LaTeX (one aligned block per level)."""
-        return [_latex(number, level) for number, level in enumerate(self.levels[:-1], start=1)]
+        return [equations.latex(lines) for lines in self._equations()]
+
+    def mathml(self) -> list[str]:
+        """All equations, as MathML (one ``math`` element per equation)."""
+        return [line for lines in self._equations() for line in equations.mathml(lines)]
+
+    def _equations(self) -> Iterator[Iterator[equations.Equation]]:
+        for number, level in enumerate(self.levels[:-1], start=1):
+            yield equations.equations(
+                number, _expressions(level.response), level.log_V or [], [*level.states], _expressions(level.flow)
+            )
 
     def _point(self) -> list[sympy.Symbol]:
         return [*self.symbols("states"), *self.symbols("causes"), *self.symbols("actions")]
@@ -247,15 +257,3 @@ def _diff(row: sympy.Expr, *symbols: sympy.Symbol) -> sympy.Expr:
 
 def _expressions(functions: Functions) -> list[sympy.Expr]:
     return [] if callable(functions) else [sympy.sympify(f) for f in functions]
-
-
-def _latex(number: int, level: Level) -> str:
-    lines = [
-        rf"g^{{({number})}}_{{{index}}} &= {sympy.latex(g)}"
-        for index, g in enumerate(_expressions(level.response), start=1)
-    ]
-    lines += [
-        rf"\dot{{{sympy.latex(s)}}} &= {sympy.latex(f)}"
-        for s, f in zip(level.states, _expressions(level.flow), strict=False)
-    ]
-    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering import Model, Result
-from phantastic.systems.filtering.published import setup
+from phantastic.systems.filtering.published import printed, setup
 from phantastic.systems.filtering.published.experiment import Experiment
 from phantastic.systems.filtering.published.handwriting import observed
 from phantastic.systems.movement import observe_figures as pictures
@@ -126,3 +126,8 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         "intentions": pictures.intentions(shown, same, half, lang),
         "violation": pictures.violation(shown, half, lang),
     }
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    return printed(lang, ("observe", "action"))

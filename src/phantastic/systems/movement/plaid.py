@@ -10,7 +10,7 @@ from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering import Model, Result
 from phantastic.systems.filtering.generate import generate
-from phantastic.systems.filtering.published import setup
+from phantastic.systems.filtering.published import printed, setup
 from phantastic.systems.filtering.published.experiment import Experiment, bump
 from phantastic.systems.movement import plaid_figures as pictures
 from phantastic.systems.movement.precision import Precisions
@@ -130,3 +130,8 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         "priors": pictures.priors({name: shown[name] for name in SEEN}, lang),
         "movements": pictures.movements({name: shown[name] for name in MADE}, recipe_of(run).strength, lang),
     }
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    return printed(lang, ("visual", "tight_priors"), ("attractor_motor", "canonical"))

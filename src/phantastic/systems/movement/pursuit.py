@@ -12,7 +12,7 @@ from phantastic.errors import Refused
 from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering import Result
-from phantastic.systems.filtering.published import setup
+from phantastic.systems.filtering.published import printed, setup
 from phantastic.systems.filtering.published.experiment import Experiment
 from phantastic.systems.movement import pursuit_figures as pictures
 from phantastic.systems.movement import target
@@ -161,3 +161,8 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
     """--target FILE.csv [--bin LENGTH] [--prior LOG-PRECISION]: the eye follows the user's own target."""
     recipe = recipe_of(run)
     return target.apply(run.folder / "targets", recipe.senses, recipe.motion, request, lang)
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    return printed(lang, ("pursuit", "expected_reversal"))

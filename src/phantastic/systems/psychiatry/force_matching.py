@@ -7,7 +7,7 @@ from torch import nn
 
 from phantastic.figure import Figure
 from phantastic.run import Run
-from phantastic.systems.filtering.published import force
+from phantastic.systems.filtering.published import force, printed
 from phantastic.systems.psychiatry import application, behaviour, hand_figures, measure
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, PRESSED, deviations, vector
 from phantastic.systems.psychiatry.simulate import press
@@ -81,3 +81,8 @@ def fit(request: Mapping[str, str], lang: str) -> list[str]:
     return application.fit(
         "force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template, lang
     )
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    return printed(lang, ("attenuation", "self_hE+6"))

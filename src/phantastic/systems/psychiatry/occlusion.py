@@ -7,6 +7,7 @@ from torch import nn
 
 from phantastic.figure import Figure
 from phantastic.run import Run
+from phantastic.systems.filtering.published import printed
 from phantastic.systems.psychiatry import application, behaviour, eye_figures, measure
 from phantastic.systems.psychiatry.measure import FOLLOWED, deviations
 from phantastic.systems.psychiatry.study import OcclusionRecipe
@@ -72,3 +73,8 @@ def fit(request: Mapping[str, str], lang: str) -> list[str]:
     return application.fit(
         "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template, lang
     )
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    return printed(lang, ("occlusion", "fig1_occluded_highprec"))

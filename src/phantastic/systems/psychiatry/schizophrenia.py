@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from phantastic.figure import Figure
 from phantastic.run import Run
+from phantastic.systems.filtering.published import printed
 from phantastic.systems.psychiatry import cohort, cohort_figures, measure, regimes
 from phantastic.systems.psychiatry.cohort import Cohort, Group
 from phantastic.systems.psychiatry.fit import Data, Posterior, infer
@@ -144,3 +145,8 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         "recovery": cohort_figures.recovery([(EYES, one), (pressing(vector(*INTENDED)), two)], lang),
         "groups": cohort_figures.groups([(EYES, one), (pressing(vector(*INTENDED)), two)], lang),
     }
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    return printed(lang, ("occlusion", "fig1_occluded_highprec"), ("attenuation", "self_hE+6"))

@@ -7,6 +7,7 @@ from torch import nn
 from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering.circuit import message_passing
+from phantastic.systems.filtering.published import printed
 from phantastic.systems.song import figures as pictures
 from phantastic.systems.song import measure
 from phantastic.systems.song.precisions import Precisions
@@ -49,3 +50,8 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         "omission": pictures.omission(recipe, lang),
         "listeners": pictures.listeners(run.measures(), lang),
     }
+
+
+def equations(run: Run, lang: str) -> dict[str, list[str]]:
+    """The equations of the published models, for the report."""
+    return printed(lang, ("birdsong", "songA"), ("hierarchical_song", "canonical"))

@@ -6,6 +6,7 @@ with noise from a fixed seed. Where somebody acts, their action makes the data.
 """
 
 from phantastic.errors import Refused, nearest
+from phantastic.recipe import Text
 from phantastic.systems.filtering.generate import Noise
 from phantastic.systems.filtering.published import deconvolution, eye, force, handwriting, nonlinear, plant, song
 from phantastic.systems.filtering.published.experiment import Experiment, pick
@@ -23,6 +24,18 @@ def setup(name: str, run: str) -> Experiment:
     if name not in RUNS:
         raise Refused(f"there is no published simulation '{name}'{nearest(name, RUNS)}")
     return pick(RUNS[name], run)
+
+
+def printed(lang: str, *chosen: tuple[str, str]) -> dict[str, list[str]]:
+    """The equations of published runs (name, run) as MathML: what is believed and, where somebody acts, the world."""
+    beliefs, world = Text("what is believed", "信念"), Text("the world", "世界")
+    found = {}
+    for name, run in chosen:
+        experiment = setup(name, run)
+        found[f"{name}: {beliefs(lang)}"] = experiment.model.mathml()
+        if experiment.scheme != "invert":
+            found[f"{name}: {world(lang)}"] = experiment.process.mathml()
+    return found
 
 
 def _published(name: str):
