@@ -1,0 +1,255 @@
+"""What surrounds a structural probe: vectors from files, wordpieces, controls, the picture of a tree."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import altair as alt
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from phantastic.data.conllu import flaw
+from phantastic.errors import Refused
+from phantastic.figure import Figure, encoded
+from phantastic.systems.probe import arcs, controls, stored, trees
+from phantastic.systems.probe.wordpieces import Aligned, Pieces, Tokenizer, pool
+
+RNG = np.random.default_rng(0)
+ARRAYS = {str(number): RNG.standard_normal((3, words, 5)).astype(np.float32) for number, words in enumerate((4, 1, 12))}
+
+
+def save_hdf5(arrays: dict[str, np.ndarray], path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("sentence_to_index", data=b"{}")  # as some programs add
+        for name, array in arrays.items():
+            file[name] = array
+
+
+def save_npz(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+Save = Callable[[dict[str, np.ndarray], Path], None]
+KINDS: dict[str, Save] = {
+    "v.hdf5": save_hdf5, "v.h5": save_hdf5, "v.npz": save_npz,
+    "v.safetensors": lambda arrays, path: save_file(arrays, path),
+}  # fmt: skip
+
+
+@pytest.fixture(params=KINDS)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Save]:
+    return tmp_path / request.param, KINDS[request.param]
+
+
+def test_vectors_of_a_layer_from_a_file(file) -> None:
+    path, save = file
+    save(ARRAYS, path)
+    for layer in range(3):
+        for one, array in zip(stored.read(path, [4, 1, 12], layer), ARRAYS.values(), strict=True):
+            assert np.array_equal(one, array[layer])
+    save({name: array[1].astype(np.float16) for name, array in ARRAYS.items()}, path)
+    half = stored.read(path, [4, 1, 12])
+    assert [(each.shape, each.dtype) for each in half] == [((n, 5), np.float32) for n in (4, 1, 12)]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "layer", "message"),
+    [
+        (ARRAYS, 3, "sentence 0 (counted from 0) has no layer 3; it has 3, counted from 0"),
+        (ARRAYS | {"1": ARRAYS["1"][0]}, 2, "sentence 1 (counted from 0) has no layer 2; it has 1"),
+        (ARRAYS | {"2": ARRAYS["2"][:, :11]}, 0, "sentence 2 (counted from 0) has an array [3, 11, 5]; expected"),
+        (ARRAYS | {"2": ARRAYS["2"][:, :, :4]}, 0, "[3, 12, 4]; expected [layers, 12 tokens, 5]"),
+        (ARRAYS | {"1": ARRAYS["1"][0, 0]}, 0, "sentence 1 (counted from 0) has an array [5]"),
+        (ARRAYS | {"1": ARRAYS["1"] * np.inf}, 0, "sentence 1 (counted from 0) holds what is no finite number"),
+        (ARRAYS | {"1": ARRAYS["1"].astype(int)}, 0, "holds what is no finite number (int64)"),
+        (ARRAYS | {"3": ARRAYS["1"]}, 0, "holds 4 sentences; expected 3"),
+        ({"0": ARRAYS["0"], "1": ARRAYS["1"], "5": ARRAYS["2"]}, 0, "sentence 2 (counted from 0) is missing"),
+    ],
+)  # fmt: skip
+def test_a_sentence_that_does_not_fit_is_named(file, arrays, layer: int, message: str) -> None:
+    path, save = file
+    with np.errstate(invalid="ignore"):
+        save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    with pytest.raises(Refused) as refusal:
+        stored.read(path, [4, 1, 12], layer)
+    assert message in str(refusal.value)
+    assert path.name in str(refusal.value)
+
+
+def test_what_is_no_file_of_vectors_is_refused(file, tmp_path: Path) -> None:
+    path, save = file
+    with pytest.raises(Refused, match="does not exist"):
+        stored.read(path, [4, 1, 12])
+    save(ARRAYS, path)
+    data = path.read_bytes()
+    for damaged in (b"", data[: len(data) // 2], b"not at all"):
+        path.write_bytes(damaged)
+        with pytest.raises(Refused, match=r"is damaged|has an array"):
+            stored.read(path, [4, 1, 12])
+    with pytest.raises(Refused, match="not of a kind that is read"):
+        stored.read(tmp_path / "v.pt", [4])
+
+
+def test_an_hdf5_file_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    save_hdf5(ARRAYS, tmp_path / "other.h5")
+    with h5py.File(tmp_path / "v.h5", "w") as made:
+        made["0"], made["1"] = ARRAYS["0"], ARRAYS["1"]
+        made["2"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "2")
+    with pytest.raises(Refused, match="'2' is no array in this file"):
+        stored.read(tmp_path / "v.h5", [4, 1, 12])
+
+
+VOCABULARY = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "the",
+    "dog",
+    "##s",
+    "don",
+    "'",
+    "t",
+    "bark",
+    ".",
+    "犬",
+    "Dog",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
+    return tmp_path
+
+
+def pieces(aligned: Aligned) -> list[str]:
+    return [VOCABULARY[number] for number in aligned.ids]
+
+
+def test_words_as_wordpieces(folder: Path) -> None:
+    aligned = Tokenizer(folder)(["The", "Dogs", "don't", "\u200b", "bark", "犬が", "[UNK]", "."])
+    assert " ".join(pieces(aligned)) == "[CLS] the dog ##s don ' t [UNK] bark 犬 [UNK] [UNK] . [SEP]"
+    assert aligned.words.tolist() == [-1, 0, 1, 1, 2, 2, 2, 3, 4, 5, 5, 6, 7, -1]
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    assert pieces(Tokenizer(folder)(["The", "Dogs"])) == ["[CLS]", "[UNK]", "Dog", "##s", "[SEP]"]
+
+
+def test_a_tokenizer_file_comes_first_and_neither_cuts_nor_pads(folder: Path) -> None:
+    tokenizer = Tokenizer(folder).stored
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=9)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "vocab.txt").unlink()
+    assert pieces(Tokenizer(folder)(["the"] * 4)) == ["[CLS]", *["the"] * 4, "[SEP]"]
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"tokenizer\.json beside it"):
+        Tokenizer(tmp_path)
+    with pytest.raises(Refused, match="does not exist"):
+        Tokenizer(tmp_path / "none")
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(Refused, match="cannot be read"):
+        Tokenizer(tmp_path)
+
+
+def test_a_word_is_the_mean_of_its_pieces() -> None:
+    vectors = torch.arange(24.0).view(2, 4, 3)
+    words = np.array([-1, 1, 0, 1])
+    found = pool(vectors, words, 2)
+    assert torch.equal(found, torch.stack([vectors[:, 2], (vectors[:, 1] + vectors[:, 3]) / 2], dim=1))
+    for bad, count in ((words[:3], 2), (words, 3), (words, 1)):
+        with pytest.raises(Refused, match="expected a vector for each token"):
+            pool(vectors, bad, count)
+
+
+class Counting(nn.Module):
+    """Its layer k gives, at every token that is no padding, k + the token's number and the sentence's length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anything = nn.Parameter(torch.zeros(1))
+        self.sizes: list[tuple[int, ...]] = []
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, output_hidden_states: bool) -> SimpleNamespace:
+        assert output_hidden_states
+        self.sizes.append(tuple(input_ids.shape))
+        length = attention_mask.sum(1, keepdim=True).expand(input_ids.shape)
+        layers = [torch.stack([input_ids + layer, length], -1) * attention_mask[..., None] for layer in (0, 100)]
+        return SimpleNamespace(hidden_states=tuple(layers))
+
+
+def test_an_encoder_of_a_model_that_reads_wordpieces() -> None:
+    def tokenize(words: Sequence[str]) -> Aligned:
+        """A piece for each letter."""
+        belongs = [number for number, word in enumerate(words) for _ in word]
+        return Aligned([1, *(ord(letter) for word in words for letter in word), 2], np.array([-1, *belongs, -1]))
+
+    model = Counting()
+    sentences = [["ac", "b"] * (number % 3 + 1) for number in range(45)]
+    found = Pieces(model, tokenize)(sentences)
+    assert sorted(model.sizes) == [(13, 11), (32, 11)], "sentences of like length go together"
+    for number, each in enumerate(found):
+        count = number % 3 + 1
+        expected = torch.tensor([[98.0, 3 * count + 2]] * 2 * count)
+        assert torch.equal(each, torch.stack([expected, expected + torch.tensor([100, 0])]))
+    with pytest.raises(Refused, match="sentence 3 has 11 tokens; the model takes at most 10"):
+        Pieces(model, tokenize, longest=10)(sentences)
+
+
+def test_decayed_vectors_are_weighted_by_distance() -> None:
+    found = controls.decayed(torch.eye(3))
+    expected = torch.tensor([[1, 1 / 2, 1 / 4], [1 / 2, 1, 1 / 2], [1 / 4, 1 / 2, 1]])
+    torch.testing.assert_close(found, expected / torch.tensor([[1.75], [2], [1.75]]))
+
+
+def test_controls_are_drawn_from_the_seed() -> None:
+    before = torch.random.get_rng_state()
+    words = [["a", "b", "a"], ["b", "c"]]
+    one, other = controls.static_vectors(words, 8, 0), controls.static_vectors(words[::-1], 8, 0)
+    assert torch.equal(one[0][0], one[0][2])
+    assert torch.equal(one[1], other[0])
+    assert not torch.equal(one[0], controls.static_vectors(words, 8, 1)[0])
+    projected = controls.Projected(8, 0)(one[0])
+    assert projected.shape == (3, 8)
+    assert torch.equal(projected, controls.Projected(8, 0)(one[0]))
+    assert not torch.equal(projected[0], projected[2]), "the neighbours count"
+    assert not torch.equal(projected, controls.Projected(8, 1)(one[0]))
+    lengths = [len(each) for each in controls.random_vectors([3, 1], 8, 0)]
+    assert lengths == [3, 1]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_chain_is_a_tree_of_neighbours() -> None:
+    assert np.array_equal(controls.chain(6), trees.distances([np.arange(6)])[0])
+
+
+def test_control_trees_depend_on_the_words_alone() -> None:
+    words = [f"w{number}" for number in range(40)]
+    [heads, turned, one] = controls.control_trees([words, words[::-1], ["w0"]], seed=0)
+    assert all(flaw(each) is None for each in (heads, turned, one))
+    assert set(heads[1:-1]) == {1, 40}
+    assert np.array_equal(heads[1:-1], turned[1:-1][::-1])
+    assert not np.array_equal(heads, controls.control_trees([words], seed=1)[0])
+
+
+@pytest.mark.parametrize("words", [["They", "saw", "it", "."], ["彼は", "それを", "見た", "。"], ["Stop"]])
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_trees_are_drawn(words: list[str], lang: str) -> None:
+    gold = np.array([[0, 1], [1, 2]] if len(words) > 1 else []).reshape(-1, 2)
+    predicted = [(0, 1), (2, 0)] if len(words) > 1 else []
+    chart = arcs.arcs(words, gold, predicted, lang, title="UUAS")
+    assert isinstance(chart, alt.LayerChart)
+    lines = chart.to_dict()["layer"][0]["data"]["values"]
+    kinds = {(each["arc"], each["kind"]) for each in lines}
+    expected = [arcs.GOLD, arcs.GOLD, arcs.WRONG, arcs.FOUND] if len(words) > 1 else []
+    assert sorted(kind for _, kind in kinds) == sorted(kind(lang) for kind in expected)
+    assert all((each["y"] > 0) == (each["kind"] == arcs.GOLD(lang)) for each in lines)
+    assert encoded(Figure("", chart).picture)["png"].startswith(b"\x89PNG")
