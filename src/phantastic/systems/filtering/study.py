@@ -87,7 +87,7 @@ STUDY = Study(
         "full": FULL,
         "paper": FULL,
     },
-    minutes={"tiny": 0.1, "quick": 0.6},
+    minutes={"tiny": 0.1, "quick": 0.6, "full": 1.3},
     experiment="phantastic.systems.filtering.experiment",
 )
 STUDIES = (STUDY,)

@@ -109,7 +109,7 @@ PURSUIT = Study(
         "tiny": PursuitRecipe(points=0), "quick": PursuitRecipe(), "full": PursuitRecipe(points=13),
         "paper": PursuitRecipe(points=13),
     },
-    minutes={"tiny": 0.1, "quick": 0.4},
+    minutes={"tiny": 0.1, "quick": 0.4, "full": 0.6},
     experiment="phantastic.systems.movement.pursuit",
     applications={
         "target": Text(

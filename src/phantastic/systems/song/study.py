@@ -78,7 +78,7 @@ STUDY = Study(
         "full": FULL,
         "paper": FULL,
     },
-    minutes={"tiny": 0.1, "quick": 0.5},
+    minutes={"tiny": 0.1, "quick": 0.5, "full": 1.3},
     experiment="phantastic.systems.song.experiment",
 )  # fmt: skip
 STUDIES = (STUDY,)
