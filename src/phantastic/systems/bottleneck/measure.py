@@ -4,22 +4,22 @@ A class whose clips are all of one kind has no such measure: it is NaN there and
 """
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Real
 from scipy.special import ndtri
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from phantastic.errors import Refused
 
-Labels = Float[np.ndarray, "clips classes"]
+Table = Real[np.ndarray, "clips classes"]
 
 
-def average_precision(labels: Labels, scores: Labels) -> Float64[np.ndarray, " classes"]:
+def average_precision(labels: Table, scores: Table) -> Float64[np.ndarray, " classes"]:
     """Area under precision over recall, as a step function (scikit-learn). Raises Refused unless labels are 0 or 1
     and scores are finite numbers of the same shape."""
     return _by_class(labels, scores, average_precision_score)
 
 
-def auc(labels: Labels, scores: Labels) -> Float64[np.ndarray, " classes"]:
+def auc(labels: Table, scores: Table) -> Float64[np.ndarray, " classes"]:
     """The probability that a clip of the class has the higher score than one that is not; a tie counts half."""
     return _by_class(labels, scores, roc_auc_score)
 

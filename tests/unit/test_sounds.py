@@ -1,0 +1,148 @@
+"""Sounds against physics: pitch by size, decay by material, the delays and the shadow of a head."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phantastic.world import sounds
+from phantastic.world.sounds import FUNDAMENTAL, GLASS, MATERIALS, METAL, RATE, RUBBER, WOOD
+
+
+def struck(material: int, size: float = 1.0, seconds: float = 1.0) -> np.ndarray:
+    return sounds.impacts(np.array([material]), np.array([size]), np.array([1.0]), seconds)[0]
+
+
+def peak(sound: np.ndarray, low: float, high: float) -> float:
+    """The loudest frequency between two, in hertz, of a sound filled up to 8 s."""
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(2 * len(sound))[len(sound) :], 8 * RATE))
+    first, last = round(8 * low), round(8 * high)
+    return (first + spectrum[first:last].argmax()) / 8
+
+
+@pytest.mark.parametrize("material", [WOOD, METAL, GLASS])
+@pytest.mark.parametrize("size", [0.7, 1.0, 1.6])
+def test_modes_lie_where_form_and_size_put_them(material, size):
+    lowest = FUNDAMENTAL * MATERIALS[material].pitch / size
+    for ratio in MATERIALS[material].ratios[:3]:
+        place = lowest * ratio
+        if place < 0.45 * RATE:
+            assert peak(struck(material, size), 0.9 * place, 1.1 * place) == pytest.approx(place, rel=0.01)
+
+
+def test_a_sound_is_the_sum_of_its_damped_modes():
+    frequencies, dampings, amplitudes = (
+        np.array([[440.0, 1212.0, 9000.0]]),
+        np.array([[30.0, 80.0, 5.0]]),
+        np.ones((1, 3)),
+    )
+    times = np.arange(3333) / RATE
+    plain = sum(np.exp(-d * times) * np.sin(2 * np.pi * f * times) for f, d in ((440, 30), (1212, 80)))  # no 9 kHz here
+    got = sounds.modes(frequencies, dampings, amplitudes, 3333 / RATE)
+    assert got.shape == (1, 3333)
+    np.testing.assert_allclose(got[0], plain, atol=2e-5)
+
+
+def halving(sound: np.ndarray) -> float:
+    """Seconds in which the energy that is still to come falls to a thousandth (Schroeder 1965)."""
+    left = np.cumsum(np.square(sound.astype(float))[::-1])[::-1]
+    return float(np.argmax(left < 1e-3 * left[0])) / RATE
+
+
+def test_rubber_wood_glass_and_metal_ring_ever_longer():
+    times = [halving(struck(material, seconds=3.0)) for material in (RUBBER, WOOD, GLASS, METAL)]
+    assert times == sorted(times)
+    assert times[0] < 0.1 < 0.2 < times[2]
+
+
+def test_a_mode_s_damping_is_its_friction():
+    sound = struck(WOOD, seconds=0.5).astype(complex) * np.exp(-2j * np.pi * FUNDAMENTAL * np.arange(RATE // 2) / RATE)
+    level = [abs(sound[start : start + 800].sum()) for start in (800, 3200)]  # 22 periods of the lowest mode
+    expected = sounds.SUPPORT + np.pi * 0.02 * FUNDAMENTAL
+    assert np.log(level[0] / level[1]) / (2400 / RATE) == pytest.approx(expected, rel=0.02)
+
+
+def test_amplitude_is_bounded_by_strength():
+    kinds = np.repeat(np.arange(4), 5)
+    loud = sounds.impacts(kinds, np.tile([0.05, 0.3, 1, 2, 9.0], 4), np.linspace(0.1, 2, 20), 0.3)
+    assert (np.abs(loud).max(1) <= np.linspace(0.1, 2, 20) + 1e-6).all()
+    assert np.isfinite(loud).all()
+
+
+@given(st.lists(st.tuples(st.floats(-0.2, 0.3), st.integers(1, 3000)), max_size=5))
+def test_sounds_lie_over_one_another(parts):
+    total = np.zeros(RATE // 5)
+    for onset, length in parts:
+        for sample in range(length):
+            place = round(onset * RATE) + sample
+            if 0 <= place < len(total):
+                total[place] += sample + 1
+    ramps = [np.arange(1, length + 1, dtype=np.float32) for _, length in parts]
+    width = max(map(len, ramps), default=0)
+    rows = np.array([np.pad(ramp, (0, width - len(ramp))) for ramp in ramps]).reshape(len(parts), width)
+    np.testing.assert_array_equal(sounds.mix(rows, np.array([onset for onset, _ in parts]), 0.2), total)
+
+
+def test_a_tone_follows_its_course():
+    rising = sounds.tone(np.linspace(500, 1500, RATE))
+    for second, expected in ((0.25, 750), (0.75, 1250)):
+        part = rising[round((second - 0.05) * RATE) : round((second + 0.05) * RATE)]
+        crossings = np.count_nonzero(np.diff(np.signbit(part)))
+        assert crossings / 2 / 0.1 == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(("frequency", "bandwidth"), [(300.0, 60.0), (1000.0, 400.0), (4000.0, 200.0)])
+def test_a_resonance_passes_its_frequency(frequency, bandwidth):
+    impulse = np.zeros(RATE)
+    impulse[0] = 1
+    gain = np.abs(np.fft.rfft(sounds.resonance(impulse, frequency, bandwidth)))
+    assert gain[round(frequency)] == pytest.approx(1, rel=0.05)
+    assert abs(int(gain.argmax()) - frequency) <= max(0.15 * bandwidth, 1)
+    assert gain[round(frequency + bandwidth / 2)] == pytest.approx(np.sqrt(0.5), rel=0.15)
+
+
+def test_rolling_is_louder_when_faster_and_duller_when_larger():
+    def rolled(speed: float, size: float) -> np.ndarray:
+        return sounds.rolling(np.full(RATE, speed), size, np.random.default_rng(0))
+
+    def centre(sound: np.ndarray) -> float:
+        power = np.square(np.abs(np.fft.rfft(sound)))
+        return float(power @ np.arange(len(power)) / power.sum())
+
+    assert np.std(rolled(2.0, 0.6)) > 1.2 * np.std(rolled(1.0, 0.6))
+    assert centre(rolled(1.0, 0.6)) > 1.2 * centre(rolled(1.0, 1.0))
+    assert np.array_equal(rolled(1.0, 1.0), rolled(1.0, 1.0))
+
+
+def click(azimuth: float) -> np.ndarray:
+    sound = np.zeros(2048, np.float32)
+    sound[100] = 1
+    return sounds.ears(sound, azimuth)
+
+
+def test_a_sound_from_the_side_is_first_and_louder_at_its_ear():
+    left, right = click(np.pi / 2)
+    onset = [int(np.argmax(np.abs(ear) > 0.05 * np.abs(ear).max())) for ear in (left, right)]
+    assert (onset[0] - onset[1]) / RATE == pytest.approx(0.656e-3, abs=1e-4)  # Woodworth: a/c (1 + π/2)
+    gains = np.abs(np.fft.rfft([left, right]))
+    shadow = 20 * np.log10(gains[1] / gains[0])
+    assert shadow[1] == pytest.approx(0, abs=0.5)  # long waves pass the head
+    assert shadow[round(4000 / RATE * 2048)] > 15
+    assert (np.diff(shadow[: 2048 * 3 // 16]) > -1e-3).all()  # up to 3 kHz the higher the more
+
+
+def test_ears_are_alike():
+    np.testing.assert_array_equal(click(0.7)[0], click(-0.7)[1])
+    np.testing.assert_array_equal(*click(0.0))
+
+
+def test_a_moving_source_that_stays_is_a_still_one():
+    sound = np.random.default_rng(1).standard_normal(4000).astype(np.float32)
+    np.testing.assert_allclose(sounds.ears(sound, np.full(4000, 0.4)), sounds.ears(sound, 0.4), atol=1e-5)
+
+
+@given(st.floats(0, 12))
+def test_delays_fall_between_samples(delay):
+    times = np.arange(400)
+    late = sounds._delayed(np.sin(0.3 * times).astype(np.float32), np.array(delay))
+    np.testing.assert_allclose(late[20:-3], np.sin(0.3 * (times - delay))[20:-3], atol=2e-3)
