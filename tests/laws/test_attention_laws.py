@@ -83,6 +83,14 @@ def test_the_fused_kernel_gives_the_numbers_of_the_explicit_form(
     torch.testing.assert_close(fused, explicit, rtol=0, atol=100 * torch.finfo(dtype).eps * largest)
 
 
+def test_looking_at_a_model_in_eval_mode_does_not_change_a_bit():
+    model, x = attention(1).eval(), drawn(1, 2, 5, WIDTH).float()
+    model.float()
+    unseen = model(x)
+    with reading([model.weights]):
+        assert torch.equal(model(x), unseen)
+
+
 @given(SEEDS, SIZES)
 def test_without_positions_a_permuted_input_gives_the_permuted_output(seed: int, length: int):
     order = torch.randperm(length, generator=torch_generator(seed, "order"))

@@ -1,0 +1,100 @@
+"""What is ours in pre-trained models: sites, positions to predict, first weights; the rest is in the parity test."""
+
+import pytest
+import torch
+
+from phantastic import lesion
+from phantastic.randomness import initialised, torch_generator
+from phantastic.systems.bert import create
+from phantastic.systems.bert.bert import BertConfig
+from phantastic.systems.bert.model import Model
+from phantastic.systems.bert.xlnet import XLNetConfig
+
+WORDS = torch.randint(1, 19, (2, 6), generator=torch_generator(0, "words"))
+
+
+def bert(architecture: str = "BertForPreTraining") -> Model:
+    config = BertConfig(
+        vocab_size=19, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12,
+        max_position_embeddings=10,
+    )  # fmt: skip
+    with initialised(0, "model"):
+        return create(architecture, config).eval()
+
+
+def test_logits_of_some_positions_only():
+    model, places = bert(), torch.tensor([[1, 4, 5], [0, 0, 3]])
+    labels = torch.full((2, 6), -100).scatter(1, torch.tensor([[1, 4, 5], [0, 2, 3]]), 7)
+    everywhere = model(WORDS).prediction_logits
+    result = model(
+        WORDS, prediction_positions=places, labels=torch.full((2, 3), 7), next_sentence_label=torch.tensor([0, 1])
+    )
+    torch.testing.assert_close(result.prediction_logits, everywhere.gather(1, places[..., None].expand(-1, -1, 19)))
+    all_places = torch.arange(6).expand(2, -1)
+    losses = [
+        model(WORDS, labels=labels, next_sentence_label=torch.tensor([0, 1]), prediction_positions=at).loss
+        for at in (None, all_places)
+    ]
+    torch.testing.assert_close(*losses)
+
+
+def test_the_sites_of_a_model_can_be_damaged():
+    model = {"bert": bert()}
+    names = {site.name for site in lesion.sites(model)}
+    assert {
+        "bert.transformer.embedded", "bert.transformer.layer[1].attention.weights",
+        "bert.transformer.layer[0].attention.heads", "bert.transformer.layer[0].residual", "bert.head.words.decoder",
+    } <= names  # fmt: skip
+    intact = model["bert"](WORDS).prediction_logits
+    for name in sorted(names - {"bert.transformer.pooler", "bert.head.relation"}):
+        with lesion.damage(model, name, "scale", 0.5, seed=0):
+            assert not torch.equal(model["bert"](WORDS).prediction_logits, intact), name
+    assert torch.equal(model["bert"](WORDS).prediction_logits, intact)
+
+
+def test_reported_attention_is_the_damaged_one():
+    model = bert("BertModel")
+    with lesion.damage({"bert": model}, "bert.transformer.layer[0].attention.weights", "scale", 1, seed=0):
+        attentions = model(WORDS, output_attentions=True).attentions
+    assert attentions[0].abs().max() == 0
+    torch.testing.assert_close(attentions[1].sum(-1), torch.ones(2, 2, 6))
+
+
+def test_looking_does_not_change_what_is_seen():
+    model = bert("BertModel")
+    plain = model(WORDS).last_hidden_state
+    looked = model(WORDS, output_attentions=True, output_hidden_states=True)
+    torch.testing.assert_close(looked.last_hidden_state, plain, rtol=0, atol=1e-6)
+    assert model(WORDS).attentions is None
+
+
+def test_weights_begin_as_published():
+    config = BertConfig(num_hidden_layers=1, vocab_size=2000)
+    with initialised(0, "model"):
+        model = create("BertForMaskedLM", config)
+    model.requires_grad_(False)
+    weight = model.get_parameter("transformer.layer.0.mlp.expand.weight")
+    assert float(weight.std()) == pytest.approx(0.02, rel=0.01)
+    words = model.get_parameter("transformer.words.weight")
+    assert words is model.get_parameter("head.words.decoder.weight")
+    assert words[0].abs().max() == 0
+    assert float(words[1:].std()) == pytest.approx(0.02, rel=0.01)
+    assert model.get_parameter("head.words.decoder.bias").abs().max() == 0
+
+
+def test_the_query_stream_does_not_see_the_word_it_predicts():
+    """XLNet: the prediction for a position does not depend on the word there, nor on those that come later."""
+    with initialised(0, "model"):
+        config = XLNetConfig(vocab_size=19, d_model=8, n_layer=2, n_head=2, d_inner=8, initializer_range=0.5)
+        model = create("XLNetLMHeadModel", config).eval()
+    order = torch.tensor([3, 0, 5, 1, 4, 2])  # the turn of each position
+    masked = (order[:, None] <= order[None]).float()[None]
+    target = torch.zeros(1, 1, 6)
+    target[0, 0, 4] = 1  # its turn is the last but one
+    words = WORDS[:1]
+    before = model(words, perm_mask=masked, target_mapping=target).logits
+    for position in range(6):
+        changed = words.clone()
+        changed[0, position] = (words[0, position] + 1) % 19
+        after = model(changed, perm_mask=masked, target_mapping=target).logits
+        assert torch.equal(after, before) == (order[position] >= order[4])
