@@ -63,11 +63,16 @@ def test_data_that_are_not_numbers_are_refused_by_bin_and_channel():
 
 
 def test_divergence_names_the_bin_and_the_level():
-    runaway = model(states={x: 3.0}, flow=[x**3 + v], V=1e-3)
-    with pytest.raises(Refused, match=r"the model diverges at bin \d+: '[xv]' of level 1 is no longer finite"):
+    # Beliefs grow by e in every bin, far from the data; they are refused long before they overflow.
+    growing = model(states={x: 1.0}, flow=[x + v], parameters={}, V=1e-3, W=1e3)
+    with pytest.raises(
+        Refused, match=r"diverges at bin 2\d: .* error of 'x' of level 1 is \de\+0\d standard"
+    ):
+        invert(growing, torch.zeros(60, 1))
+    with pytest.raises(Refused, match=r"diverges at bin \d: the prediction error of .* of level 1 is no longer finite"):
         invert(model(flow=[sympy.exp(x) + v]), torch.full((60, 1), 1e200, dtype=torch.float64))
-    with pytest.raises(Refused, match=r"the process diverges at bin \d+"):
-        generate(runaway, torch.zeros(60, 1))
+    with pytest.raises(Refused, match=r"the process diverges at bin \d+: states of level 1"):
+        generate(model(states={x: 3.0}, flow=[x**3 + v]), torch.zeros(60, 1))
 
 
 def test_noise_of_the_wrong_name_or_shape_is_refused():

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from phantastic.errors import Refused
+from phantastic.systems.filtering.divergence import astray, deviations, first, refusal
 from phantastic.systems.filtering.errors import Geometry
 from phantastic.systems.filtering.filter import initial
 from phantastic.systems.filtering.generalised import embed_last
-from phantastic.systems.filtering.generate import Noise, World, stack_initial
+from phantastic.systems.filtering.generate import Course, Noise, World, stack_initial
 from phantastic.systems.filtering.learn import check_series
 from phantastic.systems.filtering.linearise import step
 from phantastic.systems.filtering.model import LogPrecision, Model, Prior
@@ -29,7 +30,6 @@ from phantastic.systems.filtering.result import (
     beliefs,
     constant,
     covariance,
-    diverged,
     log_likelihood,
 )
 
@@ -111,12 +111,6 @@ class Agent:
             change = self.change(bin, u, a, y, v_true, x_true, slope)
             x, u, a = x_true[..., 0, :] + change[0], u + change[1], a + change[2]
             self.actions.append(a)
-            if not bool(u.isfinite().all()):
-                raise diverged(bin, g, u)
-            if not bool(x.isfinite().all() & a.isfinite().all()):
-                raise Refused(
-                    f"the process diverges at bin {bin + 1}: its states or actions (level 1) are no longer finite"
-                )
         self.process = world.trajectory(outputs, states)
 
     def change(
@@ -128,17 +122,18 @@ class Agent:
         arrays = self.functions(w[..., 0, :])
         slope, precision = arrays["slope"], self.precision(arrays)
         course = self.world.course(bin, v_true, x_true, slope_true)
-        by_action = _pad(self.by_action(slope_true), g.rows)
+        by_action = self.by_action(slope_true, course)
         prior = self.data[..., bin, :, :]
         errors = g.errors(_pad(y, g.rows) + prior, w, arrays["value"], slope)
-        inputs, prior = [], prior * g.early  # within the bin, prior means move as far as causes have orders
-        for felt in course.data[1:]:
-            prior = torch.nn.functional.pad(prior[..., 1:, :], (0, 0, 0, 1)) / course.rate
-            inputs.append(_pad(felt, g.rows) + prior)
-        stack = torch.stack([part.expand_as(errors) for part in (errors, *inputs, *by_action)])
+        change = torch.cat([course.data, by_action])
+        stack = errors.new_zeros(1 + len(change), *errors.shape)  # errors, how they run on, how they answer to action
+        stack[0], stack[1:, ..., : g.ny] = errors, change
+        prior = prior * g.early  # within the bin, prior means move as far as causes have orders
+        for k in range(1, min(g.d, len(course.data) + 1)):
+            stack[k, ..., : g.n - k, :] += prior[..., k:, :] / course.rate**k
         weighed = g.weigh(stack, precision)
         back = g.back(weighed, slope)
-        length, nx, na = len(course.data), self.world.nx, len(by_action)
+        length, nx, na = 1 + len(course.data), self.world.nx, len(by_action)
         flow = back[0] + ((g.D - self.prior) @ u[..., None])[..., 0]
         if "log_precision" in arrays:
             flow = flow + self.towards_precision(arrays, (weighed[0] * errors).sum(-2))
@@ -178,15 +173,13 @@ class Agent:
         pull = -0.5 * ((squares - g.n)[..., None, :] @ arrays["log_precision_slope"])
         return g.flat(torch.nn.functional.pad(pull, (0, 0, 0, g.n - 1)))
 
-    def by_action(self, slope: Tensor) -> Tensor:
+    def by_action(self, slope: Tensor, course: Course) -> Tensor:
         """How generalised data respond to each action, [actions, ..., n, ny]."""
-        nx, no, ny = self.world.nx, self.world.no, self.g.ny
-        flow, sense = slope[..., no:, :nx], slope[..., :ny, :nx]
-        motion, response = slope[..., no:, nx + self.world.nv :], [slope[..., :ny, nx + self.world.nv :]]
-        for _ in range(1, self.g.n):
-            response.append(sense @ motion)
-            motion = flow @ motion
-        return torch.stack(response, -3).movedim(-1, 0)
+        nx, no, ny, n = self.world.nx, self.world.no, self.g.ny, self.g.n
+        moving, sending = slope[..., no:, nx + self.world.nv :], slope[..., :ny, nx + self.world.nv :]
+        rates = (course.rate ** torch.arange(n - 1, dtype=torch.float64)).reshape(-1, *[1] * slope.ndim)
+        response = slope[..., :ny, :nx] @ (course.powers[: n - 1] * rates) @ moving
+        return torch.cat([sending[None], response]).movedim(0, -2).movedim(-1, 0).transpose(-2, -1)
 
     def result(self, included: Tensor, count_entropy: bool) -> Result:
         """Everything about all bins at once. included: 0 or 1 for every order of every row, [..., rows, n]."""
@@ -199,6 +192,7 @@ class Agent:
         if "log_precision" in arrays:
             precision = precision * arrays["log_precision"].exp()
         errors = g.errors(_pad(y, g.rows) + self.data, w, arrays["value"], arrays["slope"])
+        self.check(w, y, deviations(errors, precision))
         rows = log_likelihood(g, errors, precision, included[..., None, :, :])
         accuracy = rows[..., : g.ny].sum((-1, -2)) - self.bins * constant(g)
         prior = rows[..., g.ny :].sum((-1, -2))
@@ -218,6 +212,18 @@ class Agent:
             log_precisions=torch.zeros(0, dtype=torch.float64),
             process=self.process,
         )
+
+    def check(self, w: Tensor, y: Tensor, deviation: Tensor) -> None:
+        """Refuses beliefs that diverge, or a world that does while beliefs are still finite."""
+        wrong = astray(deviation, deviation[..., 0, :])
+        if not bool(wrong.any()):
+            return
+        bin, subject, where = first(wrong)
+        finite = (s.isfinite().flatten(-2).all(-1).expand(wrong.shape[:-1]) for s in (w, y))
+        believed, felt = (s.reshape(-1, self.bins)[subject, bin] for s in finite)
+        if bool(believed & ~felt):
+            raise Refused(f"the process diverges at {where}: its outputs (level 1) are no longer finite")
+        raise refusal(self.g.model, deviation, wrong)
 
     def posterior(self, slope: Tensor, precision: Tensor) -> tuple[Covariance, Tensor]:
         """Covariances of states and causes at every bin, and the entropy of all coordinates summed over the bins.

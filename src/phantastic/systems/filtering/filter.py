@@ -12,7 +12,6 @@ from torch import Tensor
 
 from phantastic.systems.filtering.errors import Geometry
 from phantastic.systems.filtering.linearise import expm1, polynomial, step
-from phantastic.systems.filtering.result import diverged
 
 
 class MeanField(NamedTuple):
@@ -91,19 +90,14 @@ def follow(
 ) -> Tensor:
     """Generalised means before each bin's update, [..., bins, n, m].
 
-    data: [..., bins, n, rows]; start: [..., n, m]; precision: [..., rows]; rate: of the ascent.
-    Raises `Refused` where they diverge.
+    data: [..., bins, n, rows]; start: [..., n, m]; precision: [..., rows]; rate: of the ascent. Where they diverge
+    they are not finite.
     """
     run = _follow_affine if functions.affine else _follow
     batch = [start.shape[:-2], data.shape[:-3], precision.shape[:-1], functions.batch]
     batch += [field.covariance.shape[:-2], field.learning.batch] if field is not None else []
     start = start.expand(*torch.broadcast_shapes(*batch), -1, -1)
-    path = run(geometry, functions, data, start, precision, field, rate)
-    finite = path.isfinite().all(-1)
-    if not bool(finite.all()):
-        bin = int((~finite.reshape(-1, finite.shape[-1]).all(0)).nonzero()[0, 0])
-        raise diverged(bin, geometry, path[..., bin, :])
-    return geometry.full(path)
+    return geometry.full(run(geometry, functions, data, start, precision, field, rate))
 
 
 def _follow(

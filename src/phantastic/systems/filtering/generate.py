@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from phantastic.errors import Refused
+from phantastic.systems.filtering.divergence import first
 from phantastic.systems.filtering.generalised import embed, shift, smooth_noise
 from phantastic.systems.filtering.linearise import polynomial, step
 from phantastic.systems.filtering.model import Model
@@ -53,12 +54,16 @@ def _batch(tensors: list[Tensor]) -> torch.Size:
 
 
 class Course(NamedTuple):
-    """Derivatives k = 0 ... length - 1, each divided by rate^k: of the data [k, ..., n, ny] (from k = 1), and of what
-    drives the states at order 0 [k, ..., nx]; and their recurrence [..., length, length] for `linearise.step`."""
+    """Derivatives k, each divided by rate^k: of the data [length - 1, ..., n, ny] from k = 1, and of what drives the
+    states at order 0 [length, ..., nx] from k = 0; and their recurrence [..., length, length] for `linearise.step`.
+
+    powers: of the flow's slope, each divided by that of the rate, [powers, ..., nx, nx].
+    """
 
     data: Tensor
     forcing: Tensor
     recurrence: Tensor
+    powers: Tensor
     rate: float
 
 
@@ -69,12 +74,19 @@ class World:
         self.model, self.n = model, orders
         self.z, self.w = innovations(model, exogenous, orders, noise, seed)
         self.functions = model.dynamics(residual=False).bind(model.parameters)
-        self.nx, self.nv, self.ny = model.nx, model.nv, model.ny
+        self.nx, self.nv, self.ny, self.na = model.nx, model.nv, model.ny, model.na
         self.no = self.ny + self.nv
         # Inputs shift to nothing within one pass of the orders at each level; from there the flow repeats itself.
-        self.length = orders * (len(model.levels) - 1) + 1 + self.nx
-        self._shift = shift(orders)
-        self._ahead = torch.linalg.matrix_exp(self._shift)  # Taylor's series over one bin
+        passing = orders * (len(model.levels) - 1)
+        self.length = passing + 1 + self.nx
+        self._driven = passing if self.nv == model.nc else passing + self.nx  # levels in between never cease to send
+        self._ahead = torch.linalg.matrix_exp(shift(orders))  # Taylor's series over one bin
+
+    def start(self) -> Tensor:
+        """The initial states [..., nx], of all subjects."""
+        x = stack_initial([x for level in self.model.levels for x in level.states.values()])
+        batch = torch.broadcast_shapes(x.shape[:-1], self.functions.batch, self.z.shape[:-3], self.w.shape[:-3])
+        return x.expand(*batch, -1)
 
     def observe(self, bin: int, x: Tensor, a: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Generalised outputs v~ [..., n, no] and states x~ [..., n, nx], and the slope there.
@@ -82,70 +94,70 @@ class World:
         x: states now [..., nx]; a: generalised actions [..., n, na]; before: v~ of the bin before. Where an output
         depends on a cause itself, its higher orders know the cause's as the bin before foretold them, as in SPM.
         """
-        z, w = self.z[..., bin, :, :], self.w[..., bin, :, :]
-        batch = torch.broadcast_shapes(z.shape[:-2], x.shape[:-1], a.shape[:-2])
-        x, a, v = x.expand(*batch, -1), a.expand(*batch, -1, -1), z[..., 0, :].expand(*batch, -1)
-        arrays: dict[str, Tensor] = {}
+        no, z, w = self.no, self.z[..., bin, :, :], self.w[..., bin, :, :]
+        v, arrays = z[..., 0, :].expand(*x.shape[:-1], -1), {}
         for _ in self.model.levels[:-1]:  # from the top down
             arrays = self.functions(torch.cat([x, v[..., self.ny :], a[..., 0, :]], -1))
-            v = arrays["value"][..., : self.no] + z[..., 0, :]
-        slope = arrays["slope"]
-        send, flow = slope[..., : self.no, :].mT, slope[..., self.no :, :].mT
-        foretold = z.new_zeros(self.n, self.nv) if before is None else self._ahead @ before[..., self.ny :]
-        foretold = foretold.expand(*batch, -1, -1)
-        outputs, states = [v], [x, arrays["value"][..., self.no :] + w[..., 0, :]]
-        for order in range(1, self.n):
-            x, known = states[order], a[..., order, :]
-            v = _times(torch.cat([x, foretold[..., order, :], known], -1), send) + z[..., order, :]
-            outputs.append(v)
-            states.append(_times(torch.cat([x, v[..., self.ny :], known], -1), flow) + w[..., order, :])
-        return torch.stack(outputs, -2), torch.stack(states[: self.n], -2), slope
+            v = arrays["value"][..., :no] + z[..., 0, :]
+        by_x, by_v, by_a = (part.mT for part in arrays["slope"].split([self.nx, self.nv, self.na], -1))
+        known = a @ by_a  # of every order, but for what the states themselves add
+        outputs, motion = known[..., :no] + z, known[..., no:] + w
+        if before is not None:
+            outputs = outputs + self._ahead @ before[..., self.ny :] @ by_v[..., :no]
+        motion = motion + outputs[..., self.ny :] @ by_v[..., no:]
+        flow = by_x[..., no:] + by_x[..., self.ny : no] @ by_v[..., no:]
+        states = [x, arrays["value"][..., no:] + w[..., 0, :]]
+        for order in range(1, self.n - 1):
+            states.append(_times(states[order], flow) + motion[..., order, :])
+        x = torch.stack(states[: self.n], -2)
+        outputs = torch.cat([v[..., None, :], (outputs + x @ by_x[..., :no])[..., 1:, :]], -2)
+        return outputs, x, arrays["slope"]
 
-    def course(self, bin: int, v: Tensor, x: Tensor, slope: Tensor) -> "Course":
+    def course(self, bin: int, v: Tensor, x: Tensor, slope: Tensor) -> Course:
         """How data and states run on within the bin by themselves.
 
         After the inputs have shifted out, the derivatives obey the characteristic polynomial of the flow's own slope,
         so the finite list continues itself exactly.
         """
-        D, nx, no = self._shift, self.nx, self.no
-        flow = slope[..., no:, :nx]
-        rate = max(1.0, float(flow.abs().sum(-1).max())) if nx else 1.0
-        D, slope = D / rate, slope[..., : nx + self.nv].mT / rate
-        drive = slope[..., nx:, no:] * rate
-        z, w = self.z[..., bin, :, :], self.w[..., bin, :, :]
-        data, forcing = (
-            [torch.zeros_like(v[..., : self.ny])],
-            [x[..., 1, :] if self.n > 1 else torch.zeros_like(x[..., 0, :])],
+        n, nx, ny, no, driven = self.n, self.nx, self.ny, self.no, self._driven
+        by = slope[..., : nx + self.nv].mT
+        own = torch.cat([by[..., no:], by[..., ny:no]], -1)
+        rate = max(1.0, float(own[..., :nx, :nx].abs().sum(-2).max())) if nx else 1.0
+        scale = (1 / rate) ** torch.arange(self.length, dtype=torch.float64).reshape(-1, *[1] * x.ndim)
+        powers = _powers(own[..., :nx, :nx].mT / rate, max(nx, n - 1))
+
+        z, w = (each[..., bin, :, :].expand(*x.shape[:-2], -1, -1) for each in (self.z, self.w))
+        inputs = torch.nn.functional.pad(torch.cat([w, z[..., ny:], z[..., :ny]], -1), (0, 0, 0, driven))
+        inputs = inputs.unfold(-2, n, 1).movedim(-3, 0).mT  # what is left after each shift, [driven + 1, ..., n, :]
+        points = [_moved(torch.cat([x, v[..., ny:]], -1))]  # derivatives of states and causes, from the first on
+        for k in range(1, driven):
+            change = points[-1] @ own + inputs[k, ..., : nx + self.nv]
+            points.append(torch.cat([change[..., :nx], _moved(change[..., nx:])], -1))
+        point, inputs = torch.stack(points) * scale[1 : driven + 1], inputs[1:] * scale[1 : driven + 1]
+        forcing = torch.cat(
+            [
+                x[None, ..., 1, :] if n > 1 else torch.zeros_like(x[None, ..., 0, :]),
+                (point[..., nx:] @ by[..., nx:, no:] + inputs[..., :nx])[..., 0, :],
+                x.new_zeros(self.length - 1 - driven, *x.shape[:-2], nx),
+            ]
         )
-        dv, dx = D @ v, D @ x
-        for k in range(1, self.length):
-            data.append(dv[..., : self.ny])
-            forcing.append((dv[..., :1, self.ny :] @ drive)[..., 0, :])
-            change = torch.cat([dx, dv[..., self.ny :]], -1) @ slope
-            dv, dx = self._shift @ change[..., :no], change[..., no:]
-            if k < self.n:  # later, the innovations have shifted out
-                z, w = D @ z, D @ w
-                forcing[-1] = forcing[-1] + w[..., 0, :]
-                dv, dx = dv + D @ z, dx + w / rate
-        return Course(torch.stack(data), torch.stack(forcing), self._recurrence(flow / rate, rate), rate)
+        sent = [v[None, ..., :ny], point @ by[..., :ny] + inputs[..., nx + self.nv :]]
+        if driven < self.length - 1:
+            sent.append(point[-1, ..., :nx] @ powers[1 : nx + 1].mT @ by[..., :nx, :ny])
+        data = _moved(torch.cat(sent)[:-1]) / rate
+        return Course(data, forcing, self._recurrence(powers, rate), powers, rate)
 
-    def _recurrence(self, flow: Tensor, rate: float) -> Tensor:
-        law = (polynomial(self.length) * rate).expand(*flow.shape[:-2], -1, -1)
-        if not self.nx:
+    def _recurrence(self, powers: Tensor, rate: float) -> Tensor:
+        nx, batch = self.nx, powers.shape[1:-2]
+        law = (polynomial(self.length) * rate).expand(*batch, -1, -1)
+        if not nx:
             return law
-        eye = torch.eye(self.nx, dtype=torch.float64)
-        power, coefficients = eye.expand_as(flow), []  # Faddeev and Le Verrier
-        for k in range(1, self.nx + 1):
-            product = flow @ power
-            c = -product.diagonal(dim1=-2, dim2=-1).sum(-1) / k
-            coefficients.insert(0, c)
-            power = product + c[..., None, None] * eye
-        closing = torch.nn.functional.pad(-rate * torch.stack(coefficients, -1), (self.length - self.nx, 0))
+        sums = powers[1 : nx + 1].diagonal(dim1=-2, dim2=-1).sum(-1).movedim(0, -1)  # of the powers of eigenvalues
+        k = torch.arange(nx)
+        newton = sums[..., (k[:, None] - k - 1).clamp(min=0)].tril(-1) + torch.diag(k + 1.0)
+        coefficients = torch.linalg.solve_triangular(newton, -sums[..., None], upper=False)[..., 0]
+        closing = torch.nn.functional.pad(-rate * coefficients.flip(-1), (self.length - nx, 0))
         return torch.cat([law[..., :-1], (law[..., -1] + closing)[..., None]], -1)
-
-    def start(self) -> Tensor:
-        """The initial states [..., nx]."""
-        return stack_initial([x for level in self.model.levels for x in level.states.values()])
 
     def trajectory(self, outputs: list[Tensor], states: list[Tensor]) -> Trajectory:
         """What happened, from order-0 outputs and states of every bin."""
@@ -155,6 +167,19 @@ class World:
             by_level(x, sizes), by_level(v, self.model.outputs),
             by_level(self.z[..., 0, :], self.model.outputs), by_level(self.w[..., 0, :], sizes),
         )  # fmt: skip
+
+
+def _powers(matrix: Tensor, most: int) -> Tensor:
+    """The powers 0 ... most, [most + 1, ..., k, k]."""
+    powers = torch.stack([torch.eye(matrix.shape[-1], dtype=torch.float64).expand_as(matrix), matrix])
+    while len(powers) <= most:
+        powers = torch.cat([powers, powers[1:] @ powers[-1]])
+    return powers[: most + 1]
+
+
+def _moved(w: Tensor) -> Tensor:
+    """The derivative D w of generalised coordinates [..., n, k]."""
+    return torch.nn.functional.pad(w[..., 1:, :], (0, 0, 0, 1))
 
 
 def _times(vector: Tensor, matrix: Tensor) -> Tensor:
@@ -182,7 +207,7 @@ def generate(
     """
     world = World(model, torch.as_tensor(causes, dtype=torch.float64), orders[0] + 1, noise, seed)
     x, v, outputs, states = world.start(), None, [], []
-    none = x.new_zeros(world.n, model.na)
+    none = x.new_zeros(*x.shape[:-1], world.n, model.na)
     for bin in range(world.z.shape[-3]):
         v, motion, slope = world.observe(bin, x, none, v)
         outputs.append(v[..., 0, :])
@@ -192,6 +217,9 @@ def generate(
         x = motion[..., 0, :] + step(
             slope[..., world.no :, : world.nx], course.forcing.movedim(0, -2), course.recurrence
         )
-        if not bool(x.isfinite().all()):
-            raise Refused(f"the process diverges at bin {bin + 1}: its states are no longer finite")
-    return world.trajectory(outputs, states)
+    made = world.trajectory(outputs, states)
+    for kind, levels in (("states", made.x), ("outputs", made.v)):
+        for number, array in levels.items():
+            if not bool((finite := array.isfinite()).all()):
+                raise Refused(f"the process diverges at {first(~finite)[2]}: {kind} of level {number} are not finite")
+    return made

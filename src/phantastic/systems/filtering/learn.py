@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from phantastic.errors import Refused
+from phantastic.systems.filtering.divergence import astray, deviations, refusal
 from phantastic.systems.filtering.errors import Geometry
 from phantastic.systems.filtering.filter import MeanField, by_parameter, follow, initial, ridge
 from phantastic.systems.filtering.linearise import ascend, inverse, log_determinant
@@ -37,8 +38,10 @@ def invert(
     prior_u: prior mean of the last level's causes [..., bins, causes] (0). orders: embedding orders of states and of
     causes. iterations: at most so many E- and M-steps, where parameters or precisions are learned. rate: how fast
     beliefs about states ascend, in units of their own curvature. Leading axes of y, prior_u, initial states,
-    parameters and precisions are subjects. Raises `Refused` for data that do not fit or are not finite, and where the
-    beliefs diverge, naming the bin.
+    parameters and precisions are subjects; each learns for as long as it would alone, and its last free energy is
+    repeated until all are done. A step of learning under which beliefs diverge has a free energy of minus infinity and
+    is taken back. Raises `Refused` for data that do not fit or are not finite, and where beliefs diverge from the
+    start, naming the bin, the subject and the level.
     """
     y = check_series("the data y", y, model.ny)
     if prior_u is not None:
@@ -57,7 +60,7 @@ def check_series(what: str, series: Tensor, channels: int, bins: int | None = No
     bad = ~series.isfinite()
     if bool(bad.any()):
         *subject, bin, channel = bad.nonzero()[0].tolist()
-        who = f" of subject {subject[0]}" if subject else ""
+        who = f" of subject {subject[0] + 1}" if subject else ""
         raise Refused(
             f"{what} is {series[bad][0]} at bin {bin + 1}, channel {channel + 1}{who}; every sample must be finite"
         )
@@ -112,12 +115,20 @@ class _Inversion:
         done = torch.tensor(False)
         for _ in range(iterations if learns else 1):
             now = self.expect(e, h, C_p)
+            deviation = now.pop("deviation")
+            wrong = astray(deviation, now.pop("deviation_at_start"))
+            if bool((lost := wrong.flatten(-2).any(-1)).any()):
+                if not best:
+                    raise refusal(self.model, deviation, wrong)
+                now = {key: _choose(lost, best[key], value) for key, value in now.items()}
             C_h, sum_dh = prior_h.new_zeros(*batch, *prior_h.shape), torch.zeros(())
             h_used = h
             if self.components:
                 h, h_used, C_h, sum_dh = self.maximise(now, h, h0, prior_h, log_time_h, steps)
             C_p_new = inverse(now["ic"] + prior_p) if size else C_p
             F, parts = self.free_energy(now, e, C_p_new, prior_p, h_used, h0, prior_h, C_h)
+            F = torch.where(lost, -math.inf, F)
+            F = torch.where(done, history["F"][-1], F) if history["F"] else F
             new = {
                 "F": F,
                 "e": e,
@@ -170,14 +181,18 @@ class _Inversion:
         """The D-step, and the statistics of all bins that the other steps need."""
         g, functions, precision = self.g, self.bound(e), self.precision(h)
         field = MeanField(self.bound(e, learning=True), C_p) if self.priors else None
-        w = follow(g, functions, self.data, initial(g, functions), precision, field, self.rate)
+        start = initial(g, functions)
+        w = follow(g, functions, self.data, start, precision, field, self.rate)
         arrays = self.bound(e, bins=True)(w[..., 0, :])
         slope = arrays["slope"]
         errors = g.errors(self.data, w, arrays["value"], slope)
         curvature = g.curvature(slope, precision[..., None, :])
         C_u = inverse(curvature + ridge(g)) * self.unknown()
         batch = torch.broadcast_shapes(errors.shape[:-2], C_u.shape[:-2])
-        now = {"w": w, "errors": errors, "C_u": C_u.expand(*batch, -1, -1), "pi": precision}
+        now = {"w": w, "errors": errors, "C_u": C_u.expand(*batch, -1, -1)}
+        still = self.data[..., :1, :] - functions(start[..., 0, :])["value"][..., None, None, :]
+        now["deviation"] = deviations(errors, precision[..., None, :])
+        now["deviation_at_start"] = deviations(still, precision[..., None, :]).amax(-2)
         if not (self.priors or self.components):
             return now
         S, flat = g.dense_precision(precision)[..., None, :, :], errors.flatten(-2)

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.errors import Refused
 from phantastic.systems.filtering.errors import Geometry
 from phantastic.systems.filtering.model import Model
 
@@ -127,22 +126,3 @@ def log_likelihood(
 def constant(geometry: Geometry) -> float:
     """The normalisation of the data's density that SPM counts, per bin."""
     return 0.5 * geometry.n * geometry.ny * math.log(2 * math.pi)
-
-
-def diverged(bin: int, geometry: Geometry, u: Tensor) -> Refused:
-    """The refusal that names where a trajectory stopped being finite."""
-    bad = ~geometry.full(u).isfinite().reshape(-1, geometry.n, geometry.m)
-    subject = int(bad.flatten(1).any(1).nonzero()[0, 0])
-    column = int(bad[subject].any(0).nonzero()[0, 0]) if bool(bad.any()) else 0
-    names = [str(s) for s in [*geometry.model.symbols("states"), *geometry.model.symbols("causes")]]
-    owners = [
-        n
-        for kind in ("states", "causes")
-        for n, level in enumerate(geometry.model.levels, 1)
-        for _ in getattr(level, kind)
-    ]
-    who = f" (subject {subject})" if u.ndim > 1 else ""
-    return Refused(
-        f"the model diverges at bin {bin + 1}{who}: '{names[column]}' of level {owners[column]} is no longer finite. "
-        "Lower a precision, shorten the time constants or use fewer embedding orders"
-    )
