@@ -1,5 +1,6 @@
 """What each sense tells of each class: by enumeration of what can be, and by what simple classifiers find in clips."""
 
+from collections.abc import Iterable
 from itertools import product
 
 import numpy as np
@@ -74,7 +75,8 @@ def heard_features(sound: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, np.ndarray]:
-    """The AUC of each class from what is seen, from what is heard, from both side by side, and from products."""
+    """The AUC of each class from what is seen and from what is heard; of the synergy, from both side by side too, and
+    from the product of what each sense tells of its own fact."""
     clips = events.render(World(size=32), 0, "information", range(TRAINED + TESTED))
     sight, sound, labels = seen_features(clips.frames), heard_features(clips.sound), clips.labels
 
@@ -82,17 +84,19 @@ def found() -> dict[str, np.ndarray]:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
         return model.fit(features[:TRAINED], labels[:TRAINED, column]).decision_function(features)
 
-    both = np.concatenate([sight, sound], 1)
-    result = {
-        name: np.array([roc_auc_score(labels[TRAINED:, c], scores(features, c)[TRAINED:]) for c in range(len(CLASSES))])
-        for name, features in (("sight", sight), ("sound", sound), ("both", both))
-    }
+    def areas(features: np.ndarray, columns: Iterable[int]) -> np.ndarray:
+        return np.array([roc_auc_score(labels[TRAINED:, c], scores(features, c)[TRAINED:]) for c in columns])
+
+    result = {name: areas(features, range(len(CLASSES))) for name, features in (("sight", sight), ("sound", sound))}
+    result["both"] = areas(np.concatenate([sight, sound], 1), GROUPS["synergy"])
     agreement = [
         scores(sight, GROUPS["visual"][4 + fact]) * scores(sound, GROUPS["auditory"][4 + fact]) for fact in range(4)
     ]
-    synergy = GROUPS["synergy"]
     result["products"] = np.array(
-        [roc_auc_score(labels[TRAINED:, c], score[TRAINED:]) for c, score in zip(synergy, agreement, strict=True)]
+        [
+            roc_auc_score(labels[TRAINED:, c], score[TRAINED:])
+            for c, score in zip(GROUPS["synergy"], agreement, strict=True)
+        ]
     )
     result["labels"] = labels
     return result
@@ -114,8 +118,8 @@ def test_either_sense_tells_what_is_redundant(found):
 
 
 def test_only_both_senses_together_tell_the_synergy(found):
-    for sense in ("sight", "sound", "both"):  # side by side, they add up and do not interact
-        assert np.abs(told(found, sense, "synergy") - 0.5).max() < CHANCE
+    for areas in (told(found, "sight", "synergy"), told(found, "sound", "synergy"), found["both"]):
+        assert np.abs(areas - 0.5).max() < CHANCE  # side by side, too: they add up and do not interact
     assert found["products"].min() > 0.8
 
 

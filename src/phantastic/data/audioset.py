@@ -8,9 +8,10 @@ import io
 import re
 from pathlib import Path
 
-from phantastic.data.clips import SOUNDS, VIDEOS, Entry, Listing
+from phantastic.data.clips import Entry, Listing
 from phantastic.data.files import folder, names_in, regular_file
 from phantastic.data.folders import DROPPINGS
+from phantastic.data.media import SOUNDS, VIDEOS
 from phantastic.data.table import number
 from phantastic.errors import Refused, nearest
 
