@@ -95,10 +95,12 @@ def test_precisions_are_sites(name: str, tiny_run: Callable[[str], Run]) -> None
     run, experiment = tiny_run(name), BY_NAME[name].load()
     models = experiment.models(run)
     places = {place.name: place for place in sites(models)}
-    assert set(places) == {"precision", "precision.V1", "precision.W1", "precision.V2"}
-    assert places["precision"].units == sum(place.units for name, place in places.items() if "." in name)
+    assert set(places) == {
+        f"precision{each}" for each in ("", ".level1", ".level1.V", ".level1.W", ".level2", ".level2.V")
+    }
+    assert places["precision"].units == sum(place.units for name, place in places.items() if name[-1] in "VW")
     intact = models["precision"]()
-    with damage(models, "precision.V2", "scale", 1, 0):
+    with damage(models, "precision.level2", "scale", 1, 0):
         assert models["precision"]()[-1] == 0
     assert models["precision"]().tolist() == intact.tolist()
 

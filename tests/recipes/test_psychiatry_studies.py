@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from phantastic.claims import judge
 from phantastic.cli import cli
+from phantastic.lesion import damage
 from phantastic.recipe import compose
 from phantastic.run import Run
 from phantastic.study import Study
@@ -47,6 +48,26 @@ def test_every_preset_is_valid(case: tuple[Study, Run, ModuleType]) -> None:
     study = case[0]
     for preset, recipe in study.presets.items():
         assert compose(study.recipe, study.presets, preset, {}) == recipe
+
+
+def test_lesions_reach_both_people(tiny_run: Callable[[str], Run]) -> None:
+    """Intact, the measures are the run's own; a control whose level 2 is at precision 1 is, almost, the patient."""
+    run = tiny_run("occlusion")
+    models, measures = occlusion.models(run), run.measures()
+    intact = occlusion.lesion_measures(run, models)
+    for who, value in intact.items():
+        assert value == pytest.approx(measures[f"occluded.{who}.rms"].value, rel=1e-9)
+    with damage(models, "precision.level2.W", "scale", 1, 0):
+        damaged = occlusion.lesion_measures(run, models)
+    assert damaged["control"] == pytest.approx(intact["reduced"], rel=1e-9)
+    assert damaged["reduced"] == pytest.approx(intact["reduced"], rel=1e-12)
+    run = tiny_run("force_matching")
+    models, measures = force_matching.models(run), run.measures()
+    pressed = force_matching.lesion_measures(run, models)
+    for who in ("normal", "delusional"):
+        own, equal = (measures[f"{who}.1.{kind}"].value for kind in ("own", "matched"))
+        assert pressed[f"{who}.own"] == pytest.approx(own, rel=1e-9)
+        assert pressed[f"{who}.illusion"] == pytest.approx(own - equal, rel=1e-9)
 
 
 def test_no_claim_fails_at_tiny(case: tuple[Study, Run, ModuleType]) -> None:

@@ -13,8 +13,8 @@ from phantastic.lesion import damage, sites
 from phantastic.recipe import compose
 from phantastic.run import Run
 from phantastic.systems.filtering import published
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.song import experiment, measure
-from phantastic.systems.song.precisions import Precisions
 from phantastic.systems.song.study import STUDY, SongRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -74,16 +74,17 @@ def test_imprecise_senses_keep_the_song_going() -> None:
 
 def test_precisions_are_sites(run: Run) -> None:
     models = experiment.models(run)
-    assert [place.name for place in sites(models)] == ["precision.level1", "precision.level2"]
+    both = [f"precision.level{number}{part}" for number in (1, 2) for part in ("", ".V", ".W")]
+    assert [place.name for place in sites(models)] == ["precision", *both]
     precisions = models["precision"]
     assert isinstance(precisions, Precisions)
     model = measure.listener_model(experiment.recipe_of(run), "omission")
-    same = precisions.applied(model)
+    same = precisions.imposed(model)
     for one, other in zip(model.levels[:2], same.levels[:2], strict=True):
         assert torch.allclose(torch.as_tensor(other.V), torch.as_tensor(one.V, dtype=torch.float64))
         assert torch.allclose(torch.as_tensor(other.W), torch.as_tensor(one.W, dtype=torch.float64))
     with damage(models, "precision.level2", "scale", 0.875, 0):
-        reduced = precisions.applied(model)
+        reduced = precisions.imposed(model)
     assert torch.allclose(torch.as_tensor(reduced.levels[1].V), torch.tensor(math.e**2, dtype=torch.float64))
 
 

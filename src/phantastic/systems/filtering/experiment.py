@@ -1,6 +1,7 @@
 """The study `filtering`: the published simulations under the noise of every seed, measured and drawn."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import nn
 
@@ -10,6 +11,7 @@ from phantastic.systems.filtering import figures as pictures
 from phantastic.systems.filtering import learning_figures, measure
 from phantastic.systems.filtering.circuit import message_passing
 from phantastic.systems.filtering.measure import Found
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import printed
 from phantastic.systems.filtering.study import FilteringRecipe
 
@@ -34,14 +36,18 @@ def run(run: Run) -> None:
 
 
 def models(run: Run) -> dict[str, nn.Module]:
-    """None: nothing is trained here, and all precisions of the linear system are turned in the recipe."""
-    return {}
+    """The log-precisions of the linear system's model; nothing is trained."""
+    recipe = recipe_of(run)
+    return {"precision": Precisions(measure.linear(recipe, recipe.seed).experiment.model).eval()}
 
 
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Squared error of the inferred cause and states under the first seed's noise; no lesion reaches them."""
-    recipe = recipe_of(run)
-    found = measure.seen(recipe, measure.linear(recipe, recipe.seed))
+    """Squared error of the cause and the states that these precisions infer under the first seed's noise."""
+    recipe, precisions = recipe_of(run), models["precision"]
+    assert isinstance(precisions, Precisions)
+    made = measure.linear(recipe, recipe.seed)
+    damaged = made.experiment.changed(model=precisions.imposed(made.experiment.model))
+    found = measure.seen(recipe, replace(made, experiment=damaged))
     return {name: found[name] for name in ("cause.error", "states.error")}
 
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering import Model, Result
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import printed, setup
 from phantastic.systems.filtering.published.experiment import Experiment
 from phantastic.systems.filtering.published.handwriting import observed
 from phantastic.systems.movement import observe_figures as pictures
-from phantastic.systems.movement.precision import Precisions
 from phantastic.systems.movement.study import ObserveRecipe
 
 Traces = dict[str, list]

@@ -10,10 +10,10 @@ from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering import Model, Result
 from phantastic.systems.filtering.generate import generate
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import printed, setup
 from phantastic.systems.filtering.published.experiment import Experiment, bump
 from phantastic.systems.movement import plaid_figures as pictures
-from phantastic.systems.movement.precision import Precisions
 from phantastic.systems.movement.study import PlaidRecipe
 
 Traces = dict[str, list]

@@ -12,11 +12,11 @@ from phantastic.errors import Refused
 from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering import Result
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import printed, setup
 from phantastic.systems.filtering.published.experiment import Experiment
 from phantastic.systems.movement import pursuit_figures as pictures
 from phantastic.systems.movement import target
-from phantastic.systems.movement.precision import Precisions
 from phantastic.systems.movement.study import PursuitRecipe
 
 Traces = dict[str, list]

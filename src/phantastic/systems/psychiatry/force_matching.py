@@ -7,10 +7,12 @@ from torch import nn
 
 from phantastic.figure import Figure
 from phantastic.run import Run
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import force, printed
+from phantastic.systems.filtering.published.experiment import Experiment
 from phantastic.systems.psychiatry import application, behaviour, hand_figures, measure
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, PRESSED, deviations, vector
-from phantastic.systems.psychiatry.simulate import press
+from phantastic.systems.psychiatry.simulate import intending, press, pressed
 from phantastic.systems.psychiatry.study import ForceRecipe
 
 PUBLISHED = (6.0, 2.0)  # attenuation and delusion of the published runs
@@ -55,14 +57,28 @@ def run(run: Run) -> None:
 
 
 def models(run: Run) -> dict[str, nn.Module]:
-    """None: the precisions that fail here are the recipe's own parameters."""
-    return {}
+    """The log-precisions of both people at once, normal and delusional; nothing is trained. That of the senses is what
+    is added to their state-dependent one."""
+    return {"precision": Precisions(pressing(recipe_of(run)).model).eval()}
+
+
+def pressing(recipe: ForceRecipe) -> Experiment:
+    """Both people press with an intended force of 1."""
+    people = zip((recipe.attenuation, 0.0), weaker(recipe, recipe.delusion), strict=True)
+    h, D = (vector(*column) for column in people)
+    return intending(h, D, vector(1, 1)).changed(noise=force.kept_noise("force"))
 
 
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """The illusion of both people as the run measured it; no lesion reaches it."""
-    found = run.measures()
-    return {who: found[f"{who}.illusion"].value for who in ("normal", "delusional")}
+    """The own force at its peak, and by how much the one that feels equal is smaller, of both people with these
+    precisions."""
+    precisions, experiment = models["precision"], pressing(recipe_of(run))
+    assert isinstance(precisions, Precisions)
+    own, equal = pressed(experiment.changed(model=precisions.imposed(experiment.model)).run()).peak()
+    found = {}
+    for k, who in enumerate(("normal", "delusional")):
+        found |= {f"{who}.own": float(own[k]), f"{who}.illusion": float(own[k] - equal[k])}
+    return found
 
 
 def figures(run: Run, lang: str) -> dict[str, Figure]:

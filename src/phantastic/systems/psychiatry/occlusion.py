@@ -7,9 +7,12 @@ from torch import nn
 
 from phantastic.figure import Figure
 from phantastic.run import Run
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import printed
+from phantastic.systems.filtering.published.experiment import Experiment
 from phantastic.systems.psychiatry import application, behaviour, eye_figures, measure
-from phantastic.systems.psychiatry.measure import FOLLOWED, deviations
+from phantastic.systems.psychiatry.measure import FOLLOWED, deviations, vector
+from phantastic.systems.psychiatry.simulate import watched, watching
 from phantastic.systems.psychiatry.study import OcclusionRecipe
 
 PUBLISHED = (4.0, 0.0, 4.0)  # the log-precisions of the published runs
@@ -43,14 +46,22 @@ def run(run: Run) -> None:
 
 
 def models(run: Run) -> dict[str, nn.Module]:
-    """None: the precisions that are lowered here are the recipe's own parameters."""
-    return {}
+    """The log-precisions of both people at once, control and reduced; nothing is trained."""
+    return {"precision": Precisions(behind(recipe_of(run)).model).eval()}
+
+
+def behind(recipe: OcclusionRecipe) -> Experiment:
+    """Both people follow a target that goes behind the occluder."""
+    both = vector(recipe.senses, recipe.senses)
+    return watching("fig1_occluded_highprec", vector(recipe.control, recipe.reduced), both)
 
 
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Distance of eye and target of both people as the run measured it; no lesion reaches it."""
-    found = run.measures()
-    return {who: found[f"occluded.{who}.rms"].value for who in ("control", "reduced")}
+    """Distance of eye and target, of both people with these precisions."""
+    precisions, experiment = models["precision"], behind(recipe_of(run))
+    assert isinstance(precisions, Precisions)
+    pursuit = watched(experiment.changed(model=precisions.imposed(experiment.model)).run())
+    return dict(zip(("control", "reduced"), measure.rms(pursuit).tolist(), strict=True))
 
 
 def figures(run: Run, lang: str) -> dict[str, Figure]:

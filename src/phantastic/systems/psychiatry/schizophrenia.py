@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from phantastic.figure import Figure
 from phantastic.run import Run
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import printed
+from phantastic.systems.filtering.published.experiment import Experiment
 from phantastic.systems.psychiatry import cohort, cohort_figures, measure, regimes
 from phantastic.systems.psychiatry.cohort import Cohort, Group
 from phantastic.systems.psychiatry.fit import Data, Posterior, infer
 from phantastic.systems.psychiatry.measure import INTENDED, vector
-from phantastic.systems.psychiatry.simulate import follow
+from phantastic.systems.psychiatry.simulate import follow, intending, pressed, watched, watching
 from phantastic.systems.psychiatry.study import SchizophreniaRecipe
 from phantastic.systems.psychiatry.tasks import EYES, OCCLUDED, Task, equal_forces, pressing
 
@@ -124,14 +126,34 @@ def run(run: Run) -> None:
 
 
 def models(run: Run) -> dict[str, nn.Module]:
-    """None: precisions differ between people here, none is damaged."""
-    return {}
+    """The log-precisions of the mean control and the mean patient at once, in both tasks; nothing is trained."""
+    return {name: Precisions(task.model).eval() for name, task in typical(recipe_of(run)).items()}
+
+
+def typical(recipe: SchizophreniaRecipe) -> dict[str, Experiment]:
+    """The mean control and the mean patient in the two tasks."""
+    motion, senses = (vector(*values) for values in means(eye_groups(recipe)))
+    h, D = (vector(*values) for values in means(hand_groups(recipe)))
+    return {"eyes": watching(OCCLUDED, motion, senses), "hands": intending(h, D, vector(1, 1)).changed(noise={})}
+
+
+def means(groups: tuple[Group, ...]) -> list[tuple[float, ...]]:
+    """Of every parameter, by group."""
+    return list(zip(*([mean for mean, _ in group] for group in groups), strict=True))
 
 
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Distance of eye and target in both groups as the run measured it; no lesion reaches it."""
-    found = run.measures()
-    return {who: found[f"eyes.{who}.rms"].value for who in WHO}
+    """Distance of eye and target, and the force-matching illusion, of the mean control and patient with these
+    precisions."""
+    tasks = typical(recipe_of(run))
+    for name, task in tasks.items():
+        precisions = models[name]
+        assert isinstance(precisions, Precisions)
+        tasks[name] = task.changed(model=precisions.imposed(task.model))
+    own, equal = pressed(tasks["hands"].run()).peak()
+    distance = measure.rms(watched(tasks["eyes"].run()))
+    found = {f"eyes.{who}.rms": float(distance[k]) for k, who in enumerate(WHO)}
+    return found | {f"hands.{who}.illusion": float(own[k] - equal[k]) for k, who in enumerate(WHO)}
 
 
 def figures(run: Run, lang: str) -> dict[str, Figure]:

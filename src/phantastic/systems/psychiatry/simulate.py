@@ -73,10 +73,19 @@ def follow(run: str, motion: People, senses: People) -> Pursuit:
     return Pursuit(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def _follow(run: str, motion: People, senses: People) -> Pursuit:
+def watching(run: str, motion: People, senses: People) -> Experiment:
+    """The published run ``run`` of occlusion, as people with these log-precisions see it."""
     experiment = published.setup("occlusion", run)
     model = experiment.model.with_level(2, W=motion.exp()[:, None]).with_level(1, V=senses.exp()[:, None])
-    result = together(experiment.changed(model=model), len(motion))
+    return experiment.changed(model=model)
+
+
+def _follow(run: str, motion: People, senses: People) -> Pursuit:
+    return watched(together(watching(run, motion, senses), len(motion)))
+
+
+def watched(result: Result) -> Pursuit:
+    """What can be seen of people's pursuit."""
     assert result.process is not None
     eye, target = result.process.x[1][..., 0], result.process.x[1][..., 2]
     return Pursuit(eye, target, result.x[1][..., 2], result.v[3][..., 0])
@@ -93,11 +102,18 @@ def press(attenuation: People, delusion: People, intended: People, noise: Noise 
     return Press(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def _press(attenuation: People, delusion: People, intended: People, noise: Noise | None) -> Press:
-    experiment = force.pressing(attenuation, delusion)
+def intending(attenuation: People, delusion: People, intended: People) -> Experiment:
+    """The published press, as people with these log-precisions and intentions do it."""
     course = intended[:, None, None] * bump(32, 16, 16)
-    prior = torch.cat([course, torch.zeros_like(course)], -1)
-    result = together(experiment.changed(prior_u=prior), len(intended), noise or {})
+    return force.pressing(attenuation, delusion).changed(prior_u=torch.cat([course, torch.zeros_like(course)], -1))
+
+
+def _press(attenuation: People, delusion: People, intended: People, noise: Noise | None) -> Press:
+    return pressed(together(intending(attenuation, delusion, intended), len(intended), noise or {}))
+
+
+def pressed(result: Result) -> Press:
+    """What people make and feel."""
     assert result.process is not None
     return Press(
         result.process.x[1][..., 0], result.x[1][..., 0], result.covariance.x[..., 0, 0].sqrt(),

@@ -7,10 +7,10 @@ from torch import nn
 from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.filtering.circuit import message_passing
+from phantastic.systems.filtering.precision import Precisions
 from phantastic.systems.filtering.published import printed
 from phantastic.systems.song import figures as pictures
 from phantastic.systems.song import measure
-from phantastic.systems.song.precisions import Precisions
 from phantastic.systems.song.study import SongRecipe
 
 
@@ -29,14 +29,14 @@ def run(run: Run) -> None:
 
 def models(run: Run) -> dict[str, nn.Module]:
     """The log-precisions of the normal listener, level by level; nothing is trained."""
-    return {"precision": Precisions(measure.listener_model(recipe_of(run), "omission"))}
+    return {"precision": Precisions(measure.listener_model(recipe_of(run), "omission")).eval()}
 
 
 def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
     """The response to the omission and what is heard in the silence, by a listener with these precisions."""
     recipe, precisions = recipe_of(run), models["precision"]
     assert isinstance(precisions, Precisions)
-    model = precisions.applied(measure.listener_model(recipe, "omission"))
+    model = precisions.imposed(measure.listener_model(recipe, "omission"))
     return measure.evoked(recipe, measure.broken(recipe, model, recipe.seed))
 
 
