@@ -278,6 +278,7 @@ def test_indices_that_mislead(folder: Path, index: dict[str, Any], message: str)
         ({"input_ids": WORDS, "head_mask": torch.ones(2, 2)}, "BertForMaskedLM has no input 'head_mask'"),
         ({"input_ids": WORDS, "langs": WORDS}, "BertForMaskedLM has no input 'langs'; did you mean 'labels'"),
         ({}, "either input_ids or inputs_embeds"),
+        ({"input_ids": WORDS, "attention_mask": torch.ones(6)}, r"attention_mask is \(6,\); allowed: \[batch, keys\]"),
         ({"input_ids": WORDS, "return_dict": False}, "return_dict=False"),
     ],
 )

@@ -42,9 +42,13 @@ def positions_of(positions: nn.Embedding, x: Float[Tensor, "batch n width"]) -> 
 
 
 def attended(attention_mask: Tensor | None) -> Bool[Tensor, "batch 1 queries keys"] | None:
-    """The library's mask, 1 = may be attended to, [batch, keys] or [batch, queries, keys]."""
+    """The library's mask, 1 = may be attended to; raises `Refused` for other shapes than these two: [batch, keys] and
+    [batch, queries, keys]."""
     if attention_mask is None:
         return None
+    if attention_mask.dim() not in (2, 3):
+        shape = tuple(attention_mask.shape)
+        raise Refused(f"attention_mask is {shape}; allowed: [batch, keys] or [batch, queries, keys], 1 = may be seen")
     return padding(attention_mask) if attention_mask.dim() == 2 else attention_mask.bool()[:, None]
 
 
