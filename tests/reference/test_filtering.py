@@ -3,17 +3,17 @@
 The arrays ``spm_*.npz`` are numbers that SPM12 printed under Octave 7.3, with its finite-difference step at 1e-6, from
 published demonstrations whose equations are those of `systems/filtering/published`; every ``step``-th bin is kept.
 Names are SPM's: qU beliefs, pU the world, x states, v causes, z and w errors, a action, F free energy, qP parameters,
-qH log-precisions, S and C covariances of states and causes. No program code is included.
+qH log-precisions, S and C covariances of states and causes. ``spm_triple_steps`` holds what it used in the first
+E-steps of the triple estimation. No program code is included.
 """
 
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from phantastic.systems.filtering import published
+from phantastic.systems.filtering import invert, published
 from phantastic.systems.filtering.generalised import embed, noise_kernel, temporal_precision
 from phantastic.systems.filtering.published.eye import lotka_volterra
 from phantastic.systems.filtering.published.force import matched
@@ -171,11 +171,26 @@ def test_learning_with_fixed_precisions_stops_where_spm_stops():
     assert float(result.parameters[1]) == pytest.approx(-0.313, abs=1e-3)
 
 
-def test_corrected_scheme_holds_a_log_precision_fixed():
-    from phantastic.systems.filtering import invert
-
+def test_parameters_and_log_precisions_of_the_first_e_steps_agree_with_spm():
+    # What SPM12 used in E-steps 1 to 3: deviations from the prior means (0) of A21 and C11, and h of V and W (solved
+    # from the precision of the errors, R (1 + exp(h))).
     reference = load("triple-states_params_precisions")
-    experiment = published.setup("triple", "states_params_precisions")
-    result = invert(experiment.model, reference["Y"], iterations=8, scheme="corrected")
+    steps = load("triple_steps")
+    result = published.triple("states_params_precisions", y=reference["Y"])
+    assert result.parameter_history is not None
+    assert result.log_precision_history is not None
+    agrees(result.parameter_history[:2], steps["parameters"][1:], 1e-8, "parameters")
+    agrees(result.log_precision_history[:2], steps["log_precisions"][1:], 1e-8, "log-precisions")
+
+
+def test_corrected_scheme_agrees_with_later_versions_of_spm():
+    # SPM's main branch on the same data: -0.5081, 0.1199, F -580.37, and h of V held at its prior mean of 8.
+    reference = load("triple-states_params_precisions")
+    model = published.setup("triple", "states_params_precisions").model
+    result = invert(model, reference["Y"], iterations=32, scheme="corrected")
+    assert result.parameters[[1, 4]].tolist() == pytest.approx([-0.5081, 0.1199], abs=5e-5)
     assert float(result.log_precisions[0]) == pytest.approx(8.0, abs=1e-4)
-    assert math.isfinite(float(result.free_energy[-1]))
+    assert float(result.free_energy[-1]) == pytest.approx(-580.37, abs=5e-3)
+    assert len(result.free_energy) == 32
+    flat = published.triple("states_params_precisions", y=reference["Y"])
+    assert float(flat.log_precisions[0]) == pytest.approx(8.73, abs=5e-3)
