@@ -493,3 +493,50 @@ def test_measures_against_their_formulas():
     for wrong in (([1], [1, 2]), ([], []), ([float("nan")], [1])):
         with pytest.raises(Refused):
             measure("accuracy", *wrong)
+
+
+LOADERS = {
+    "squad": lambda path: squad.load(path),
+    "race": lambda path: race.load(path.parents[2], "dev"),
+    "blimp": lambda path: minimal_pairs.load(path).get("agreement", []),
+    "zorro": lambda path: minimal_pairs.load(path)["case"],
+}
+
+
+@pytest.mark.parametrize("name", LOADERS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(data=st.data())
+def test_damaged_files_are_read_whole_or_refused(tmp_path, name, data):
+    """Bytes changed or cut off anywhere: as many questions or pairs as before, or Refused; nothing else happens."""
+    if name == "squad":
+        path, whole = squad_file(tmp_path), 3
+    elif name == "race":
+        path, whole = race_file(tmp_path) / "dev" / "high" / "3.txt", 6
+    elif name == "blimp":
+        rows = [{"sentence_good": f"a {i}", "sentence_bad": f"b {i}", "UID": "agreement"} for i in range(3)]
+        path, whole = tmp_path / "agreement.jsonl", 3
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        path, whole = tmp_path / "case.txt", 2
+        path.write_text("i saw they .\ni saw them .\nhim ran .\nhe ran .\n")
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(0, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.sampled_from(list(b'\n"\\ 09,[]{}:ea\x00\xff')))
+    path.write_bytes(bytes(raw[: data.draw(st.integers(len(raw) // 2, len(raw)))]))
+    try:
+        found = LOADERS[name](path)
+    except Refused:
+        pass
+    else:
+        lines = len([line for line in path.read_bytes().split(b"\n") if line.strip()])
+        assert len(found) in {"blimp": range(lines + 1), "zorro": [lines // 2]}.get(name, [whole])
+
+
+def test_numbers_and_brackets_without_end(tmp_path):
+    for text in ("9" * 9999, "[" * 99999):
+        (tmp_path / "a.json").write_text(text)
+        (tmp_path / "a.jsonl").write_text(text)
+        with pytest.raises(Refused, match=r"a\.json"):
+            squad.load(tmp_path / "a.json")
+        with pytest.raises(Refused, match="line 1"):
+            minimal_pairs.load(tmp_path / "a.jsonl")

@@ -48,7 +48,7 @@ def _blimp(file: Path) -> dict[str, list[Pair]]:
         where = f"{str(file)!r}, line {number}"
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise Refused(f"{where}: {error}; expected one JSON object per line") from None
         good, bad = (field(row, key, str, where) for key in ("sentence_good", "sentence_bad"))
         paradigm = field(row, "UID", str, where) if "UID" in row else file.stem

@@ -46,8 +46,8 @@ def json_of(path: str | Path, expected: str) -> Any:
         return json.loads(text_of(path, expected))
     except json.JSONDecodeError as error:
         raise Refused(f"{str(path)!r}, line {error.lineno}: {error.msg}; expected {expected}") from None
-    except RecursionError:
-        raise Refused(f"{str(path)!r} is nested too deeply; expected {expected}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        raise Refused(f"{str(path)!r}: {error}; expected {expected}") from None
 
 
 def field(holder: Any, key: str, kind: type, where: str) -> Any:

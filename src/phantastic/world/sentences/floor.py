@@ -224,9 +224,10 @@ def masked_floor(
     masked = order < np.maximum(1, np.rint(share * (by_pair.sum(1) + SPECIAL)))[:, None]
     selected = masked.reshape(observed.shape)
     found = predictions(grammar, language, np.where(selected, MASK, observed), selected, paired=paired)
-    surprise = -np.log(found[np.arange(len(found)), observed[selected]])
+    # The entropy of a posterior is the mean surprisal of what it is a posterior of, with less sampling error.
+    nats = -(found * np.log(np.maximum(found, 1e-300))).sum(1)
     document = np.nonzero(selected)[0] // 2
-    return mean_per_word(np.bincount(document, surprise, count), np.bincount(document, minlength=count))
+    return mean_per_word(np.bincount(document, nats, count), np.bincount(document, minlength=count))
 
 
 def text_floor(

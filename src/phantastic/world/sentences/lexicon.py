@@ -3,7 +3,7 @@ Japanese word with their weights. In Jabberwocky the stems are invented and all 
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from phantastic.randomness import numpy_generator
 
 LANGUAGES = ("english", "japanese")
+USUAL = 8  # how much more often a topic uses a word that is usual there
 Entry = tuple[str, str, float]  # the English word, the Japanese word ("" where there is none), the weight
 Words = dict[str, list[list[Entry]]]  # symbol -> topic -> entries
 
@@ -72,31 +73,35 @@ def words(renamed: Callable[[str, str, str], tuple[str, str]] = lambda kind, en,
     """All entries. ``renamed(kind, english, japanese)`` may replace the stems of content words, kind being "noun",
     "verb", "adjective", "adverb" or "name"."""
     data = source()
-    shared: dict[str, list[Entry]] = {}
+    lexicon: Words = {}
     for kind in ("function", "adverb", "name", "adjective", "verb"):
         for symbol, entries in data[kind].items():
-            for rank, entry in enumerate(entries):
-                en, ja, weight = _read(entry, rank)
-                if kind == "verb":
-                    for tail, english, japanese in verbs(*renamed(kind, en, ja), data["irregular"]):
-                        shared.setdefault(_symbol(symbol, tail), []).append((english, japanese, weight))
-                else:
-                    en, ja = (en, ja.strip("-")) if kind == "function" else renamed(kind, en, ja)
-                    shared.setdefault(symbol, []).append((en, ja, weight))
-    lexicon: Words = {symbol: [entries] * len(data["topic"]) for symbol, entries in shared.items()}
+            for topic, groups in enumerate(data["topic"].values()):
+                for en, ja, weight in _weighted(entries, groups["usual"].split()):
+                    if kind == "function":
+                        forms = [("", en, ja.strip("-"))]
+                    elif kind == "verb":
+                        forms = verbs(*renamed(kind, en, ja), data["irregular"])
+                    else:
+                        forms = [("", *renamed(kind, en, ja))]
+                    _enter(lexicon, symbol, forms, topic, weight)
     for topic, groups in enumerate(data["topic"].values()):
-        for group, entries in groups.items():
-            for rank, entry in enumerate(entries):
-                en, ja, weight = _read(entry, rank)
-                for tail, english, japanese in nouns(*renamed("noun", en, ja), data["irregular"]):
-                    by_topic = lexicon.setdefault(f"N.{group}{tail}", [[] for _ in data["topic"]])
-                    by_topic[topic].append((english, japanese, weight))
+        for group in ("person", "animal", "thing", "place"):
+            for en, ja, weight in _weighted(groups[group], []):
+                _enter(lexicon, f"N.{group}", nouns(*renamed("noun", en, ja), data["irregular"]), topic, weight)
     return lexicon
 
 
-def _read(entry: str, rank: int) -> Entry:
-    en, ja, *weight = entry.split()
-    return en, ja, float(weight[0]) if weight else 1 / (2 + rank)
+def _weighted(entries: list[str], usual: list[str]) -> Iterator[Entry]:
+    for rank, entry in enumerate(entries):
+        en, ja, *weight = entry.split()
+        yield en, ja, (float(weight[0]) if weight else 1 / (2 + rank)) * (USUAL if en in usual else 1)
+
+
+def _enter(lexicon: Words, symbol: str, forms: Iterable[tuple[str, str, str]], topic: int, weight: float) -> None:
+    for tail, english, japanese in forms:
+        by_topic = lexicon.setdefault(_symbol(symbol, tail), [[] for _ in topics()])
+        by_topic[topic].append((english, japanese, weight))
 
 
 def _symbol(group: str, tail: str) -> str:

@@ -31,7 +31,7 @@ class Written:
     vocabulary: tuple[str, ...]
     topics: Int[np.ndarray, " sentences"]
     words: Int[np.ndarray, " words"]
-    starts: Int[np.ndarray, " sentences+1"]
+    starts: Int[np.ndarray, " bounds"]
     heads: Int[np.ndarray, " words"]
     relations: Int[np.ndarray, " words"]
     tags: Int[np.ndarray, " words"]
@@ -65,9 +65,8 @@ class Written:
         """The constituency tree in brackets, as in treebanks: (S (NP (DET the) (NOUN cow)) (VP (VERB sleeps)))."""
         span = self.span(sentence)
         grammar, derivations = self.grammar, self.derivations
-        leaves = [
-            f"({grammar.tags[self.tags[place]]} {self.vocabulary[self.words[place]]})" for place in range(*_ends(span))
-        ]
+        tags = [grammar.tags[tag] for tag in self.tags[span]]
+        leaves = [f"({tag} {form})" for tag, form in zip(tags, self.forms(sentence), strict=True)]
         opened, closed = [""] * len(leaves), [""] * len(leaves)
         nodes = np.flatnonzero((derivations.sentence == sentence) & (derivations.rule >= 0) & (self.node_sizes > 0))
         seen = set()
@@ -87,44 +86,37 @@ class Written:
         span = self.span(sentence)
         number = {0: "Number=Sing", 1: "Number=Plur", -1: "_"}
         lines = [f"# text = {self.text(sentence)}"]
-        for place in range(*_ends(span)):
-            form, tag = self.vocabulary[self.words[place]], self.grammar.tags[self.tags[place]]
-            relation = self.grammar.relations[self.relations[place]]
-            cells = (place - span.start + 1, form, "_", tag, "_", number[int(self.numbers[place])])
-            lines.append("\t".join(map(str, (*cells, self.heads[place], relation, "_", "_"))))
+        columns = (self.forms(sentence), *(column[span].tolist() for column in (self.tags, self.numbers)))
+        depends = zip(self.heads[span].tolist(), self.relations[span].tolist(), strict=True)
+        for place, (form, tag, mark, (head, kind)) in enumerate(zip(*columns, depends, strict=True), 1):
+            cells = (place, form, "_", self.grammar.tags[tag], "_", number[mark], head, self.grammar.relations[kind])
+            lines.append("\t".join(map(str, (*cells, "_", "_"))))
         return "\n".join(lines) + "\n\n"
 
     def attractors(self) -> Int[np.ndarray, " words"]:
         """For each word that agrees with a subject before it, how many nouns of the other number stand between the
         two (Linzen, Dupoux & Goldberg 2016); -1 for every other word.
 
-        The word that agrees is the predicate or, where it has one, its auxiliary or copula.
+        The word that agrees is the predicate or, where it has one, its auxiliary or copula. Members of a coordination
+        are a plural together, and count as one subject, up to the last.
         """
-        sentence = np.repeat(np.arange(len(self)), np.diff(self.starts))
-        governor = self.starts[sentence] + self.heads - 1
-        names = self.grammar.relations
-        agreeing = np.arange(len(self.words))  # of each predicate: itself or its auxiliary
-        helpers = np.flatnonzero(
-            np.isin(self.relations, [names.index(n) for n in ("aux", "aux:pass", "cop") if n in names])
-        )
+        governor = np.repeat(self.starts[:-1], np.diff(self.starts)) + self.heads - 1
+        relation = np.array(self.grammar.relations)[self.relations]
+        agreeing, number, last = np.arange(len(self.words)), self.numbers.copy(), np.arange(len(self.words))
+        helpers = np.flatnonzero(np.isin(relation, ("aux", "aux:pass", "cop")))
         agreeing[governor[helpers]] = helpers
-        subjects = np.flatnonzero((self.relations == names.index("nsubj")) & (self.numbers >= 0))
+        members = np.flatnonzero(relation == "conj")
+        number[governor[members]], last[governor[members]] = 1, members
+        subjects = np.flatnonzero((relation == "nsubj") & (self.numbers >= 0))
+        verbs = agreeing[governor[subjects]]
+        noun = np.isin(np.array(self.grammar.tags)[self.tags], ("NOUN", "PROPN"))
+        others = np.cumsum([noun & (self.numbers == 1), noun & (self.numbers == 0)], axis=1)  # by the subject's number
         found = np.full(len(self.words), -1)
-        noun = np.isin(self.tags, [self.grammar.tags.index(tag) for tag in ("NOUN", "PROPN")])
-        before = [np.append(0, np.cumsum(noun & (self.numbers == number))) for number in (0, 1)]
-        # A conjunct that agrees with the same subject counts as its first verb does.
-        for subject in subjects:
-            verb = agreeing[governor[subject]]
-            other = 1 - self.numbers[subject]
-            found[verb] = before[other][verb] - before[other][subject + 1]
+        found[verbs] = others[number[subjects], verbs] - others[number[subjects], last[subjects]]
         return found
 
 
-def _ends(span: slice) -> tuple[int, int]:
-    return span.start, span.stop
-
-
-def padded(words: Int[np.ndarray, " words"], starts: Int[np.ndarray, " sentences+1"]) -> np.ndarray:
+def padded(words: Int[np.ndarray, " words"], starts: Int[np.ndarray, " bounds"]) -> np.ndarray:
     """Words by sentence, [sentences, longest], filled with -1."""
     lengths = np.diff(starts)
     table = np.full((len(lengths), lengths.max(initial=0)), PAD)
