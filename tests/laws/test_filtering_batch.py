@@ -7,6 +7,7 @@ degree. Posterior covariances and the entropy are inverses and determinants of c
 """
 
 import dataclasses
+from importlib import import_module
 
 import pytest
 import sympy
@@ -176,12 +177,32 @@ def test_divergence_names_the_subject():
         invert(model, nothing.index_put((torch.tensor(2), torch.tensor(5)), torch.tensor(torch.nan).double()))
     start = torch.tensor([0.0, 0.0, 3.0], dtype=torch.float64)
     growing = Model([dataclasses.replace(first, states={x: start}, flow=[x + v], V=1e-3, W=1e3), Level()])
-    with pytest.raises(
-        Refused, match=r"the model diverges at bin \d+ of subject 3: .* 'x' of level 1 is"
-    ):
+    with pytest.raises(Refused, match=r"the model diverges at bin \d+ of subject 3: .* 'x' of level 1 is"):
         invert(growing, torch.zeros(60, 1))
     world = Model([dataclasses.replace(first, actions={a: 0.0}, flow=[v + a - k * x]), Level()])
     pushed = nothing.index_put((torch.tensor(1), torch.tensor(4)), torch.tensor(1e12).double())
     with pytest.raises(Refused, match=r"the model diverges at bin \d of subject 2: .* of level 1 is .e\+\d+ standard"):
         act(model, world, pushed)
     assert bool(act(model, world, pushed / 1e12).free_energy.isfinite().all())
+
+
+def test_a_step_of_learning_that_leads_beliefs_astray_is_taken_back(monkeypatch: pytest.MonkeyPatch):
+    # In the third of six E-steps the beliefs of the second subject are made to diverge.
+    experiment = setup("triple", "states_params_precisions")
+    y = experiment.run().process.v[1]  # type: ignore[union-attr]
+    module = import_module("phantastic.systems.filtering.learn")
+    alone, follow, calls = invert(experiment.model, y, iterations=6), module.follow, []
+
+    def straying(*arguments: object) -> Tensor:
+        calls.append(arguments)
+        w = follow(*arguments)
+        return w.index_fill(0, torch.tensor([1]), torch.nan) if len(calls) == 3 else w
+
+    monkeypatch.setattr(module, "follow", straying)
+    both = invert(experiment.model, torch.stack([y, y]), iterations=6)
+    torch.testing.assert_close(both.parameters[0], alone.parameters, rtol=0, atol=1e-10)
+    torch.testing.assert_close(both.free_energy[0], alone.free_energy, rtol=1e-10, atol=0)
+    assert float(both.free_energy[1, 2]) == -torch.inf
+    kept = both.parts.accuracy - both.parts.complexity
+    torch.testing.assert_close(kept[1], both.free_energy[1, 1])  # the best step so far is what counts
+    assert all(bool(levels[1].isfinite().all()) for levels in (both.x, both.v, both.z, both.w))

@@ -51,8 +51,9 @@ def act(
 
     prior_u: prior mean of the model's last causes [..., bins, causes] (0): what the agent expects, and so brings about.
     noise: arrays ``noise_z1``, ``noise_w1``, ... of the process; others are drawn from ``seed`` with its precisions, or
-    are zero without one. Leading axes are subjects. Raises `Refused` where the two do not fit together, and where
-    beliefs or world diverge, naming the bin.
+    are zero without one. Any of these, precisions, initial states and parameters may have leading axes of subjects.
+    Raises `Refused` where the two do not fit together, and where beliefs or world diverge, naming the bin, the subject
+    and the level.
     """
     if model.state_dependent:
         raise Refused("the model's precision depends on its states: use `attenuate`")

@@ -81,6 +81,9 @@ class World:
         self.length = passing + 1 + self.nx
         self._driven = passing if self.nv == model.nc else passing + self.nx  # levels in between never cease to send
         self._ahead = torch.linalg.matrix_exp(shift(orders))  # Taylor's series over one bin
+        k = torch.arange(self.nx)
+        self._law, self._count = polynomial(self.length), torch.diag(k + 1.0)
+        self._apart = (k[:, None] - k - 1).clamp(min=0)
 
     def start(self) -> Tensor:
         """The initial states [..., nx], of all subjects."""
@@ -148,16 +151,14 @@ class World:
         return Course(data, forcing, self._recurrence(powers, rate), powers, rate)
 
     def _recurrence(self, powers: Tensor, rate: float) -> Tensor:
-        nx, batch = self.nx, powers.shape[1:-2]
-        law = (polynomial(self.length) * rate).expand(*batch, -1, -1)
-        if not nx:
-            return law
-        sums = powers[1 : nx + 1].diagonal(dim1=-2, dim2=-1).sum(-1).movedim(0, -1)  # of the powers of eigenvalues
-        k = torch.arange(nx)
-        newton = sums[..., (k[:, None] - k - 1).clamp(min=0)].tril(-1) + torch.diag(k + 1.0)
-        coefficients = torch.linalg.solve_triangular(newton, -sums[..., None], upper=False)[..., 0]
-        closing = torch.nn.functional.pad(-rate * coefficients.flip(-1), (self.length - nx, 0))
-        return torch.cat([law[..., :-1], (law[..., -1] + closing)[..., None]], -1)
+        nx = self.nx
+        law = (self._law * rate).repeat(*powers.shape[1:-2], 1, 1)
+        if nx:
+            sums = powers[1 : nx + 1].diagonal(dim1=-2, dim2=-1).sum(-1).movedim(0, -1)  # of the eigenvalues' powers
+            newton = sums[..., self._apart].tril(-1) + self._count
+            coefficients = torch.linalg.solve_triangular(newton, sums[..., None], upper=False)
+            law[..., -nx:, -1:] += rate * coefficients.flip(-2)
+        return law
 
     def trajectory(self, outputs: list[Tensor], states: list[Tensor]) -> Trajectory:
         """What happened, from order-0 outputs and states of every bin."""
@@ -203,7 +204,8 @@ def generate(
     """Data from ``model`` driven by ``causes`` [..., bins, causes of the last level].
 
     noise: arrays ``noise_z1``, ``noise_w1``, ... [..., bins, channels] to be used; others are drawn from ``seed`` with
-    the model's precisions, or are zero without one. Raises `Refused` where the process diverges, naming the bin.
+    the model's precisions, or are zero without one. Any of these, initial states and parameters may have leading axes
+    of subjects. Raises `Refused` where the process diverges, naming the bin, the subject and the level.
     """
     world = World(model, torch.as_tensor(causes, dtype=torch.float64), orders[0] + 1, noise, seed)
     x, v, outputs, states = world.start(), None, [], []

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-_DEGREE, _NORM = 12, 0.3  # the remainder of the Taylor series, 0.3^13 / 13!, lies below rounding
+# A Taylor series, three powers in a row; where the norm is 0.3, its remainder, 0.3^13 / 13!, lies below rounding.
+_TERMS = torch.tensor([1 / math.factorial(k) for k in range(1, 13)], dtype=torch.float64).reshape(4, 3)
+_NORM = 0.3
 _PART = 2**17  # numbers worked on at a time, so that they stay in the cache
 
 
@@ -47,17 +49,16 @@ def _in_parts(function: Callable[[Tensor], Tensor], matrix: Tensor) -> Tensor:
 def _series(matrix: Tensor) -> tuple[Tensor, int]:
     """exp(matrix / 2^k) - 1, and the k that the series needs: its terms are bounded by two powers (Al-Mohy & Higham
     2009, SIAM J Matrix Anal Appl 31:970)."""
-    powers = [matrix, square := matrix @ matrix, square @ matrix]
-    norms = [float(power.abs().sum(-2).max()) ** (1 / k) for k, power in enumerate(powers, start=1)]
-    doublings = max(0, math.ceil(math.log2(max(*norms[1:], 1e-300) / _NORM))) if max(norms[1:]) < math.inf else 0
-    one, two, three = (power * 0.5 ** (k * doublings) for k, power in enumerate(powers, start=1))
-    terms = [1 / math.factorial(k) for k in range(1, _DEGREE + 1)]
-    parts = [
-        (one * terms[k]).add_(two, alpha=terms[k + 1]).add_(three, alpha=terms[k + 2]) for k in range(0, _DEGREE, 3)
-    ]
-    total = parts.pop()
+    square = matrix @ matrix
+    cube = square @ matrix
+    norm = max(float(power.abs().sum(-2).max()) ** (1 / k) for power, k in ((square, 2), (cube, 3)))
+    doublings = max(0, math.ceil(math.log2(max(norm, 1e-300) / _NORM))) if norm < math.inf else 0
+    scaled = torch.tensor([0.5 ** (doublings * k) for k in (1, 2, 3)], dtype=torch.float64)
+    powers = torch.stack([matrix, square, cube]).flatten(1)
+    *parts, total = ((_TERMS * scaled) @ powers).unflatten(-1, matrix.shape)
+    cube = cube * scaled[2]
     for part in reversed(parts):  # Paterson-Stockmeyer, three powers at a time
-        total = _plus_product(part, three, total)
+        total = _plus_product(part, cube, total)
     return total, doublings
 
 

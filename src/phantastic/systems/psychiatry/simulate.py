@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.systems.filtering import Model, Result, published
+from phantastic.systems.filtering import Result, published
 from phantastic.systems.filtering.generate import Noise
 from phantastic.systems.filtering.published import force
 from phantastic.systems.filtering.published.experiment import Experiment, bump
@@ -46,23 +46,6 @@ class Press(NamedTuple):
         return own, equal.gather(-1, moment[:, None])[:, 0]
 
 
-def crowd(model: Model, people: int) -> Model:
-    """The model with the same initial states and actions for each person."""
-    zero = torch.zeros(people, dtype=torch.float64)
-    for number, level in enumerate(model.levels, start=1):
-        states = {symbol: value + zero for symbol, value in level.states.items()}
-        actions = {symbol: value + zero for symbol, value in level.actions.items()}
-        model = model.with_level(number, states=states, actions=actions)
-    return model
-
-
-def together(experiment: Experiment, people: int, noise: Noise | None = None) -> Result:
-    """The run of everyone; a model, prior or cause may differ between people."""
-    causes = experiment.causes.expand(people, *experiment.causes.shape[-2:])
-    models = {"model": crowd(experiment.model, people), "process": crowd(experiment.process, people)}
-    return experiment.changed(causes=causes, **models).run(noise=noise)
-
-
 def follow(run: str, motion: People, senses: People) -> Pursuit:
     """The published run ``run`` of occlusion by people with these log-precisions.
 
@@ -81,7 +64,7 @@ def watching(run: str, motion: People, senses: People) -> Experiment:
 
 
 def _follow(run: str, motion: People, senses: People) -> Pursuit:
-    return watched(together(watching(run, motion, senses), len(motion)))
+    return watched(watching(run, motion, senses).run())
 
 
 def watched(result: Result) -> Pursuit:
@@ -109,7 +92,7 @@ def intending(attenuation: People, delusion: People, intended: People) -> Experi
 
 
 def _press(attenuation: People, delusion: People, intended: People, noise: Noise | None) -> Press:
-    return pressed(together(intending(attenuation, delusion, intended), len(intended), noise or {}))
+    return pressed(intending(attenuation, delusion, intended).run(noise=noise or {}))
 
 
 def pressed(result: Result) -> Press:
