@@ -86,8 +86,8 @@ class Attention(nn.Module):
         )
         penalty = None if mask is None else penalties(mask, query.dtype)
         rate = self.dropout if self.training else 0.0
-        # in bfloat16 on a CPU the fused kernel takes three times as long; and of a query without any allowed key it gets
-        # the gradient wrong: log Σexp rounds log(keys) away
+        # in bfloat16 on a CPU the fused kernel takes three times as long; and of a query without any allowed key it
+        # gets the gradient wrong: log Σexp rounds log(keys) away
         slow = query.dtype == torch.bfloat16 and query.device.type == "cpu"
         if self.training and not self.weights.hooked and not slow and (mask is None or mask.any(-1).all()):
             heads = scaled_dot_product_attention(query, key, value, penalty, rate)

@@ -1,7 +1,7 @@
 """A pre-trained model: the layers and what stands on them, called with the Hugging Face library's keyword names."""
 
 from inspect import signature
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -32,7 +32,7 @@ class Model(nn.Module):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
         return_dict: bool = True,
-        **inputs: Tensor | None,
+        **inputs: Any,
     ) -> Result:
         """The library's keywords: see `inputs` and, for labels, ``head.targets``; None means not given.
 
@@ -49,7 +49,7 @@ class Model(nn.Module):
         given = {name: value for name, value in inputs.items() if value is not None}
         if input_ids is not None:
             given["input_ids"] = input_ids
-        targets: dict = {name: given.pop(name) for name in self.head.targets if name in given}
+        targets: dict[str, Any] = {name: given.pop(name) for name in self.head.targets if name in given}
         if self.head.choices:
             targets["choices"] = given["input_ids" if "input_ids" in given else "inputs_embeds"].shape[1]
             given = {name: value.flatten(0, 1) for name, value in given.items()}

@@ -1,0 +1,1 @@
+"""The Transformer: strings reversed and sentences translated by attention alone."""

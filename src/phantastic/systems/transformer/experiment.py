@@ -1,0 +1,96 @@
+"""The study `transformer`: strings backwards and a translation, and where a Transformer looks while it writes them."""
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from phantastic.claims import Measure
+from phantastic.figure import Figure
+from phantastic.randomness import numpy_generator
+from phantastic.run import Run
+from phantastic.systems.transformer import application, measure, task
+from phantastic.systems.transformer import figures as pictures
+from phantastic.systems.transformer.learners import LEARNERS, LONGER, drawn, learn, recipe_of, trained
+from phantastic.systems.transformer.measure import Shares
+from phantastic.systems.transformer.model import Transformer
+from phantastic.systems.transformer.study import TransformerRecipe
+
+LOOKED_AT = ("reversal", "translation")  # the ones that are shown and damaged
+FEW = 24  # strings or sentences with which a damaged model is measured
+
+
+@torch.no_grad()
+def measured(
+    recipe: TransformerRecipe, name: str, model: Transformer, seed: int, device: torch.device
+) -> dict[str, Measure]:
+    """Everything measured on one trained learner, on strings or sentences drawn for this alone."""
+    learner, generator = LEARNERS[name], numpy_generator(seed, "measure/bootstrap")
+    pairs = drawn(recipe, learner, recipe.tested, seed, "measure").to(device)
+    exact, words = measure.written(model, pairs)
+    found: dict[str, Shares] = {"exact": exact, "words": words}
+    if learner.strings:
+        longest = recipe.length + LONGER
+        beyond = task.strings(recipe.letters, recipe.length + 1, longest, recipe.tested, seed, "measure/longer")
+        _, found["longer"] = measure.written(model, beyond.to(device))
+    if name in LOOKED_AT:  # the head is chosen on other strings or sentences
+        chosen = drawn(recipe, learner, max(recipe.tested // 4, 1), seed, "measure/choose").to(device)
+        found["followed"] = measure.looked(model, pairs, measure.best_follower(model, chosen))
+        found["straight"] = measure.straight(pairs)
+    return {f"{name}.{key}": shares.measure(generator) for key, shares in found.items()}
+
+
+def run(run: Run) -> None:
+    """Train and measure every learner under every seed."""
+    recipe = recipe_of(run)
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    found: dict[int, dict[str, Measure]] = {seed: {} for seed in seeds}
+    for seed in seeds:
+        for name in LEARNERS:
+            model = learn(run, name, seed)
+            kept = run.once(f"seed{seed}/{name}", lambda: measured(recipe, name, model, seed, run.device))  # noqa: B023
+            found[seed] |= msgspec.convert(kept, dict[str, Measure])
+        right = found[seed]["learned.words"].value, found[seed]["reversal.words"].value
+        deviation = right[0] / right[1] - 1 if right[1] else float(np.sign(right[0]))
+        found[seed]["learned.deviation"] = Measure(deviation, [deviation])
+    first = found[recipe.seed]
+    run.record({name: [found[s][name].value for s in seeds] if len(seeds) > 1 else first[name] for name in first})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The Transformer that reverses strings and the one that translates, of the first seed."""
+    return {name: trained(run, name) for name in LOOKED_AT}
+
+
+@torch.no_grad()
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Of a few strings and sentences: the share of words that are right while the right ones are shown before them,
+    and the share that the best follower looks for where they stand."""
+    recipe, found = recipe_of(run), {}
+    for name, model in models.items():
+        assert isinstance(model, Transformer)
+        pairs = drawn(recipe, LEARNERS[name], FEW, recipe.seed, "lesion").to(run.device)
+        hits, tries = measure.followed(measure.read(model, pairs), pairs.aligned)
+        found[f"{name}.followed"] = float(hits.sum(-1).max() / tries.sum())
+        found[f"{name}.words"] = measure.foretold(model, pairs).share
+    return found
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Where the output looks, head by head; how the learners learn."""
+    recipe, shown = recipe_of(run), {}
+    for name, model in models(run).items():
+        assert isinstance(model, Transformer)
+        pairs = drawn(recipe, LEARNERS[name], 50, recipe.seed, "figure").to(run.device)
+        shown[name] = application.looked_at(recipe, name, model, pairs)
+    curves = {name: run.curve(f"seed{recipe.seed}/{name}") for name in LEARNERS}
+    return {
+        "attention": pictures.attention(shown["reversal"], shown["translation"], lang),
+        "heads": pictures.heads(shown["translation"], lang),
+        "learning": pictures.learning(curves, lang),
+    }
+
+
+apply = application.apply

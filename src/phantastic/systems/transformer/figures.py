@@ -1,0 +1,139 @@
+"""The pictures of the study `transformer`: where each word of the output was looked for, and how the learners learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+from jaxtyping import Float
+from torch import Tensor
+
+from phantastic.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
+from phantastic.recipe import Text
+
+if TYPE_CHECKING:
+    from phantastic.systems.transformer.application import Look
+
+CELL = 19  # pixels
+INPUT, OUTPUT, WEIGHT = Text("input", "入力"), Text("output", "出力"), Text("attention weight", "注意の重み")
+NAMES = {
+    "reversal": (Text("sinusoids", "正弦波の位置"), BLUE),
+    "learned": (Text("learned positions", "学習した位置"), ORANGE),
+    "unordered": (Text("no positions", "位置なし"), BLACK),
+    "translation": (Text("several heads", "複数のヘッド"), BLUE),
+    "single": (Text("one head", "ヘッド 1 つ"), VERMILION),
+}
+
+
+def heat(
+    look: Look, weights: Float[Tensor, "m n"], lang: str, *, title: str, cell: int = CELL, labels: bool = True
+) -> Any:
+    """Weights as squares, the output from top to bottom; rings mark the words that stand for each other."""
+    inputs, outputs = (
+        [f"{place:02d} {word}" for place, word in enumerate(words)] for words in (look.source, look.target)
+    )
+    values = [
+        {"in": inputs[j], "out": outputs[i], "weight": round(float(weights[i, j]), 4)}
+        for i in range(len(outputs))
+        for j in range(len(inputs))
+    ]
+    word = "slice(datum.value, 3)"  # behind its place, which keeps equal words apart
+    axis: dict[str, Any] = {"labelExpr": word, "ticks": False, "domain": False, "labels": labels, "labelPadding": 4}
+    x = alt.X("in:N", sort=inputs, title=INPUT(lang) if labels else None,
+              axis=alt.Axis(orient="top", labelAngle=-60, **axis))  # fmt: skip
+    y = alt.Y("out:N", sort=outputs, title=OUTPUT(lang) if labels else None, axis=alt.Axis(**axis))
+    colour = alt.Color(
+        "weight:Q",
+        title=WEIGHT(lang),
+        scale=alt.Scale(range=["#f4f4f4", BLUE], domain=[0, 1]),
+        legend=alt.Legend(tickCount=3),
+    )
+    layers: list[Any] = [alt.Chart(alt.Data(values=values)).mark_rect().encode(x=x, y=y, color=colour)]
+    if look.aligned is not None:
+        rings = [{"in": inputs[j], "out": outputs[i]} for i, j in enumerate(look.aligned.tolist()) if j >= 0]
+        marks = alt.Chart(alt.Data(values=rings)).mark_point(color=VERMILION, size=cell * cell / 3, strokeWidth=1.5)
+        layers.append(marks.encode(x=x, y=y))
+    return alt.layer(*layers).properties(width=cell * len(inputs), height=cell * len(outputs), title=title)
+
+
+def named(look: Look, lang: str) -> str:
+    layer, head = look.follower.layer + 1, look.follower.head + 1
+    return Text(f"layer {layer}, head {head}", f"第 {layer} 層、ヘッド {head}")(lang)
+
+
+def followed(look: Look) -> Float[Tensor, "m n"]:
+    return look.weights[look.follower.layer, look.follower.head]
+
+
+def attention(reversal: Look, translation: Look, lang: str) -> Figure:
+    """The picture of the lecture: a string read from its end, a sentence read in another order."""
+    charts = [
+        heat(look, followed(look), lang, title=f"{title(lang)} ({named(look, lang)})")
+        for look, title in (
+            (reversal, Text("a string backwards", "文字列の逆順")), (translation, Text("a translation", "翻訳")),
+        )
+    ]  # fmt: skip
+    caption = Text(
+        "Where the decoder looks in the input before it writes each word of the output: the weights of the head of the "
+        "attention to the memory that follows the words best. Rings: where the letter or the word stands that is to be "
+        "written.",
+        "デコーダーが出力の各語を書く直前に入力のどこを見るか。記憶への注意のうち、語の対応に最もよく従うヘッドの重みを示す。"
+        "輪は、逆順で対応する文字、または翻訳で対応する語の位置。",
+    )
+    return Figure(caption(lang), alt.hconcat(*charts, spacing=40))
+
+
+def alone(look: Look, lang: str) -> Figure:
+    """The attention picture of an input of the user's."""
+    return Figure(" ".join(look.source), heat(look, followed(look), lang, title=named(look, lang)))
+
+
+def heads(look: Look, lang: str) -> Figure:
+    """Every head of every layer on the same sentence."""
+    charts = [
+        alt.hconcat(
+            *(
+                heat(look, head, lang, cell=9, labels=False,
+                     title=Text(f"layer {i}, head {j}", f"第 {i} 層、ヘッド {j}")(lang))
+                for j, head in enumerate(layer, start=1)
+            )
+        )
+        for i, layer in enumerate(look.weights, start=1)
+    ]  # fmt: skip
+    caption = Text(
+        f"All heads of the attention to the memory, while “{' '.join(look.source)}” is translated as "
+        f"“{' '.join(look.target)}”; across the input, down the output. Rings mark words that translate each other.",
+        f"「{' '.join(look.source)}」を「{' '.join(look.target)}」と訳すときの、記憶への注意の全ヘッド。"
+        "横は入力、縦は出力。輪は互いに訳語となる語。",
+    )
+    return Figure(caption(lang), alt.vconcat(*charts))
+
+
+def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]], lang: str) -> Figure:
+    """Loss by training step, strings beside sentences."""
+    charts = []
+    for names, title in (
+        (("reversal", "learned", "unordered"), Text("strings backwards", "文字列の逆順")),
+        (("translation", "single"), Text("translation", "翻訳")),
+    ):
+        values = [
+            {"step": point["step"], "loss": point["loss"], "which": NAMES[name][0](lang)}
+            for name in names
+            for point in curves[name]
+        ]
+        scale = alt.Scale(domain=[NAMES[name][0](lang) for name in names], range=[NAMES[name][1] for name in names])
+        charts.append(
+            alt.Chart(alt.Data(values=values)).mark_line().encode(
+                x=alt.X("step:Q", title=Text("training step", "学習ステップ")(lang)),
+                y=alt.Y("loss:Q", title=Text("loss (nats per word)", "損失(nat/語)")(lang)),
+                color=alt.Color("which:N", title=None, scale=scale, legend=alt.Legend(orient="top-right")),
+            ).properties(width=300, height=200, title=title(lang))
+        )  # fmt: skip
+    caption = Text(
+        "Learning. Without positions the encoder takes a string for a bag of letters, and the loss stays near that of "
+        "guessing among them.",
+        "学習の経過。位置の情報がないと、エンコーダーには文字列が文字の集まりとしか見えず、"
+        "損失はその中から当て推量する水準の近くにとどまる。",
+    )
+    return Figure(caption(lang), alt.hconcat(*charts).resolve_scale(color="independent"))

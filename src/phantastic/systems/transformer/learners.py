@@ -1,0 +1,88 @@
+"""Who learns in the study `transformer`: one for strings, one for sentences, and those they are held against."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from phantastic.randomness import initialised
+from phantastic.run import Run
+from phantastic.systems.transformer import measure, task
+from phantastic.systems.transformer.model import Order, Transformer
+from phantastic.systems.transformer.study import TransformerRecipe
+from phantastic.systems.transformer.task import FIRST, Pairs
+from phantastic.train import train
+
+LONGER = 4  # letters by which test strings exceed the longest that was learned
+MOMENTUM, EPSILON = (0.9, 0.98), 1e-9  # of Adam (section 5.3)
+
+
+class Learner(NamedTuple):
+    """What is learned, how positions are told, and with how many heads (None: the recipe's)."""
+
+    strings: bool
+    order: Order = "sinusoidal"
+    heads: int | None = None
+
+
+LEARNERS = {
+    "reversal": Learner(strings=True),
+    "learned": Learner(strings=True, order="learned"),
+    "unordered": Learner(strings=True, order="none"),
+    "translation": Learner(strings=False),
+    "single": Learner(strings=False, heads=1),
+}
+
+
+def recipe_of(run: Run) -> TransformerRecipe:
+    assert isinstance(run.recipe, TransformerRecipe)
+    return run.recipe
+
+
+def drawn(recipe: TransformerRecipe, learner: Learner, count: int, seed: int, purpose: str, step: int = 0) -> Pairs:
+    """Strings or sentences; sentences are aligned where they are not for training."""
+    if learner.strings:
+        return task.strings(recipe.letters, recipe.length // 2, recipe.length, count, seed, purpose, step)
+    return task.translations(recipe.words, count, seed, purpose, step, align=purpose != "train")
+
+
+def build(recipe: TransformerRecipe, learner: Learner, seed: int) -> Transformer:
+    source, target = (recipe.letters,) * 2 if learner.strings else map(len, task.vocabularies())
+    length = 2 + (recipe.length + LONGER if learner.strings else recipe.words)
+    with initialised(seed, "model"):
+        return Transformer(
+            source + FIRST, target + FIRST, width=recipe.width, heads=learner.heads or recipe.heads,
+            layers=recipe.layers, hidden=recipe.hidden, length=length, order=learner.order, dropout=recipe.dropout,
+        )  # fmt: skip
+
+
+def learn(run: Run, name: str, seed: int) -> Transformer:
+    """Train one of the learners.
+
+    The step size rises in a straight line and then falls with the square root of the steps (section 5.3, Eq. 3).
+    """
+    recipe, learner = recipe_of(run), LEARNERS[name]
+    steps, batch = (
+        (recipe.string_steps, recipe.strings) if learner.strings else (recipe.sentence_steps, recipe.sentences)
+    )
+    model = build(recipe, learner, seed).to(run.device)
+    optimiser = torch.optim.Adam(model.parameters(), recipe.rate, MOMENTUM, EPSILON, fused=True)
+
+    def losses(step: int) -> Mapping[str, Tensor]:
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * min((step + 1) / recipe.warmup, (recipe.warmup / (step + 1)) ** 0.5)
+        pairs = drawn(recipe, learner, batch, seed, "train", step).to(run.device)
+        with initialised(seed, f"dropout/{step}"):
+            return {"loss": measure.loss(model, pairs, recipe.smoothing)}
+
+    train(run, f"seed{seed}/{name}", {name: model}, {"loss": optimiser}, losses, steps=steps)
+    return model
+
+
+def trained(run: Run, name: str) -> Transformer:
+    """A learner of the first seed as its training left it."""
+    model = build(recipe_of(run), LEARNERS[name], run.recipe.seed)
+    modules: dict[str, nn.Module] = {name: model}
+    run.load(f"seed{run.recipe.seed}/{name}", modules)
+    return model.to(run.device).eval()

@@ -1,0 +1,93 @@
+"""The encoder-decoder of Vaswani et al. (2017), figure 1."""
+
+from math import sqrt
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from phantastic.nn.attention import HookPoint, causal, padding
+from phantastic.nn.transformer import Block, Positions
+from phantastic.systems.transformer.task import BEGIN, END, PAD
+
+Order = Literal["sinusoidal", "learned", "none"]
+
+
+class Embedding(nn.Module):
+    """Words times √width, plus what says where they stand (section 3.4 and 3.5); ``none`` leaves that out.
+
+    Site ``embedded``: the stream as it enters the first block.
+    """
+
+    def __init__(self, vocabulary: int, width: int, length: int, order: Order, dropout: float):
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, width, PAD)
+        nn.init.normal_(self.words.weight, std=width**-0.5)
+        positions = Positions(length, width, learned=order == "learned")
+        self.positions = HookPoint(width, -1) if order == "none" else positions
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, words: Int[Tensor, "batch n"]) -> Float[Tensor, "batch n width"]:
+        return self.dropout(self.positions(self.words(words) * sqrt(self.words.embedding_dim)))
+
+
+class Transformer(nn.Module):
+    """Post-norm blocks with ReLUs; the scores of the words come from the target's embeddings.
+
+    ``decoder[i].memory_attention.weights`` is where the output looks in the input.
+    """
+
+    def __init__(
+        self, source: int, target: int, *, width: int, heads: int, layers: int, hidden: int, length: int,
+        order: Order = "sinusoidal", dropout: float = 0.0,
+    ):  # fmt: skip
+        """``source`` and ``target`` are the sizes of the vocabularies, ``length`` the longest input or output."""
+        super().__init__()
+
+        def block(memory: int | None) -> Block:
+            return Block(
+                width, heads, hidden, norm="post", activation="relu", dropout=dropout, attention_dropout=dropout,
+                memory_width=memory,
+            )  # fmt: skip
+
+        self.source = Embedding(source, width, length, order, dropout)
+        self.target = Embedding(target, width, length, order, dropout)
+        self.encoder = nn.ModuleList(block(None) for _ in range(layers))
+        self.decoder = nn.ModuleList(block(width) for _ in range(layers))
+        self.length = length
+
+    def forward(
+        self, source: Int[Tensor, "batch n"], target: Int[Tensor, "batch m"]
+    ) -> Float[Tensor, "batch m vocabulary"]:
+        """The logits of the word after each of the target's."""
+        return self.decode(target, *self.encode(source))
+
+    def encode(self, source: Int[Tensor, "batch n"]) -> tuple[Float[Tensor, "batch n width"], Tensor]:
+        """The memory and the mask of its words."""
+        x, mask = self.source(source), padding(source != PAD)
+        for block in self.encoder:
+            x = block(x, mask)
+        return x, mask
+
+    def decode(
+        self, target: Int[Tensor, "batch m"], memory: Float[Tensor, "batch n width"], memory_mask: Tensor
+    ) -> Float[Tensor, "batch m vocabulary"]:
+        x, mask = self.target(target), causal(target.shape[1], device=target.device)
+        for block in self.decoder:
+            x = block(x, mask, memory, memory_mask)
+        return x @ self.target.words.weight.t()
+
+    @torch.no_grad()
+    def greedy(self, source: Int[Tensor, "batch n"], longest: int) -> Int[Tensor, "batch longest"]:
+        """The likeliest next word again and again, until END or ``longest`` words; PAD afterwards."""
+        memory = self.encode(source)
+        found = source.new_full((len(source), 1), BEGIN)
+        ended = torch.zeros_like(found, dtype=torch.bool)
+        for _ in range(longest):
+            chosen = self.decode(found, *memory)[:, -1:].argmax(-1).masked_fill(ended, PAD)
+            found, ended = torch.cat([found, chosen], 1), ended | (chosen == END)
+            if ended.all():
+                break
+        found = found[:, 1:].masked_fill(found[:, 1:] == END, PAD)
+        return nn.functional.pad(found, (0, longest - found.shape[1]), value=PAD)

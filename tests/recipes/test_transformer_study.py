@@ -1,0 +1,171 @@
+"""The study `transformer`: its tasks are what they say, its measures right at their limits, its inputs checked."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from phantastic.errors import Refused
+from phantastic.randomness import initialised, numpy_generator
+from phantastic.run import Run
+from phantastic.systems.transformer import application, measure, task
+from phantastic.systems.transformer.model import Transformer
+from phantastic.systems.transformer.study import STUDY
+from phantastic.systems.transformer.task import BEGIN, END, FIRST, PAD
+from phantastic.world import sentences
+
+
+def model(**options: object) -> Transformer:
+    sizes = {"width": 8, "heads": 2, "layers": 1, "hidden": 12, "length": 12} | options
+    with initialised(0, "model"):
+        return Transformer(9, 9, **sizes).eval()  # pyright: ignore[reportArgumentType]
+
+
+def test_strings_are_reversed_and_aligned():
+    pairs = task.strings(5, 2, 6, 40, 0, "test")
+    for source, target, aligned in zip(*(tensor.tolist() for tensor in pairs), strict=True):
+        letters = [word for word in source if word != PAD]
+        assert 2 <= len(letters) <= 6
+        assert all(FIRST <= letter < FIRST + 5 for letter in letters)
+        assert target == [BEGIN, *letters[::-1], END] + [PAD] * (6 - len(letters))
+        assert [source[place] for place in aligned if place >= 0] == letters[::-1]
+
+
+def test_the_same_step_draws_the_same_strings_and_another_step_others():
+    first, again, other = (task.strings(5, 2, 6, 8, 0, "test", step) for step in (3, 3, 4))
+    assert torch.equal(first.source, again.source)
+    assert not torch.equal(first.source, other.source)
+
+
+def test_sentences_are_those_of_the_grammar_and_words_stand_for_their_translations():
+    english, japanese = task.vocabularies()
+    dictionary: dict[str, set[str]] = {}
+    for step in (0, 1, 40):  # of two chunks
+        pairs = task.translations(12, 30, 0, "test", step)
+        assert (pairs.source != PAD).sum(1).max() <= 12
+        assert (pairs.target[:, 0] == BEGIN).all()
+        assert ((pairs.target == END).sum(1) == 1).all()
+        for source, target, aligned in zip(*(tensor.tolist() for tensor in pairs), strict=True):
+            assert [place for place in aligned if place >= 0]
+            for word, place in zip(target[1:], aligned, strict=True):
+                if place >= 0:
+                    dictionary.setdefault(english[source[place] - FIRST], set()).add(japanese[word - FIRST])
+    assert max(map(len, dictionary.values())) <= 2  # a word has one translation, or one for each part of speech
+
+
+def test_batches_of_sentences_cut_from_a_chunk_are_neither_lost_nor_seen_twice():
+    drawn = sentences.documents(sentences.grammar(), 0, "test", 0, 512).english
+    wanted = [drawn.text(sentence) for sentence in range(192) if len(drawn.forms(sentence)) <= 40]
+    words, _ = task.vocabularies()
+    found = [
+        " ".join(measure.words_of(row, words, FIRST))
+        for step in range(3)
+        for row in task.translations(40, 64, 0, "test", step, align=False).source.tolist()
+    ]
+    assert found == wanted
+
+
+def test_what_is_written_does_not_depend_on_padding_or_neighbours():
+    network, pairs = model(), task.strings(5, 2, 6, 10, 0, "test")
+    together = network.greedy(pairs.source, 7)
+    for row, source in enumerate(pairs.source):
+        alone = network.greedy(source[source != PAD][None], 7)
+        assert torch.equal(alone[0], together[row])
+    assert ((together == PAD).int().diff(dim=1) >= 0).all(), "nothing is written after the end"
+
+
+def test_the_logits_of_greedy_writing_are_those_of_reading_along():
+    network, source = model(), torch.tensor([[3, 4, 5]])
+    found = network.greedy(source, 5)
+    fed = torch.cat([torch.tensor([[BEGIN]]), found[:, :-1]], 1)
+    chosen = network(source, fed).argmax(-1)
+    ended = (chosen[0] == END).nonzero()
+    upto = int(ended[0]) if len(ended) else 5
+    assert torch.equal(chosen[0, :upto], found[0, :upto])
+
+
+def test_without_positions_the_encoder_sees_a_bag_of_letters():
+    pairs = task.strings(5, 4, 6, 4, 0, "test")
+    for order, same in (("none", True), ("sinusoidal", False), ("learned", False)):
+        network = model(order=order)
+        turned = torch.where(pairs.source != PAD, pairs.source, PAD).flip(1)  # padding comes first, and is masked
+        logits = [network(source, pairs.target[:, :-1]) for source in (pairs.source, turned)]
+        assert torch.allclose(*logits, atol=1e-5) == same, order
+
+
+class Oracle:
+    """Writes strings backwards, but for one letter of the first."""
+
+    def __init__(self, pairs: task.Pairs):
+        self.target = pairs.target.clone()
+        self.target[0, 1] = FIRST + (self.target[0, 1] - FIRST + 1) % 5
+
+    def greedy(self, source: Tensor, longest: int) -> Tensor:
+        return self.target[:, 1:].masked_fill(self.target[:, 1:] == END, PAD)[:, :longest]
+
+
+def test_one_wrong_letter_costs_one_string_and_one_letter():
+    pairs = task.strings(5, 2, 6, 20, 0, "test")
+    exact, letters = measure.written(Oracle(pairs), pairs)  # pyright: ignore[reportArgumentType]
+    assert exact.share == 19 / 20
+    assert letters.share == 1 - 1 / float((pairs.source != PAD).sum())
+    found = exact.measure(numpy_generator(0, "test"))
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.8 <= found.low < found.value <= found.high == 1
+
+
+def test_a_head_that_looks_at_the_mirror_follows_and_one_that_reads_straight_on_does_not():
+    pairs = task.strings(5, 5, 5, 10, 0, "test")
+    weights = torch.zeros(2, 10, 3, 6, 5)  # layers, strings, heads, output, input
+    weights[0, :, 1, torch.arange(5), torch.arange(4, -1, -1)] = 1
+    weights[1, :, 2, torch.arange(5), torch.arange(5)] = 1
+    hits, tries = measure.followed(weights, pairs.aligned)
+    assert tries.tolist() == [5] * 10
+    assert (hits[0, 1] == 5).all()
+    assert (hits[1, 2] == 1).all(), "only the middle stands where it stood"
+    assert measure.straight(pairs).share == 1 / 5
+
+
+def test_the_loss_of_an_untrained_model_without_words_is_that_of_guessing():
+    network, pairs = model(), task.strings(5, 2, 6, 20, 0, "test")
+    torch.nn.init.zeros_(network.target.words.weight)
+    assert float(measure.loss(network, pairs).detach()) == pytest.approx(float(torch.tensor(9.0).log()), abs=1e-6)
+
+
+# --- apply
+
+
+def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str], Run], tmp_path: Path):
+    run = tiny_run("transformer")
+    lines = application.apply(run, {"reverse": "abca", "to": str(tmp_path / "look.png")}, "en")
+    assert lines[0].startswith("abca → ")
+    (said, *files) = application.apply(run, {"translate": "The cow sleeps", "to": str(tmp_path / "say.png")}, "ja")
+    assert said.startswith("the cow sleeps . → ")
+    assert all(Path(file).exists() for file in files)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({}, "give --reverse"),
+        ({"reverse": "abc", "translate": "the cow sleeps ."}, "give --reverse"),
+        ({"reverse": "abZ"}, "letter 3, 'Z', was not learned; allowed: a to t"),
+        ({"reverse": ""}, "0 letters; allowed: 1 to 6"),
+        ({"reverse": "abcabca"}, "7 letters; allowed: 1 to 6"),
+        ({"reverse": "abc", "to": "look.svg"}, "images are written as .png"),
+        ({"translate": "the cow sleps ."}, "word 3, 'sleps', is not in the grammar's English; did you mean 'sleeps'"),
+        ({"translate": "the " * 30}, "31 words with the full stop; allowed: 2 to 16"),
+        ({"translate": "."}, "1 words with the full stop"),
+    ],
+)
+def test_apply_refuses_what_it_cannot_read(tiny_run: Callable[[str], Run], request_: dict[str, str], message: str):
+    with pytest.raises(Refused, match=message):
+        application.apply(tiny_run("transformer"), request_, "en")
+
+
+def test_every_learner_is_part_of_a_claim():
+    measures = {name.split(".")[0] for claim in STUDY.claims() for name in (*claim.measure, *claim.than)}
+    assert measures == {"reversal", "learned", "unordered", "translation", "single"}
