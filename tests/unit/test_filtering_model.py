@@ -11,6 +11,7 @@ import torch
 
 from phantastic.errors import Refused
 from phantastic.systems.filtering import Level, Model, Prior, act, generate, invert, published, symbolic
+from phantastic.systems.filtering.act import Agent
 
 x, v, k, a = sympy.symbols("x v k a")
 GOOD = {"states": {x: 0.0}, "causes": [v], "flow": [v - k * x], "response": [x], "parameters": {k: 0.25}}
@@ -164,3 +165,17 @@ def test_equations_as_mathml():
     assert "ln Π" in "".join(lines)
     plaid = "".join(published.setup("visual", "tight_priors").model.mathml())
     assert max(map(len, re.findall(r"<mn>([\d.]+)</mn>", plaid))) < 8
+
+
+def test_an_agent_keeps_nothing_between_its_steps():
+    """Bins taken one by one, one of them twice, are the run; a state is left as it was."""
+    e = published.setup("attenuation", "self_hE+4")
+    agent = Agent(e.model, e.process, e.causes, e.prior_u, e.orders, e.noise, None, shrinkage=0.0)
+    state, actions = agent.init(), []
+    for _ in range(6):
+        once, again = agent.step(state), agent.step(state)
+        assert all(torch.equal(one, other) for one, other in zip(once[1], again[1], strict=True))
+        state, info = again
+        actions.append(info.a)
+    assert state.bin == 6
+    assert torch.equal(torch.stack(actions), e.run().a[2][:6])

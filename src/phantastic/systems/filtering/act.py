@@ -10,6 +10,7 @@ does by itself within a bin (inputs that shift, states that run on) enters as a 
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -58,13 +59,34 @@ def act(
     if model.state_dependent:
         raise Refused("the model's precision depends on its states: use `attenuate`")
     agent = Agent(model, process, exogenous, prior_u, orders, noise, seed, _SHRINKAGE)
-    agent.run()
     included = torch.ones(agent.g.rows, agent.g.n, dtype=torch.float64)
-    return agent.result(included, True)
+    return agent.result(agent.run(), included, True)
+
+
+class State(NamedTuple):
+    """All that a bin hands to the next: beliefs [..., nu], the world's states [..., nx], the latest actions [..., na]
+    (as many as there are orders, the present one last), and the world's generalised outputs of the bin before."""
+
+    bin: int
+    u: Tensor
+    x: Tensor
+    actions: tuple[Tensor, ...]
+    v: Tensor | None
+
+
+class Info(NamedTuple):
+    """A bin as it went: beliefs u and action a at its start, the senses y in generalised coordinates [..., n, ny], the
+    world's outputs v and states x."""
+
+    u: Tensor
+    a: Tensor
+    y: Tensor
+    v: Tensor
+    x: Tensor
 
 
 class Agent:
-    """A model and a process, bin by bin; `run` fills what `result` reads."""
+    """A model in a process: `init` gives the first state, `step` the next one; nothing is kept in between."""
 
     def __init__(
         self,
@@ -94,25 +116,33 @@ class Agent:
         )
         self.bins = exogenous.shape[-2]
 
-    def run(self) -> None:
+    def init(self) -> State:
+        """The state before the first bin."""
         g, world = self.g, self.world
         start = [self.functions.batch, world.functions.batch, self.fixed.shape[:-1], self.gain.shape[:-1]]
         start += [self.data.shape[:-3], world.z.shape[:-3], world.w.shape[:-3], world.start().shape[:-1]]
         u = g.flat(initial(g, self.functions))
         batch = torch.broadcast_shapes(u.shape[:-1], *start)
         a = stack_initial([a for level in world.model.levels for a in level.actions.values()])
-        u, x, a = u.expand(*batch, -1), world.start().expand(*batch, -1), a.expand(*batch, -1)
-        self.u, self.actions, self.y, outputs, states, v_true = [], [a], [], [], [], None
-        for bin in range(self.bins):
-            v_true, x_true, slope = world.observe(bin, x, embed_last(self.actions, g.n), v_true)
-            outputs.append(v_true[..., 0, :])
-            states.append(x_true[..., 0, :])
-            self.u.append(u)
-            self.y.append(y := v_true[..., : g.ny])
-            change = self.change(bin, u, a, y, v_true, x_true, slope)
-            x, u, a = x_true[..., 0, :] + change[0], u + change[1], a + change[2]
-            self.actions.append(a)
-        self.process = world.trajectory(outputs, states)
+        return State(0, u.expand(*batch, -1), world.start().expand(*batch, -1), (a.expand(*batch, -1),), None)
+
+    def step(self, state: State) -> tuple[State, Info]:
+        """One bin: the world is observed, and then world, beliefs and action move on together."""
+        bin, u, x, actions, before = state
+        v, x_true, slope = self.world.observe(bin, x, embed_last(actions, self.g.n), before)
+        y = v[..., : self.g.ny]
+        dx, du, da = self.change(bin, u, actions[-1], y, v, x_true, slope)
+        later = (*actions, actions[-1] + da)[-self.g.n :]
+        info = Info(u, actions[-1], y, v[..., 0, :], x_true[..., 0, :])
+        return State(bin + 1, u + du, x_true[..., 0, :] + dx, later, v), info
+
+    def run(self) -> list[Info]:
+        """All bins, from the first."""
+        state, infos = self.init(), []
+        for _ in range(self.bins):
+            state, info = self.step(state)
+            infos.append(info)
+        return infos
 
     def change(
         self, bin: int, u: Tensor, a: Tensor, y: Tensor, v_true: Tensor, x_true: Tensor, slope_true: Tensor
@@ -182,11 +212,11 @@ class Agent:
         response = slope[..., :ny, :nx] @ (course.powers[: n - 1] * rates) @ moving
         return torch.cat([sending[None], response]).movedim(0, -2).movedim(-1, 0).transpose(-2, -1)
 
-    def result(self, included: Tensor, count_entropy: bool) -> Result:
+    def result(self, infos: list[Info], included: Tensor, count_entropy: bool) -> Result:
         """Everything about all bins at once. included: 0 or 1 for every order of every row, [..., rows, n]."""
         g = self.g
-        w = g.full(torch.stack(torch.broadcast_tensors(*self.u), -2))
-        y = torch.stack(torch.broadcast_tensors(*self.y), -3)
+        us, actions, senses, outputs, states = (torch.broadcast_tensors(*each) for each in zip(*infos, strict=True))
+        w, y = g.full(torch.stack(us, -2)), torch.stack(senses, -3)
         values = [v[..., None] if isinstance(v, Tensor) and v.ndim else v for v in g.model.parameters]
         arrays = g.model.dynamics(residual=True).bind(values)(w[..., 0, :])
         precision = self.fixed[..., None, :]
@@ -202,7 +232,7 @@ class Agent:
         names = [torch.as_tensor(value, dtype=torch.float64) for value in g.model.parameters]
         return Result(
             *beliefs(g, w, errors, y[..., 0, :]),
-            a={len(self.world.model.levels): torch.stack(torch.broadcast_tensors(*self.actions[:-1]), -2)},
+            a={len(self.world.model.levels): torch.stack(actions, -2)},
             covariance=spread,
             free_energy=(accuracy + prior + entropy)[..., None],
             parts=Parts(accuracy, -prior - entropy, entropy),
@@ -211,7 +241,7 @@ class Agent:
             if names
             else torch.zeros(0, dtype=torch.float64),
             log_precisions=torch.zeros(0, dtype=torch.float64),
-            process=self.process,
+            process=self.world.trajectory(list(outputs), list(states)),
         )
 
     def check(self, w: Tensor, y: Tensor, deviation: Tensor) -> None:

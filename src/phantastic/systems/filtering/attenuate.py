@@ -26,8 +26,7 @@ def attenuate(
     is 8 or more.
     """
     agent = Agent(model, process, exogenous, prior_u, orders, noise, seed, shrinkage=0.0)
-    agent.run()
     g = agent.g
-    precision = agent.precision(agent.functions(g.full(agent.u[0])[..., 0, :]))
+    precision = agent.precision(agent.functions(g.full(agent.init().u)[..., 0, :]))
     included = (precision.log() < 8 - 1e-12).double()[..., None]
-    return agent.result(included.expand(*included.shape[:-1], g.n), False)
+    return agent.result(agent.run(), included.expand(*included.shape[:-1], g.n), False)

@@ -6,6 +6,7 @@ Time is counted in bins from 0; arrays are [..., bins, channels] and, in general
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -58,10 +59,10 @@ def embed(signal: Float64[Tensor, "... bins channels"], orders: int) -> Float64[
     return torch.einsum("bos,...sc->...boc", matrix, signal)
 
 
-def embed_last(history: list[Tensor], orders: int) -> Float64[Tensor, "... orders channels"]:
+def embed_last(history: Sequence[Tensor], orders: int) -> Float64[Tensor, "... orders channels"]:
     """Derivatives at the last of the samples so far; the future is held at the present."""
     recent = history[-orders:]
-    return _hindsight(orders, min(len(history), orders)) @ torch.stack(recent, -2)
+    return _hindsight(orders, min(len(history), orders)) @ torch.stack(list(recent), -2)
 
 
 @cache
