@@ -350,6 +350,7 @@ def test_the_linear_denoiser_is_the_wiener_filter():
         def __init__(self):
             super().__init__()
             self.map = nn.Linear(3, 3, bias=False).double()
+            nn.init.zeros_(self.map.weight)
 
         def reconstruct_logits(self, images: Tensor) -> Tensor:
             return self.map(images)
@@ -358,7 +359,9 @@ def test_the_linear_denoiser_is_the_wiener_filter():
             return -0.5 * (outputs - images).square().sum(1)
 
     model = Linear()
-    optimiser = torch.optim.LBFGS(model.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        model.parameters(), max_iter=200, tolerance_grad=1e-12, tolerance_change=1e-15, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimiser.zero_grad()
