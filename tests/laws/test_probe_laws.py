@@ -238,7 +238,6 @@ def test_punctuation_is_in_no_tree_and_never_the_root() -> None:
     heads = np.array([2, 3, 0, 3, 4])
     marks = [np.array([False, True, False, False, False])]
     distance = measure.measure_distances([walked(heads)], [heads], marks)
-    assert distance.each is not None
     assert distance.each.tolist() == [[3, 3]]  # word 1 hangs on word 3 now, two edges away
     depths = np.array([3.0, -1.0, 0.5, 2.0, 2.0])
     assert measure.measure_depths([depths], [heads], marks).root_accuracy == 1
@@ -285,10 +284,19 @@ def test_what_does_not_fit_is_refused_by_sentence(embeddings, heads, message: st
     assert message in str(refusal.value) or "expected [3 words, 2]" in str(refusal.value)
 
 
+def test_without_a_development_set_the_sentences_are_it() -> None:
+    heads = forest(9, 10, 2, 9)
+    vectors = [np.random.default_rng(9).standard_normal((len(each), 4)) for each in heads]
+    found = probe.fit(vectors, heads, rank=2, epochs=3)
+    assert torch.equal(found, probe.fit(vectors, heads, rank=2, epochs=3, dev=(vectors, heads)))
+
+
 def test_other_arguments_that_do_not_fit_are_refused() -> None:
     for rank in (0, 3):
         with pytest.raises(Refused, match=f"rank {rank} is not possible; expected 1 to 2"):
             probe.fit(WORDS, HEADS, rank=rank, dev=(WORDS, HEADS))
+    with pytest.raises(Refused, match="batch 0 and epochs 1 are not possible"):
+        probe.fit(WORDS, HEADS, rank=1, batch=0, epochs=1)
     with pytest.raises(Refused, match="did you mean 'distance'"):
         probe.fit(WORDS, HEADS, kind="distances", rank=1, dev=(WORDS, HEADS))  # pyright: ignore[reportArgumentType]
     with pytest.raises(Refused, match=r"initial projection is \[3, 1\]; expected \[2, 1\]"):

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import altair as alt
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from phantastic.data.conllu import flaw
 from phantastic.errors import Refused
@@ -134,30 +133,30 @@ def pieces(aligned: Aligned) -> list[str]:
 
 
 def test_words_as_wordpieces(folder: Path) -> None:
-    aligned = Tokenizer(folder)(["The", "Dogs", "don't", "\u200b", "bark", "犬が", "[UNK]", "."])
+    aligned = Tokenizer.open(folder)(["The", "Dogs", "don't", "\u200b", "bark", "犬が", "[UNK]", "."])
     assert " ".join(pieces(aligned)) == "[CLS] the dog ##s don ' t [UNK] bark 犬 [UNK] [UNK] . [SEP]"
     assert aligned.words.tolist() == [-1, 0, 1, 1, 2, 2, 2, 3, 4, 5, 5, 6, 7, -1]
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    assert pieces(Tokenizer(folder)(["The", "Dogs"])) == ["[CLS]", "[UNK]", "Dog", "##s", "[SEP]"]
+    assert pieces(Tokenizer.open(folder)(["The", "Dogs"])) == ["[CLS]", "[UNK]", "Dog", "##s", "[SEP]"]
 
 
 def test_a_tokenizer_file_comes_first_and_neither_cuts_nor_pads(folder: Path) -> None:
-    tokenizer = Tokenizer(folder).stored
+    tokenizer = Tokenizer.open(folder).stored
     tokenizer.enable_truncation(3)
     tokenizer.enable_padding(length=9)
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "vocab.txt").unlink()
-    assert pieces(Tokenizer(folder)(["the"] * 4)) == ["[CLS]", *["the"] * 4, "[SEP]"]
+    assert pieces(Tokenizer.open(folder)(["the"] * 4)) == ["[CLS]", *["the"] * 4, "[SEP]"]
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"tokenizer\.json beside it"):
-        Tokenizer(tmp_path)
+        Tokenizer.open(tmp_path)
     with pytest.raises(Refused, match="does not exist"):
-        Tokenizer(tmp_path / "none")
+        Tokenizer.open(tmp_path / "none")
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(Refused, match="cannot be read"):
-        Tokenizer(tmp_path)
+        Tokenizer.open(tmp_path)
 
 
 def test_a_word_is_the_mean_of_its_pieces() -> None:
@@ -170,38 +169,31 @@ def test_a_word_is_the_mean_of_its_pieces() -> None:
             pool(vectors, bad, count)
 
 
-class Counting(nn.Module):
-    """Its layer k gives, at every token that is no padding, k + the token's number and the sentence's length."""
+def test_an_encoder_of_a_network_that_reads_wordpieces() -> None:
+    sizes: list[tuple[int, ...]] = []
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.anything = nn.Parameter(torch.zeros(1))
-        self.sizes: list[tuple[int, ...]] = []
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, output_hidden_states: bool) -> SimpleNamespace:
-        assert output_hidden_states
-        self.sizes.append(tuple(input_ids.shape))
-        length = attention_mask.sum(1, keepdim=True).expand(input_ids.shape)
-        layers = [torch.stack([input_ids + layer, length], -1) * attention_mask[..., None] for layer in (0, 100)]
-        return SimpleNamespace(hidden_states=tuple(layers))
-
-
-def test_an_encoder_of_a_model_that_reads_wordpieces() -> None:
     def tokenize(words: Sequence[str]) -> Aligned:
         """A piece for each letter."""
         belongs = [number for number, word in enumerate(words) for _ in word]
         return Aligned([1, *(ord(letter) for word in words for letter in word), 2], np.array([-1, *belongs, -1]))
 
-    model = Counting()
+    def states(ids: Tensor, mask: Tensor) -> list[Tensor]:
+        """Layer k gives, at every token that is no padding, k + the token's number and the sentence's length."""
+        sizes.append(tuple(ids.shape))
+        length = mask.sum(1, keepdim=True).expand(ids.shape)
+        return [torch.stack([ids + layer, length], -1) * mask[..., None] for layer in (0, 100)]
+
     sentences = [["ac", "b"] * (number % 3 + 1) for number in range(45)]
-    found = Pieces(model, tokenize)(sentences)
-    assert sorted(model.sizes) == [(13, 11), (32, 11)], "sentences of like length go together"
+    found = Pieces(states, tokenize)(sentences)
+    assert sizes == [(32, 11), (13, 11)]
     for number, each in enumerate(found):
         count = number % 3 + 1
         expected = torch.tensor([[98.0, 3 * count + 2]] * 2 * count)
         assert torch.equal(each, torch.stack([expected, expected + torch.tensor([100, 0])]))
-    with pytest.raises(Refused, match="sentence 3 has 11 tokens; the model takes at most 10"):
-        Pieces(model, tokenize, longest=10)(sentences)
+    Pieces(states, tokenize)(sentences[::3])
+    assert sizes[2:] == [(15, 5)]
+    with pytest.raises(Refused, match="11 tokens in the sentence 'ac b ac b ac b'…; the model takes 10"):
+        Pieces(states, tokenize, longest=10)(sentences)
 
 
 def test_decayed_vectors_are_weighted_by_distance() -> None:
@@ -245,7 +237,7 @@ def test_control_trees_depend_on_the_words_alone() -> None:
 def test_trees_are_drawn(words: list[str], lang: str) -> None:
     gold = np.array([[0, 1], [1, 2]] if len(words) > 1 else []).reshape(-1, 2)
     predicted = [(0, 1), (2, 0)] if len(words) > 1 else []
-    chart = arcs.arcs(words, gold, predicted, lang, title="UUAS")
+    chart = arcs.arcs(words, gold, predicted, lang)
     assert isinstance(chart, alt.LayerChart)
     lines = chart.to_dict()["layer"][0]["data"]["values"]
     kinds = {(each["arc"], each["kind"]) for each in lines}

@@ -25,9 +25,9 @@ def load_scenic(path_or_arrays: str | Path | Mapping[str, Any], config: Mapping[
     Parameters come from an .npz file or from a mapping, by flax's names, with or without ``param/`` before them; where
     some names have it, others are not looked at. Of ``config`` these keys are used: num_layers, num_heads, hidden_size,
     mlp_dim, num_classes, modality_fusion, fusion_layer, use_bottleneck, n_bottlenecks, share_encoder, classifier,
-    temporal ("3d_conv" or "temporal_sampling"), patches [height, width, frames], and, where they are there,
-    test_with_bottlenecks, representation_size and stochastic_droplayer_rate. How many frames are sampled follows from
-    the number of positions.
+    temporal ("3d_conv" or "temporal_sampling", or a mapping with this as its method), patches [height, width, frames],
+    and, where they are there, test_with_bottlenecks, representation_size and stochastic_droplayer_rate. How many frames
+    are sampled follows from the number of positions.
 
     Called as ``model(rgb=..., spectrogram=...)`` it returns the logits, averaged over the senses. Raises `Refused`
     naming the key, or the parameter that is missing, left over, of another shape, or not finite.
@@ -94,7 +94,8 @@ def architecture(arrays: Mapping[str, np.ndarray], config: Mapping[str, Any], so
     names = several("modality_fusion")
     if not names or any(names.count(name) > 1 or name not in SENSES for name in names):
         raise Refused(f"config: modality_fusion = {names!r} is not possible; allowed: {', '.join(SENSES)}, each once")
-    method = one_of("temporal", METHODS, get(config, "temporal")) if "rgb" in names else METHODS[0]
+    method = get(config, "temporal") if "rgb" in names else METHODS[0]
+    method = one_of("temporal", METHODS, method.get("method") if isinstance(method, Mapping) else method)
     size = several("patches")
     lengths = (3,) if "rgb" in names and method == "3d_conv" else (2, 3)
     if len(size) not in lengths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in size):

@@ -5,9 +5,10 @@ studies) imports neither PyTorch nor SymPy.
 """
 
 import sys
-from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+from phantastic.lazy import loader
 
 _HOMES = {
     "Level": "model",
@@ -21,12 +22,7 @@ _HOMES = {
     "invert": "learn",
 }
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = loader(__name__, _HOMES)
 
 
 class _Package(ModuleType):

@@ -19,18 +19,23 @@ Edges = Sequence[tuple[int, int]] | Int64[ndarray, "edges 2"]
 GOLD = Text("gold tree", "正解の構文木")
 FOUND = Text("predicted, in the gold tree", "予測(正解と一致)")
 WRONG = Text("predicted, not in it", "予測(正解と不一致)")
+ONLY = Text("predicted", "予測")
+LOOKS = {GOLD: (BLACK, [1, 0]), FOUND: (BLUE, [1, 0]), WRONG: (VERMILION, [5, 3]), ONLY: (BLUE, [1, 0])}
 _SIZE, _GAP, _POINTS = 13, 14, 24
 
 
-def arcs(words: Sequence[str], gold: Edges, predicted: Edges, lang: str, title: str = "") -> alt.LayerChart | alt.FacetChart:
-    """The sentence with both trees; edges are pairs of words counted from 0. Arcs that are wrong are dashed."""
+def arcs(words: Sequence[str], gold: Edges | None, predicted: Edges, lang: str) -> alt.LayerChart | alt.FacetChart:
+    """The sentence with both trees; edges are pairs of words counted from 0. Arcs that are wrong are dashed.
+
+    Where there is no ``gold`` tree, the predicted one stands above the words.
+    """
     font = ImageFont.truetype(japanese_font(), _SIZE)
     widths = [font.getlength(word) + _GAP for word in words]
     places = [sum(widths[:number]) + width / 2 for number, width in enumerate(widths)]
-    right = {tuple(sorted(map(int, edge))) for edge in gold}
+    right, found = pairs(gold), pairs(predicted)
     lines = [(GOLD, edge, 1) for edge in sorted(right)]
-    for edge in sorted(tuple(sorted(map(int, edge))) for edge in predicted):
-        lines.append((FOUND if edge in right else WRONG, edge, -1))
+    for edge in sorted(found):
+        lines.append((ONLY, edge, 1) if gold is None else (FOUND if edge in right else WRONG, edge, -1))
     rows = []
     for number, (kind, (i, j), side) in enumerate(lines):
         # arcs that begin on one word leave it side by side, the short ones within the long ones
@@ -45,19 +50,24 @@ def arcs(words: Sequence[str], gold: Edges, predicted: Edges, lang: str, title: 
     width = max(sum(widths), 260)
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, width], nice=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-bottom, top], nice=False))
-    kinds = [kind(lang) for kind in (GOLD, FOUND, WRONG)]
+    kinds = (ONLY,) if gold is None else (GOLD, FOUND, WRONG)
+    names, (colours, dashes) = [kind(lang) for kind in kinds], zip(*(LOOKS[kind] for kind in kinds), strict=True)
     curves = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=1.6).encode(
         x=x, y=y, detail="arc:N", order="order:Q",
-        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[BLACK, BLUE, VERMILION]),
+        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=names, range=colours),
                         legend=alt.Legend(orient="bottom", direction="horizontal", symbolSize=300)),
         strokeDash=alt.StrokeDash("kind:N", title=None, legend=None,
-                                  scale=alt.Scale(domain=kinds, range=[[1, 0], [1, 0], [5, 3]])),
+                                  scale=alt.Scale(domain=names, range=dashes)),
     )  # fmt: skip
     texts = [{"x": round(place, 1), "y": 0, "word": word} for place, word in zip(places, words, strict=True)]
     sentence = alt.Chart(alt.Data(values=texts)).mark_text(fontSize=_SIZE, baseline="middle")
-    return alt.layer(
-        curves, sentence.encode(x=x, y=y, text="word:N"), title=title or alt.Undefined, width=width, height=top + bottom
-    )
+    written = sentence.encode(x=x, y=y, text="word:N")
+    return alt.layer(curves, written, width=width, height=top + bottom)
+
+
+def pairs(edges: Edges | None) -> set[tuple[int, int]]:
+    """The smaller word first."""
+    return {(min(map(int, edge)), max(map(int, edge))) for edge in (() if edges is None else edges)}
 
 
 def height(i: int, j: int) -> float:

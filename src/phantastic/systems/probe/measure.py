@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -33,17 +33,23 @@ class Measures:
 
     spearman: float
     """DSpr of distances, NSpr of depths; NaN where no sentence has 5 to 50 words."""
+    by_length: dict[int, float]
+    """The mean correlation by sentence length, from 2 words on."""
+    undefined: int
+    """Constant rows of predictions, whose correlation was counted as 0."""
+    each: Float64[ndarray, "sentences 2"]
+    """By sentence: edges found and gold edges; whether the root was found, and 1."""
     uuas: float | None = None
     root_accuracy: float | None = None
-    by_length: dict[int, float] | None = None
-    """The mean correlation by sentence length, from 2 words on."""
-    undefined: int = 0
-    """Constant rows of predictions, whose correlation was counted as 0."""
-    each: Float64[ndarray, "sentences 2"] | None = None
-    """By sentence: edges found and gold edges; whether the root was found, and 1."""
 
     def __getitem__(self, name: str) -> float | None:
         return getattr(self, name)
+
+    @property
+    def share(self) -> float:
+        """UUAS or root accuracy, whichever applies; NaN where there is no edge."""
+        found, count = self.each.sum(0)
+        return float(found / count) if count else nan
 
 
 def evaluate(
@@ -73,15 +79,19 @@ def predict(
     Words are projected in float64 and rounded to float32, then differences are taken: equal vectors have a distance of
     exactly 0, and exactly equal distances to others, so ties are ties.
     """
-    found: list[ndarray] = [np.empty(0)] * len(embeddings)
     wide = torch.as_tensor(projection).double()
-    for group in by_length([len(each) for each in embeddings], 2**16):
-        vectors = torch.stack([torch.as_tensor(embeddings[position]) for position in group])
-        projected = (vectors.to(wide) @ wide).float().double()
+    return geometry([(torch.as_tensor(each).to(wide) @ wide).float() for each in embeddings], kind)
+
+
+def geometry(projected: Sequence[Float[Tensor, "words rank"]], kind: Kind) -> list[Float64[ndarray, "words ..."]]:
+    """Squared distances between the words of each sentence, or their squared norms."""
+    found: list[ndarray] = [np.empty(0)] * len(projected)
+    for group in by_length([len(each) for each in projected], 2**16):
+        vectors = torch.stack([projected[position] for position in group]).double()
         if kind == "distance":
-            values = torch.cdist(projected, projected, compute_mode="donot_use_mm_for_euclid_dist").square()
+            values = torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist").square()
         else:
-            values = projected.square().sum(2)
+            values = vectors.square().sum(2)
         for position, each in zip(group, values.cpu().numpy(), strict=True):
             found[position] = each
     return found
@@ -97,9 +107,9 @@ def measure_distances(
     for number, (ours, theirs, words) in enumerate(zip(predicted, gold, keep, strict=True)):
         edges = {tuple(edge) for edge in spanning_tree(theirs, words).tolist()}
         each[number] = sum(tuple(edge) in edges for edge in spanning_tree(ours, words).tolist()), len(edges)
-    found, count = each.sum(0)
     lengths, undefined = correlations(predicted, gold)
-    return Measures(macro_average(lengths), float(found / count) if count else nan, None, lengths, undefined, each)
+    found = Measures(macro_average(lengths), lengths, undefined, each)
+    return replace(found, uuas=found.share)
 
 
 def measure_depths(
@@ -113,7 +123,8 @@ def measure_depths(
         masked = np.where(words, ours, np.inf) if words.any() else ours
         each[number, 0] = theirs[int(np.argmin(masked))] == 0
     lengths, undefined = correlations(predicted, gold)
-    return Measures(macro_average(lengths), None, float(each[:, 0].mean()), lengths, undefined, each)
+    found = Measures(macro_average(lengths), lengths, undefined, each)
+    return replace(found, root_accuracy=found.share)
 
 
 def kept(heads: Heads, predicted: Sequence[ndarray], punctuation: Marks | None, axes: int) -> list[ndarray]:

@@ -35,7 +35,7 @@ def fit(
     *,
     kind: Kind = "distance",
     rank: int,
-    dev: tuple[Vectors, Heads],
+    dev: tuple[Vectors, Heads] | None = None,
     seed: int = 0,
     initial: Float[Tensor, "hidden rank"] | None = None,
     shuffle: bool = True,
@@ -46,15 +46,18 @@ def fit(
     """The projection B whose squared distances (or norms) come nearest to the trees' distances (or depths).
 
     ``embeddings`` are one float[words, hidden] per sentence, ``heads`` count words from 1 with 0 for the root, as in
-    CoNLL-U; ``dev`` are the same two of the development set. It starts from ``initial`` or from U(−.05, .05), and takes
-    the sentences in the given order where ``shuffle`` is off; ``report`` is called after each epoch. It computes in
-    float32 where the vectors lie. Raises `Refused` naming the sentence whose vectors or heads do not fit.
+    CoNLL-U; ``dev`` are the same two of the development set (without one, the sentences themselves are it). It starts
+    from ``initial`` or from U(−.05, .05), and takes the sentences in the given order where ``shuffle`` is off;
+    ``report`` is called after each epoch. It computes in float32 where the vectors lie. Raises `Refused` naming the
+    sentence whose vectors or heads do not fit, and for a rank, batch or number of epochs that is not possible.
     """
     train = Corpus(embeddings, heads, kind)
     hidden, device = train.vectors.shape[1], train.vectors.device
-    held_out = Corpus(*dev, kind, hidden)
+    held_out = train if dev is None else Corpus(*dev, kind, hidden)
     if not 1 <= rank <= hidden:
         raise Refused(f"rank {rank} is not possible; expected 1 to {hidden}, the size of the vectors")
+    if batch < 1 or epochs < 1:
+        raise Refused(f"batch {batch} and epochs {epochs} are not possible; expected at least 1")
     if initial is None:
         initial = torch.rand((hidden, rank), generator=torch_generator(seed, "probe/projection")) * 0.1 - 0.05
     projection = torch.as_tensor(initial).to(device, torch.float32, copy=True)

@@ -1,7 +1,7 @@
 """From wordpieces back to words: a word's vector is the mean over its pieces (Hewitt & Manning 2019, section 4).
 
 An *encoder* is anything that takes sentences, each a list of words, and gives for each its vectors [layers, words,
-hidden]. `Pieces` is one made of a model and its tokenizer.
+hidden]. `Pieces` is one made of a network and its tokenizer.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Int, Int64
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -37,29 +37,33 @@ class Aligned(NamedTuple):
 
 
 class Tokenizer:
-    """Turns words into tokens: a model folder's ``tokenizer.json``, else WordPiece with its ``vocab.txt``, in lower
-    case unless ``tokenizer_config.json`` says otherwise. Raises `Refused` where there is neither."""
+    """Turns words into tokens, by a tokenizer of the library `tokenizers`."""
 
-    def __init__(self, folder: str | Path):
-        from tokenizers import Tokenizer as Stored
+    def __init__(self, stored: Any):
+        stored.no_truncation()
+        stored.no_padding()
+        self.stored = stored
+        self.unknown = next((token for token in UNKNOWN if stored.token_to_id(token) is not None), None)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Tokenizer":
+        """That of a model's folder: ``tokenizer.json``, else WordPiece with the words of ``vocab.txt``, in lower case
+        unless ``tokenizer_config.json`` says otherwise. Raises `Refused` where there is neither."""
+        import tokenizers
         from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
         folder = existing_folder(folder, "a model's folder with tokenizer.json or vocab.txt")
         try:
             if (folder / "tokenizer.json").exists():
-                self.stored: Any = Stored.from_file(str(folder / "tokenizer.json"))
-            else:
-                vocabulary = regular_file(folder / "vocab.txt", "the words of the model, or tokenizer.json beside it")
-                settings = folder / "tokenizer_config.json"
-                found = msgspec.json.decode(settings.read_bytes(), type=dict[str, Any]) if settings.exists() else {}
-                self.stored = BertWordPieceTokenizer(str(vocabulary), lowercase=found.get("do_lower_case", True))
+                return cls(tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")))
+            vocabulary = regular_file(folder / "vocab.txt", "the words of the model, or tokenizer.json beside it")
+            settings = folder / "tokenizer_config.json"
+            found = msgspec.json.decode(settings.read_bytes(), type=dict[str, Any]) if settings.exists() else {}
+            return cls(BertWordPieceTokenizer(str(vocabulary), lowercase=found.get("do_lower_case", True)))
         except Refused:
             raise
         except Exception as error:  # the library raises nothing narrower
             raise Refused(f"the tokenizer in {str(folder)!r} cannot be read: {error}") from None
-        self.stored.no_truncation()
-        self.stored.no_padding()
-        self.unknown = next((token for token in UNKNOWN if self.stored.token_to_id(token) is not None), None)
 
     def __call__(self, words: Sequence[str]) -> Aligned:
         """The tokens of a sentence. A word that has none, such as an invisible letter, becomes the unknown token."""
@@ -87,34 +91,38 @@ def pool(
 
 
 class Pieces:
-    """An encoder of a model that gives ``hidden_states`` for ``input_ids`` and ``attention_mask``, as BERT's do, and
-    of what turns a sentence into its tokens (a `Tokenizer`, for one). It takes at most ``longest`` tokens a sentence.
+    """An encoder made of a network's ``states`` and of what turns a sentence into tokens (a `Tokenizer`, for one).
 
-    The model is left as it is found: put it in evaluation mode first.
+    ``states`` takes token ids and a mask (1 where tokens are, 0 in the padding), both [batch, tokens], and gives a
+    [batch, tokens, hidden] for every layer. A sentence has at most ``longest`` tokens.
     """
 
-    def __init__(self, model: nn.Module, tokenize: Callable[[Sequence[str]], Aligned], longest: int = 512):
-        self.model, self.tokenize, self.longest = model, tokenize, longest
+    def __init__(
+        self,
+        states: Callable[[Int[Tensor, "batch tokens"], Int[Tensor, "batch tokens"]], Sequence[Tensor]],
+        tokenize: Callable[[Sequence[str]], Aligned],
+        *,
+        longest: int = 512,
+        device: torch.device | str = "cpu",
+    ):
+        self.states, self.tokenize, self.longest, self.device = states, tokenize, longest, device
 
     @torch.no_grad()
     def __call__(self, sentences: Sequence[Sequence[str]]) -> list[Float32[Tensor, "layers words hidden"]]:
-        """Raises `Refused` naming the sentence that has too many tokens."""
+        """Raises `Refused` with the beginning of a sentence that has too many tokens."""
         aligned = [self.tokenize(words) for words in sentences]
-        for number, each in enumerate(aligned, start=1):
+        for words, each in zip(sentences, aligned, strict=True):
             if len(each.ids) > self.longest:
-                raise Refused(f"sentence {number} has {len(each.ids)} tokens; the model takes at most {self.longest}")
-        device = next(self.model.parameters()).device
+                beginning = " ".join(words)[:60]
+                raise Refused(f"{len(each.ids)} tokens in the sentence {beginning!r}…; the model takes {self.longest}")
         order = sorted(range(len(aligned)), key=lambda number: len(aligned[number].ids))  # little padding
         found: list[Tensor] = [torch.empty(0)] * len(aligned)
         for begin in range(0, len(order), BATCH):
             chosen = order[begin : begin + BATCH]
             ids = nn.utils.rnn.pad_sequence([torch.tensor(aligned[number].ids) for number in chosen], batch_first=True)
             lengths = torch.tensor([len(aligned[number].ids) for number in chosen])
-            mask = torch.arange(ids.shape[1]) < lengths[:, None]
-            result = self.model(
-                input_ids=ids.to(device), attention_mask=mask.long().to(device), output_hidden_states=True
-            )
-            layers = torch.stack(result.hidden_states, dim=1)
+            mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+            layers = torch.stack(list(self.states(ids.to(self.device), mask.to(self.device))), dim=1)
             for row, number in enumerate(chosen):
                 tokens = aligned[number].words
                 found[number] = pool(layers[row, :, : len(tokens)], tokens, len(sentences[number]))

@@ -1,0 +1,204 @@
+"""The study `ablations`: every network is pre-trained on the same number of tokens, then asked the same tasks."""
+
+from collections.abc import Mapping
+from functools import cached_property, partial
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from phantastic.claims import Measure, resampled
+from phantastic.figure import Figure
+from phantastic.randomness import numpy_generator
+from phantastic.run import Run
+from phantastic.systems.ablations import figures as drawn
+from phantastic.systems.ablations.rows import CURVE, MASKINGS, TASKS, asked, plans, sizes
+from phantastic.systems.ablations.study import AblationsRecipe
+from phantastic.systems.ablations.use import worth
+from phantastic.systems.bert.batches import Examples, Language
+from phantastic.systems.bert.corpus import Masking
+from phantastic.systems.bert.model import Model
+from phantastic.systems.bert.objectives.masked_lm import masked_lm
+from phantastic.systems.finetune import tasks
+from phantastic.systems.finetune.pretraining import Plan, build, leftward, next_words, pretrain
+from phantastic.systems.finetune.tasks import Task
+from phantastic.systems.finetune.texts import Reader, grammar
+from phantastic.systems.finetune.tuning import Tuning
+
+BATCHES = 12  # of new text on which the masked loss is measured
+DRAWS = 300  # of a bootstrap
+NETWORKS = ("full", "ltr")  # whose worth is followed while they learn
+PAIRS, SINGLE = ("entailment", "paraphrase"), "acceptability"
+
+
+def recipe_of(run: Run) -> AblationsRecipe:
+    assert isinstance(run.recipe, AblationsRecipe)
+    return run.recipe
+
+
+class Setting:
+    """What a seed works with."""
+
+    def __init__(self, recipe: AblationsRecipe, seed: int):
+        self.recipe, self.seed = recipe, seed
+        self.plans = plans(recipe)
+
+    @cached_property
+    def source(self) -> Language:
+        return grammar(8_192)
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(self.source.wordpiece.tokenizer, self.recipe.longest)
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        return {task.name: task for task in tasks.of_grammar(self.seed, self.recipe.train, self.recipe.test)}
+
+    def worth(self, network: Model, plan: Plan, use: str, task: str) -> Measure:
+        recipe = self.recipe
+        how = Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
+        see = leftward if plan.masking is None else None
+        return worth(network, self.tasks[task], use, self.reader, how, self.seed, see)
+
+    def moments(self) -> list[int]:
+        """Steps of pre-training at which the curve has a point, closer at first; the last is the end."""
+        return np.unique(np.geomspace(max(1, self.recipe.steps // 30), self.recipe.steps, self.recipe.moments)).astype(
+            int
+        ).tolist()  # fmt: skip
+
+
+@torch.no_grad()
+def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = BATCHES) -> Measure:
+    """Surprise at masked words of new text, nats, all of them shown as [MASK]; interval by bootstrap over batches."""
+    examples = Examples(
+        source, seed, 32, masking=Masking(0.15, 1.0, 0.0), longest=plan.longest, purpose="test",
+        device=next(network.parameters()).device,
+    )  # fmt: skip
+    with torch.autocast(next(network.parameters()).device.type, enabled=False):
+        found = np.array([float(masked_lm(network, examples(step))["masked"]) for step in range(batches)])
+    draws = numpy_generator(seed, "bootstrap masked loss").integers(batches, size=(DRAWS, batches))
+    return resampled(float(found.mean()), found[draws].mean(1).tolist())
+
+
+@torch.no_grad()
+def next_word_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = 2) -> float:
+    examples = Examples(source, seed, 32, masking=Masking(0.0, 0.0, 1.0), longest=plan.longest, purpose="test",
+                        device=next(network.parameters()).device)  # fmt: skip
+    return float(np.mean([float(next_words(network, examples(step))["loss"]) for step in range(batches)]))
+
+
+def learn(run: Run, setting: Setting, name: str) -> Model:
+    """Pre-train one of the networks; of some, on the way, ask now and then what they are worth."""
+    plan, seed = setting.plans[name], setting.seed
+    moments = set(setting.moments()[:-1]) if name in NETWORKS else set()
+
+    def look(step: int, network: Model) -> None:
+        if step in moments:
+            run.once(f"seed{seed}/{name}/step{step}", partial(setting.worth, network, plan, "tuned", CURVE))
+
+    return pretrain(run, f"seed{seed}/{name}", plan, setting.source, seed, look)
+
+
+def measured(run: Run, setting: Setting) -> dict[str, Measure]:
+    """Every row of every table for one seed."""
+    seed, found = setting.seed, {}
+    for name, plan in setting.plans.items():
+        network = learn(run, setting, name)
+        wanted = {(row.use, row.task) for row in asked(setting.recipe) if row.network == name}
+        for use, task in sorted(wanted):
+            kept = run.once(f"seed{seed}/{name}/{use}/{task}", partial(setting.worth, network, plan, use, task))
+            found[name, use, task] = msgspec.convert(kept, Measure)
+        if plan.masking is not None:
+            kept = run.once(f"seed{seed}/{name}/loss", partial(masked_loss, network, setting.source, plan, seed))
+            found[name, "loss"] = msgspec.convert(kept, Measure)
+    measures = {row.measure: found[row.network, row.use, row.task] for row in asked(setting.recipe)}
+    for number, name in enumerate(sizes(setting.plans["full"]), 1):
+        measures[f"size.{number}.loss"] = found[name, "loss"]
+    return measures | curve(run, setting, found) | differences(measures)
+
+
+def curve(run: Run, setting: Setting, found: Mapping[tuple[str, ...], Measure]) -> dict[str, Measure]:
+    """``curve.ltr.3``: the worth of a network at the third moment."""
+    measures = {}
+    for name in NETWORKS:
+        for number, step in enumerate(setting.moments(), 1):
+            if step == setting.recipe.steps:
+                measures[f"curve.{name}.last"] = found[name, "tuned", CURVE]
+            else:
+                kept = run.once(f"seed{setting.seed}/{name}/step{step}", dict)
+                measures[f"curve.{name}.{number}"] = msgspec.convert(kept, Measure)
+    return measures
+
+
+def differences(measures: Mapping[str, Measure]) -> dict[str, Measure]:
+    """What claims are about: the cost of leaving out next sentences, by kind of task; of showing nothing but [MASK], by
+    kind of use; and the best row of all other maskings."""
+
+    def one(value: float) -> Measure:
+        return Measure(value, [value])
+
+    lost = {
+        task: measures[f"direction.full.{task}"].value - measures[f"direction.no-nsp.{task}"].value
+        for task in TASKS["direction"]
+    }
+    found = {
+        "nsp.cost.pairs": one(float(np.mean([lost[task] for task in PAIRS]))),
+        "nsp.cost.single": one(lost[SINGLE]),
+    }
+    for task, use in (("questions", "tuned"), ("tagging", "tuned"), ("tagging", "features")):
+        scores = {name: measures[f"masking.{name}.{task}.{use}"].value for name in MASKINGS}
+        found[f"masking.best-other.{task}.{use}"] = one(
+            max(value for name, value in scores.items() if name != "80-10-10")
+        )
+        found[f"masking.cost-of-mask.{task}.{use}"] = one(scores["80-10-10"] - scores["100-0-0"])
+    return found
+
+
+def run(run: Run) -> None:
+    """All networks under all seeds."""
+    recipe = recipe_of(run)
+    found = {seed: measured(run, Setting(recipe, seed)) for seed in range(recipe.seed, recipe.seed + recipe.seeds)}
+    first = found[recipe.seed]
+    run.record({name: [of[name].value for of in found.values()] if len(found) > 1 else first[name] for name in first})
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The masked and the left-to-right network of the first seed, in evaluation mode."""
+    setting, found = Setting(recipe_of(run), run.recipe.seed), {}
+    for name in NETWORKS:
+        network = build(setting.plans[name], len(setting.source.wordpiece), setting.seed).to(run.device)
+        run.load(f"seed{setting.seed}/{name}", {"bert": network})
+        found[name] = network
+    return found
+
+
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Surprise at masked words and at next words, nats, on two batches of new text."""
+    setting, found = Setting(recipe_of(run), run.recipe.seed), {}
+    for name, network in models.items():
+        assert isinstance(network, Model)
+        plan = setting.plans[name]
+        if plan.masking is None:
+            found[f"{name}.next-word"] = next_word_loss(network, setting.source, plan, setting.seed)
+        else:
+            found[f"{name}.masked"] = masked_loss(network, setting.source, plan, setting.seed, 2).value
+    return found
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """The four figures of the lecture."""
+    setting, measures = Setting(recipe_of(run), run.recipe.seed), run.measures()
+    weights = {
+        f"{plan.layers} × {plan.width}": sum(
+            weight.numel() for weight in build(plan, len(setting.source.wordpiece), setting.seed).parameters()
+        )
+        for plan in sizes(setting.plans["full"]).values()
+    }
+    return {
+        "masking": drawn.masking(measures, lang),
+        "size": drawn.size(measures, weights, lang),
+        "direction": drawn.direction(measures, setting.moments(), lang),
+        "tasks": drawn.tasks(measures, lang),
+    }

@@ -1,0 +1,70 @@
+"""The study `ablations`: what of BERT matters."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Study
+from phantastic.systems.bert.study import DEVLIN
+
+
+class AblationsRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The network in the middle of every table, the budget that all share, and the fine-tuning."""
+
+    layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=24)] = 2
+    width: Annotated[
+        int, about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=8, le=2_048)
+    ] = 64  # fmt: skip
+    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 2
+    longest: Annotated[
+        int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
+    ] = 128  # fmt: skip
+    steps: Annotated[int, about("steps of pre-training", "事前学習のステップ数", ge=1, le=10**8)] = 800
+    batch: Annotated[
+        int, about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024)
+    ] = 32  # fmt: skip
+    rate: Annotated[
+        float, about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 3e-3  # fmt: skip
+    moments: Annotated[
+        int, about("points of the curve by training step", "学習ステップごとの曲線の点の数", ge=2, le=100)
+    ] = 4  # fmt: skip
+    train: Annotated[
+        int, about("examples of a task to learn from", "課題ごとの学習例の数", ge=1, le=10**6)
+    ] = 1_000  # fmt: skip
+    test: Annotated[
+        int, about("examples of a task to measure on", "課題ごとの評価例の数", ge=2, le=10**6)
+    ] = 400  # fmt: skip
+    tuning_steps: Annotated[
+        int, about("steps of fine-tuning, for each task", "課題ごとの微調整のステップ数", ge=1, le=10**7)
+    ] = 150  # fmt: skip
+    tuning_batch: Annotated[
+        int, about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024)
+    ] = 32  # fmt: skip
+    tuning_rate: Annotated[
+        float, about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 1e-3  # fmt: skip
+
+
+STUDY = Study(
+    name="ablations",
+    title=Text("What of BERT matters", "BERT の何が効いているのか"),
+    lecture=Text(
+        "Language: masking, model size, direction and next-sentence prediction, one changed at a time",
+        "言語:マスクの仕方、モデルの大きさ、読む方向、次文予測を一つずつ変えて比べる",
+    ),
+    papers=(DEVLIN,),
+    recipe=AblationsRecipe,
+    presets={
+        "tiny": AblationsRecipe(
+            layers=1, width=8, steps=2, batch=4, moments=2, train=12, test=8, tuning_steps=1, tuning_batch=4
+        ),
+        "quick": AblationsRecipe(),
+        "full": AblationsRecipe(
+            layers=4, width=128, heads=4, steps=9_000, rate=2e-3, moments=10, train=2_000, test=2_000,
+            tuning_steps=600, tuning_rate=5e-4, seeds=3,
+        ),
+    },
+    minutes={"tiny": 0.1, "quick": 4.7},
+    experiment="phantastic.systems.ablations.experiment",
+)  # fmt: skip
+STUDIES = (STUDY,)

@@ -1,0 +1,111 @@
+"""Agreement of verbs with their subjects: minimal pairs that only a sentence's structure tells apart (Linzen et al.
+2016; Goldberg 2019).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from phantastic.claims import Measure
+from phantastic.systems.bert.batches import Batch, Language, tensors
+from phantastic.systems.bert.corpus import Masked
+from phantastic.systems.bert.measure import rows_of, share_of, single_pieces, word_probabilities
+from phantastic.systems.bert.model import Model
+from phantastic.world import sentences as world
+
+
+class Agreement(NamedTuple):
+    """Sentences in which the number of one verb follows from its subject; a minimal pair each (Linzen et al. 2016)."""
+
+    batch: Batch
+    right: Int[np.ndarray, " items"]
+    wrong: Int[np.ndarray, " items"]
+    """The pieces of the verb as it stands there, and in the other number."""
+    attractors: Int[np.ndarray, " items"]
+    """Nouns of the other number between subject and verb."""
+    distance: Int[np.ndarray, " items"]
+    """From subject to verb, in words."""
+
+
+def other_number(language: Language) -> dict[int, int]:
+    """Verbs and auxiliaries that have number -> the form in the other one; places in the world's vocabulary."""
+    side, grammar = language.grammar.sides[language.name], language.grammar
+    forms: dict[str, list[int]] = {}
+    for entry, (symbol, _, _) in enumerate(grammar.entries):
+        forms.setdefault(symbol, []).append(int(side.word[entry]))
+    found: dict[int, int] = {}
+    verbs = {grammar.tags.index(tag) for tag in ("VERB", "AUX")}
+    for symbol, singular in forms.items():
+        verb = grammar.symbol_tag[grammar.place[symbol]] in verbs
+        plural = forms.get(symbol.replace(".sg", ".pl")) if verb and ".sg" in symbol else None
+        for one, many in zip(singular, plural or (), strict=False):
+            if one != many and min(one, many) >= 0:
+                found[one], found[many] = many, one
+    return found
+
+
+def agreement_of(language: Language, seed: int, count: int, most: int) -> Agreement | None:
+    """Up to ``most`` items of each number of attractors (0, 1, 2 and more) from ``count`` documents, which are read
+    whole. None where the language has no agreement."""
+    sentences = getattr(world.documents(language.grammar, seed, "agreement", 0, count), language.name)
+    others = other_number(language)
+    attractors = sentences.attractors()
+    forms = np.isin(sentences.words, list(others))
+    sentence = np.repeat(np.arange(len(sentences)), np.diff(sentences.starts))
+    chosen = []
+    for least, highest in ((0, 0), (1, 1), (2, 99)):
+        places = np.flatnonzero((attractors >= least) & (attractors <= highest) & forms)
+        chosen += places[np.sort(np.unique(sentence[places] // 2, return_index=True)[1])][:most].tolist()
+    if not chosen:
+        return None
+    place = np.array(chosen)
+    subject = subjects(sentences)[place]
+    document = sentence[place] // 2
+    observed = sentences.padded()[np.stack([2 * document, 2 * document + 1], 1).ravel()]
+    inside = place - sentences.starts[sentence[place]]
+    second = sentence[place] % 2
+    observed[2 * np.arange(len(place)) + second, inside] = world.MASK
+    rows = rows_of(language, observed)
+    column = np.where(second == 1, (observed[0::2] != world.PAD).sum(1) + 2, 1) + inside
+    pieces = single_pieces(language)
+    right = pieces[sentences.words[place]]
+    wrong = pieces[[others[word] for word in sentences.words[place]]]
+    asked = Masked(rows.tokens, column[:, None], right[:, None])
+    batch = tensors((rows, np.ones(len(place), bool)), asked, "cpu")
+    return Agreement(batch, right, wrong, attractors[place], place - subject)
+
+
+def subjects(sentences: world.Written) -> Int[np.ndarray, " words"]:
+    """For each word that agrees with a subject, the place of that subject; elsewhere -1."""
+    names = sentences.grammar.relations
+    sentence = np.repeat(np.arange(len(sentences)), np.diff(sentences.starts))
+    governor = sentences.starts[sentence] + sentences.heads - 1
+    agreeing = np.arange(len(sentences.words))
+    helpers = np.flatnonzero(
+        np.isin(sentences.relations, [names.index(n) for n in ("aux", "aux:pass", "cop") if n in names])
+    )
+    agreeing[governor[helpers]] = helpers
+    found = np.full(len(sentences.words), -1)
+    nominal = np.flatnonzero((sentences.relations == names.index("nsubj")) & (sentences.numbers >= 0))
+    found[agreeing[governor[nominal]]] = nominal
+    return found
+
+
+def preferred(model: Model, items: Agreement) -> Bool[np.ndarray, " items"]:
+    """Is the right form more probable than the wrong one? A tie is wrong."""
+    known = word_probabilities(model, items.batch)[:, 0].numpy()
+    rows = np.arange(len(known))
+    return known[rows, items.right] > known[rows, items.wrong]
+
+
+def agreement(model: Model, items: Agreement | None, generator: np.random.Generator) -> dict[str, Measure]:
+    """``agreement`` over all items, and by the number of attractors."""
+    if items is None:
+        return {}
+    right = preferred(model, items)
+    found = {"agreement": share_of(right, generator)}
+    for name, chosen in (("0", items.attractors == 0), ("1", items.attractors == 1), ("2", items.attractors >= 2)):
+        if chosen.any():
+            found[f"agreement.attractors{name}"] = share_of(right[chosen], generator)
+    return found

@@ -1,0 +1,173 @@
+"""The study `bert`: pre-train, and hold what is learned against what can be known of the same inputs."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phantastic.claims import Measure
+from phantastic.figure import Figure
+from phantastic.randomness import initialised, numpy_generator
+from phantastic.run import Run
+from phantastic.systems.bert import agreement, measure
+from phantastic.systems.bert import apply as applied
+from phantastic.systems.bert import figures as drawn
+from phantastic.systems.bert.batches import Examples, Language, language
+from phantastic.systems.bert.bert import BertConfig
+from phantastic.systems.bert.corpus import Masking
+from phantastic.systems.bert.measure import Exact, Test
+from phantastic.systems.bert.model import Model
+from phantastic.systems.bert.objectives.masked_lm import masked_lm
+from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
+from phantastic.systems.bert.pretrained import create, save_pretrained
+from phantastic.systems.bert.study import BertRecipe
+from phantastic.systems.bert.wordpiece import PAD
+from phantastic.train import train
+
+POINTS = 16  # of the learning curve on the test pairs
+SOUGHT = 8  # documents for each pair of the test, among which sentences with attractors are sought
+apply = applied.apply
+
+
+def recipe_of(run: Run) -> BertRecipe:
+    assert isinstance(run.recipe, BertRecipe)
+    return run.recipe
+
+
+def build(recipe: BertRecipe, vocabulary: int, seed: int) -> Model:
+    """BERT for pre-training, as it begins."""
+    config = BertConfig(
+        vocab_size=vocabulary, hidden_size=recipe.width, num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads, intermediate_size=recipe.hidden, hidden_dropout_prob=recipe.dropout,
+        attention_probs_dropout_prob=recipe.dropout, max_position_embeddings=recipe.longest, pad_token_id=PAD,
+    )  # fmt: skip
+    with initialised(seed, "model"):
+        return create("BertForPreTraining", config)
+
+
+def language_of(recipe: BertRecipe) -> Language:
+    return language(recipe.language, recipe.vocabulary)
+
+
+def pretrain(run: Run, seed: int, tongue: Language, test: Test, best: Exact) -> Model:
+    """Train one model; on the way, measure it now and then on the test pairs."""
+    recipe = recipe_of(run)
+    model = build(recipe, len(tongue.wordpiece), seed).to(run.device)
+    optimiser = ClippedAdamW([model], recipe.rate, recipe.decay)
+    examples = Examples(
+        tongue, seed, recipe.batch, masking=Masking(recipe.share, recipe.mask, recipe.same), longest=recipe.longest,
+        short=recipe.short, random_next=recipe.random_next, device=run.device,
+    )  # fmt: skip
+    moments = set(np.unique(np.geomspace(1, recipe.steps, POINTS).astype(int)).tolist()) - {recipe.steps}
+
+    def losses(step: int) -> Mapping[str, Tensor]:
+        if step in moments:
+            run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)))
+        optimiser.set_rate(scheduled(step, recipe.steps, recipe.rate, recipe.warmup))
+        with initialised(seed, f"dropout/{step}") if recipe.dropout else nullcontext():
+            return masked_lm(model, examples(step), next_sentence=recipe.next_sentence)
+
+    train(run, f"seed{seed}", {"bert": model}, {"loss": optimiser}, losses, steps=recipe.steps)
+    return model
+
+
+def best_reader(tongue: Language, test: Test) -> dict[str, list[float]]:
+    return measure.exact(tongue, test)._asdict()
+
+
+def plainly(values: Mapping[str, Measure]) -> dict[str, float]:
+    return {name: each.value for name, each in values.items()}
+
+
+def reached(model: Model, test: Test, best: Exact) -> dict[str, Measure]:
+    """Masked words and next sentences of the test pairs, in float32 and without dropout."""
+    generator, training = numpy_generator(0, "bootstrap"), model.training
+    model.eval()
+    with torch.autocast(next(model.parameters()).device.type, enabled=False):
+        found = measure.against(measure.surprise(model, test), best, test, generator)
+        found |= measure.following(measure.next_probabilities(model, test.batch), best, test, generator)
+    model.train(training)
+    return found
+
+
+def run(run: Run) -> None:
+    """Pre-train a model with every seed, then measure."""
+    recipe, found = recipe_of(run), {}
+    tongue = language_of(recipe)
+    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
+        test = measure.test_of(tongue, seed, recipe.test, recipe.share)
+        best = Exact(**run.once(f"seed{seed}/exact", partial(best_reader, tongue, test)))
+        model = pretrain(run, seed, tongue, test, best)
+        measures = run.once(f"seed{seed}/measures", partial(measured, recipe, model, tongue, test, best, seed))
+        found[seed] = msgspec.convert(measures, dict[str, Measure])
+        if seed == recipe.seed:
+            save_pretrained(model, run.folder / "pretrained")
+            tongue.wordpiece.save(run.folder / "pretrained")
+    seeds = list(found)
+    run.record(
+        {
+            name: [found[seed][name].value for seed in seeds] if len(seeds) > 1 else only
+            for name, only in found[recipe.seed].items()
+            if all(name in found[seed] for seed in seeds)
+        }
+    )
+
+
+def measured(
+    recipe: BertRecipe, model: Model, tongue: Language, test: Test, best: Exact, seed: int
+) -> dict[str, Measure]:
+    found = reached(model, test, best)
+    items = agreement.agreement_of(tongue, seed, SOUGHT * recipe.test, recipe.test)
+    return found | agreement.agreement(model, items, numpy_generator(seed, "agreement bootstrap"))
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The model of the first seed, in evaluation mode."""
+    recipe = recipe_of(run)
+    model = build(recipe, len(language_of(recipe).wordpiece), recipe.seed)
+    run.load(f"seed{recipe.seed}", {"bert": model})
+    return {"bert": model.to(run.device)}
+
+
+@torch.no_grad()
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """The masked loss in nats, next-sentence accuracy and agreement, on 60 pairs of sentences and as many items."""
+    recipe, model = recipe_of(run), models["bert"]
+    assert isinstance(model, Model)
+    tongue = language_of(recipe)
+    few = min(recipe.test, 60)
+    test = measure.test_of(tongue, recipe.seed, few, recipe.share)
+    found = {"masked.loss": float(measure.surprise(model, test).mean())}
+    guess = measure.next_probabilities(model, test.batch).numpy() > 0.5
+    found["next.accuracy"] = float((guess == test.follows).mean())
+    items = agreement.agreement_of(tongue, recipe.seed, SOUGHT * few, few)
+    if items is not None:
+        found["agreement"] = float(agreement.preferred(model, items).mean())
+    return found
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Learning, two masked sentences, attention, agreement: of the first seed."""
+    recipe = recipe_of(run)
+    seed, tongue = recipe.seed, language_of(recipe)
+    model: Any = models(run)["bert"]
+    points = []
+    for path in sorted((run.folder / "results").glob(f"seed{seed}.step*.json")):
+        step = int(path.stem.rpartition("step")[2])
+        points.append({"step": step, **msgspec.json.decode(path.read_bytes())})
+    final = run.once(f"seed{seed}/measures", dict)
+    points.append({"step": recipe.steps, **{name: each["value"] for name, each in final.items()}})
+    found = {
+        "learning": drawn.learning(sorted(points, key=lambda point: point["step"]), lang),
+        "cloze": drawn.cloze(model, tongue, lang),
+        "attention": drawn.attention(model, tongue, drawn.EXAMPLES[tongue.name][0], lang),
+    }
+    items = agreement.agreement_of(tongue, seed, SOUGHT * recipe.test, recipe.test)
+    if items is not None:
+        found["agreement"] = drawn.agreement(items, agreement.preferred(model, items), lang)
+    return found

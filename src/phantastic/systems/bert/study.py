@@ -1,0 +1,148 @@
+"""The study `bert`: a bidirectional Transformer pre-trained on a language whose entropy is known."""
+
+from typing import Annotated, Literal
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+DEVLIN = Paper(
+    "devlin2019", "Devlin, J. and Chang, M.-W. and Lee, K. and Toutanova, K.", 2019,
+    "BERT: Pre-training of deep bidirectional Transformers for language understanding",
+    "Conference of the North American Chapter of the Association for Computational Linguistics",
+    "https://arxiv.org/abs/1810.04805",
+)  # fmt: skip
+VASWANI = Paper(
+    "vaswani2017", "Vaswani, A. and Shazeer, N. and Parmar, N. and Uszkoreit, J. and Jones, L. and Gomez, A. N. and "
+    "Kaiser, L. and Polosukhin, I.", 2017, "Attention is all you need",
+    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1706.03762",
+)  # fmt: skip
+TURC = Paper(
+    "turc2019", "Turc, I. and Chang, M.-W. and Lee, K. and Toutanova, K.", 2019,
+    "Well-read students learn better: On the importance of pre-training compact models", "arXiv:1908.08962",
+    "https://arxiv.org/abs/1908.08962",
+)  # fmt: skip
+LINZEN = Paper(
+    "linzen2016", "Linzen, T. and Dupoux, E. and Goldberg, Y.", 2016,
+    "Assessing the ability of LSTMs to learn syntax-sensitive dependencies",
+    "Transactions of the Association for Computational Linguistics", "https://arxiv.org/abs/1611.01368",
+)  # fmt: skip
+GOLDBERG = Paper(
+    "goldberg2019", "Goldberg, Y.", 2019, "Assessing BERT's syntactic abilities", "arXiv:1901.05287",
+    "https://arxiv.org/abs/1901.05287",
+)  # fmt: skip
+SALAZAR = Paper(
+    "salazar2020", "Salazar, J. and Liang, D. and Nguyen, T. Q. and Kirchhoff, K.", 2020,
+    "Masked language model scoring", "Annual Meeting of the Association for Computational Linguistics",
+    "https://arxiv.org/abs/1910.14659",
+)  # fmt: skip
+
+
+class BertRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The language, the network, the task and the training."""
+
+    language: Annotated[
+        Literal["english", "japanese"], about("language of the grammar", "文法の言語")
+    ] = "english"  # fmt: skip
+    vocabulary: Annotated[
+        int,
+        about("WordPiece tokens at most; from 2000 on every word is one piece",
+              "WordPiece の語彙数の上限。2000 以上では 1 語が 1 トークン", ge=2_000, le=100_000),
+    ] = 8_192  # fmt: skip
+    layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=48)] = 3
+    width: Annotated[
+        int, about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=4_096)
+    ] = 64  # fmt: skip
+    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=64)] = 4
+    hidden: Annotated[
+        int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=16_384)
+    ] = 256  # fmt: skip
+    dropout: Annotated[float, about("dropout while pre-training", "事前学習時のドロップアウト率", ge=0, lt=1)] = 0.0
+    longest: Annotated[
+        int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
+    ] = 128  # fmt: skip
+
+    share: Annotated[
+        float, about("share of the positions to predict", "予測させる位置の割合", gt=0, le=0.9)
+    ] = 0.15  # fmt: skip
+    mask: Annotated[
+        float, about("of these, the share shown as [MASK]", "そのうち [MASK] にする割合", ge=0, le=1)
+    ] = 0.8  # fmt: skip
+    same: Annotated[
+        float,
+        about("of these, the share shown as they are; the rest are random words",
+              "そのうち元の語のままにする割合。残りは無作為な語", ge=0, le=1),
+    ] = 0.1  # fmt: skip
+    short: Annotated[
+        float, about("share of documents cut into shorter examples", "短い例に切る文書の割合", ge=0, le=1)
+    ] = 0.1  # fmt: skip
+    random_next: Annotated[
+        float,
+        about("how often the second segment comes from another document", "第 2 区間を別の文書からとる確率",
+              ge=0, le=1),
+    ] = 0.5  # fmt: skip
+    next_sentence: Annotated[
+        bool, about("train next-sentence prediction too", "次文予測も学習する")
+    ] = True  # fmt: skip
+
+    steps: Annotated[int, about("training steps", "学習ステップ数", ge=1, le=10**8)] = 12_000
+    batch: Annotated[int, about("examples in a batch", "ミニバッチの例の数", ge=1, le=1_024)] = 64
+    rate: Annotated[
+        float, about("highest learning rate of AdamW", "AdamW の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 3e-3  # fmt: skip
+    warmup: Annotated[
+        float, about("share of the steps in which the rate rises", "学習率を上げるステップの割合", ge=0, le=0.9)
+    ] = 0.06  # fmt: skip
+    decay: Annotated[float, about("weight decay", "重み減衰", symbol="λ", ge=0, le=1)] = 0.01
+
+    test: Annotated[
+        int, about("pairs of sentences that are measured", "評価する文対の数", ge=4, le=100_000)
+    ] = 500  # fmt: skip
+
+
+STUDY = Study(
+    name="bert",
+    title=Text("BERT: reading from both sides", "BERT:両側から読む"),
+    lecture=Text(
+        "Language: from attention to a pre-trained BERT", "言語:注意機構から事前学習済み BERT まで"
+    ),
+    papers=(DEVLIN, VASWANI, TURC, LINZEN, GOLDBERG, SALAZAR),
+    recipe=BertRecipe,
+    presets={
+        "tiny": BertRecipe(layers=1, width=16, heads=2, hidden=32, steps=30, batch=8, test=10),
+        "quick": BertRecipe(threads=1),
+        "full": BertRecipe(layers=4, width=256, hidden=1_024, steps=60_000, precision="bfloat16", rate=1e-3, seeds=3),
+        "compact-2-128": BertRecipe(layers=2, width=128, heads=2, hidden=512, steps=60_000, rate=2e-3),
+        "compact-4-256": BertRecipe(layers=4, width=256, heads=4, hidden=1_024, steps=60_000, rate=1e-3),
+        "compact-4-512": BertRecipe(layers=4, width=512, heads=8, hidden=2_048, steps=60_000, rate=5e-4),
+        "compact-8-512": BertRecipe(layers=8, width=512, heads=8, hidden=2_048, steps=60_000, rate=5e-4),
+        "paper": BertRecipe(
+            layers=12, width=768, heads=12, hidden=3_072, dropout=0.1, longest=512, steps=1_000_000, batch=256,
+            rate=1e-4, warmup=0.01,
+        ),
+        "large": BertRecipe(
+            layers=24, width=1_024, heads=16, hidden=4_096, dropout=0.1, longest=512, steps=1_000_000, batch=256,
+            rate=1e-4, warmup=0.01,
+        ),
+    },
+    minutes={"tiny": 0.1, "quick": 7.0},
+    experiment="phantastic.systems.bert.experiment",
+    applications={
+        "fill": Text(
+            "a text with [MASK] in it, such as \"the knights near the castle [MASK] .\"; lists the likeliest words",
+            "[MASK] を含む文。例 \"the knights near the castle [MASK] .\"。そこに入りそうな語を並べる",
+        ),
+        "attend": Text(
+            "a text of one or two sentences; draws where each head looks", "1 文か 2 文。各ヘッドがどこを見るかを描く"
+        ),
+        "surprisal": Text(
+            "a file with a sentence in each line; writes how surprising each word is, in nats, when it is masked",
+            "1 行に 1 文のファイル。各語を隠したときの驚き(ナット)を書き出す",
+        ),
+        "embed": Text(
+            "a file with a sentence in each line; writes the vectors of all words in all layers",
+            "1 行に 1 文のファイル。全語の全層でのベクトルを書き出す",
+        ),
+        "to": Text("where the picture or the file is written", "図やファイルの保存先"),
+    },
+)  # fmt: skip
+STUDIES = (STUDY,)

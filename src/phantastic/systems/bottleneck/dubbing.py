@@ -1,0 +1,114 @@
+"""What was it? One event out of four, seen and heard; then dubbed, so that another one is heard than is seen.
+
+The model learns from events whose sight and sound agree. Congruent and incongruent trials are compared in accuracy and
+in the time to decide; in incongruent ones the answer may be what was seen, what was heard, or a third thing (McGurk &
+MacDonald 1976).
+"""
+
+from math import log
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from phantastic.randomness import numpy_generator
+from phantastic.systems.bottleneck.clips import CHUNK, Corpus, converted, senses_of
+from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
+from phantastic.systems.bottleneck.study import FusionRecipe, IntegrationRecipe
+from phantastic.world import events
+
+NAMES = tuple(events.REDUNDANT)
+CUT = FusionRecipe()  # how clips are rendered and cut into tokens
+CERTAIN = log(19)  # log odds of 95%
+DRAWS = 200
+Array = np.ndarray
+
+
+class Dubbed(NamedTuple):
+    """Clips, and which of `NAMES` is seen and which heard."""
+
+    clips: Corpus
+    seen: Int[Array, " n"]
+    heard: Int[Array, " n"]
+
+
+def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift: int = 0) -> Dubbed:
+    """``count`` clips, all four events in turn; what is heard lies ``shift`` further on in `NAMES` than the seen."""
+    world = events.World(CUT.size, CUT.frames, visual_noise=recipe.visual_noise, auditory_noise=recipe.auditory_noise)
+    parts, order = [], []
+    for place, name in enumerate(NAMES):
+        numbers = range(place, count, len(NAMES))
+        for first in range(0, len(numbers), CHUNK):
+            chosen = numbers[first : first + CHUNK]
+            dub = (name, NAMES[(place + shift) % len(NAMES)])
+            parts.append(converted(events.render(world, seed, purpose, chosen, dub), CUT))
+            order += list(chosen)
+    back = torch.from_numpy(np.argsort(order))
+    clips = Corpus(*(torch.cat(part)[back] for part in zip(*parts, strict=True)))
+    seen = np.arange(count) % len(NAMES)
+    return Dubbed(clips, seen, (seen + shift) % len(NAMES))
+
+
+def architecture(recipe: IntegrationRecipe) -> Architecture:
+    """As wide and deep as the models that localise."""
+    return Architecture(
+        senses_of(CUT), layers=recipe.layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
+        classes=len(NAMES), fusion_layer=recipe.layers // 3, bottlenecks=recipe.bottlenecks,
+    )  # fmt: skip
+
+
+def loss_of(model: FusionTransformer, dubbed: Dubbed, rows: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Cross-entropy of the event, nats."""
+    logits = model(**dubbed.clips.inputs(rows, tuple(model.architecture.senses)))
+    return cross_entropy(logits.float(), torch.from_numpy(dubbed.seen)[rows].to(logits.device))
+
+
+@torch.no_grad()
+def answers(model: FusionTransformer, dubbed: Dubbed) -> Float[Array, "n 4"]:
+    """Logits."""
+    senses = tuple(model.architecture.senses)
+    parts = [
+        model(**dubbed.clips.inputs(slice(first, first + CHUNK), senses)).cpu()
+        for first in range(0, len(dubbed.seen), CHUNK)
+    ]
+    return torch.cat(parts).double().numpy()
+
+
+def decision_time(logits: Float[Array, "n 4"]) -> Float[Array, " n"]:
+    """Seconds until the best answer would be 95% certain against the second, were evidence to go on coming as fast as
+    it came in the clip: a drift to a bound (Wald 1947; Gold & Shadlen 2007)."""
+    second, best = np.sort(logits, 1)[:, -2:].T
+    return events.SECONDS * CERTAIN / np.maximum(best - second, 1e-6)
+
+
+def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> dict[str, Any]:
+    """Accuracy and median time to decide on congruent clips, answers and time on incongruent ones; bootstrap draws."""
+    generator = numpy_generator(seed, "integration/dubbed/bootstrap")
+    items: dict[str, Array] = {}
+    congruent = render(recipe, seed, "integration/congruent", recipe.test_trials)
+    logits = answers(model, congruent)
+    items["accuracy"] = (logits.argmax(1) == congruent.seen).astype(float)
+    items["mistakes"] = 1 - items["accuracy"]
+    items["time.congruent"] = decision_time(logits)
+    kinds: dict[str, list[Array]] = {"seen": [], "heard": [], "third": []}
+    times = []
+    for shift in (1, 2, 3):
+        # the same happenings as in the congruent clips, but for the sound of the event
+        other = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
+        logits = answers(model, other)
+        said = logits.argmax(1)
+        kinds["seen"].append(said == other.seen)
+        kinds["heard"].append(said == other.heard)
+        kinds["third"].append((said != other.seen) & (said != other.heard))
+        times.append(decision_time(logits))
+    items |= {f"answers.{name}": np.concatenate(values).astype(float) for name, values in kinds.items()}
+    items["time.incongruent"] = np.concatenate(times)
+    told, draws = {}, {}
+    for name, values in items.items():
+        centre = np.median if name.startswith("time") else np.mean
+        told[name] = float(centre(values))
+        draws[name] = [float(centre(values[generator.integers(len(values), size=len(values))])) for _ in range(DRAWS)]
+    return {"told": told, "draws": draws}

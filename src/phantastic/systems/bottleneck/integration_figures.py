@@ -1,0 +1,147 @@
+"""The pictures of the study `integration`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
+from phantastic.recipe import Text
+
+MODEL, LATE = Text("bottleneck", "ボトルネック"), Text("late fusion", "後期融合")
+IDEAL, EYE, EAR = (
+    Text("ideal observer", "理想観察者"),
+    Text("sight alone", "視覚のみ"),
+    Text("hearing alone", "聴覚のみ"),
+)
+
+
+def figures(
+    located: Mapping[str, Any], dubbed: Mapping[str, Any], disparities: Sequence[float], lang: str
+) -> dict[str, Figure]:
+    """Of the first seed."""
+    return {
+        "weights": weights(located["weights"], lang),
+        "spread": spread(located["weights"], located["spreads"], lang),
+        "ventriloquist": ventriloquist(located["capture"], disparities, lang),
+        "dubbed": dubbing(dubbed, lang),
+    }
+
+
+def weights(found: Mapping[str, list[float]], lang: str) -> Figure:
+    """The weight of sight against the ideal observer's, at nine pairs of reliabilities."""
+    rows = [
+        {"x": best, "y": value, "name": name(lang)}
+        for key, name in (("bottleneck", MODEL), ("late", LATE))
+        for best, value in zip(found["ideal"], found[key], strict=True)
+    ]
+    base = alt.Chart(alt.Data(values=rows))
+    x = alt.X(
+        "x:Q",
+        title=Text("weight of sight, ideal observer", "理想観察者での視覚の重み")(lang),
+        scale=alt.Scale(domain=[0, 1]),
+    )
+    dots = base.mark_point(filled=True, size=60).encode(
+        x=x,
+        y=alt.Y(
+            "y:Q",
+            title=Text("weight of sight, model", "モデルでの視覚の重み")(lang),
+            scale=alt.Scale(domain=[-0.1, 1.1]),
+        ),
+        color=alt.Color(
+            "name:N", title=None, scale=alt.Scale(domain=[MODEL(lang), LATE(lang)], range=[VERMILION, BLUE])
+        ),
+        shape=alt.Shape("name:N", title=None, scale=alt.Scale(domain=[MODEL(lang), LATE(lang)])),
+    )
+    diagonal = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])).mark_line(
+        strokeDash=[4, 4], color="#999999", strokeWidth=1
+    )
+    caption = Text(
+        "The weight of sight in responses to a flash and a burst of nine pairs of reliabilities, against its weight in "
+        "the ideal observer's responses to the same cues (w = (1/σ²seen) / (1/σ²seen + 1/σ²heard), but for the prior).",
+        "信頼性の異なる 9 通りの光と音への応答における視覚の重み。横軸は同じ手がかりに対する理想観察者での重み"
+        "(事前分布を除けば w = (1/σ²視) / (1/σ²視 + 1/σ²聴))。",
+    )
+    return Figure(caption(lang), (diagonal.encode(x="x:Q", y="y:Q") + dots).properties(width=300, height=260))
+
+
+def spread(shown: Mapping[str, list[float]], found: Mapping[str, list[float]], lang: str) -> Figure:
+    """Distance of responses from the source, by the reliability of the burst, for each reliability of the flash."""
+    names = {"rgb": EYE, "spectrogram": EAR, "late": LATE, "bottleneck": MODEL, "ideal": IDEAL}
+    rows = [
+        {
+            "seen": f"σ {Text('of the flash', '(光)')(lang)} = {seen:g}",
+            "heard": heard,
+            "y": value,
+            "name": names[key](lang),
+        }
+        for key in names
+        for seen, heard, value in zip(shown["seen"], shown["heard"], found[key], strict=True)
+    ]
+    order = [name(lang) for name in names.values()]
+    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
+        x=alt.X("heard:Q", title=Text("σ of the burst", "音の σ")(lang),
+                scale=alt.Scale(type="log", domain=[0.025, 0.15])),
+        y=alt.Y("y:Q", title=Text("distance from the source (r.m.s.)", "音源からの距離(二乗平均平方根)")(lang)),
+        color=alt.Color("name:N", title=None, sort=order,
+                        scale=alt.Scale(domain=order, range=[SKY, ORANGE, BLUE, VERMILION, BLACK])),
+        column=alt.Column("seen:N", title=None),
+    ).properties(width=170, height=200)  # fmt: skip
+    caption = Text(
+        "How far responses lie from the source, in half widths of the picture. Combined senses do better than either "
+        "(Ernst & Banks 2002).",
+        "応答と音源の距離(画面の半幅を 1 とする)。感覚を組み合わせると、どちらか一方だけよりも正確になる"
+        "(Ernst & Banks 2002)。",
+    )
+    return Figure(caption(lang), chart)
+
+
+def ventriloquist(found: Mapping[str, list[float]], disparities: Sequence[float], lang: str) -> Figure:
+    """How far sight draws what is heard, by disparity."""
+    names = {"bottleneck": MODEL, "late": LATE, "ideal": IDEAL}
+    rows = [
+        {"x": disparity, "y": value, "name": names[key](lang)}
+        for key in names
+        for disparity, value in zip(disparities, found[key], strict=True)
+    ]
+    order = [name(lang) for name in names.values()]
+    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
+        x=alt.X("x:Q", title=Text("disparity of flash and burst (half widths)", "光と音のずれ(画面の半幅)")(lang)),
+        y=alt.Y("y:Q", title=Text("capture of the sound by the sight", "視覚による音の引き寄せ")(lang)),
+        color=alt.Color("name:N", title=None, sort=order,
+                        scale=alt.Scale(domain=order, range=[VERMILION, BLUE, BLACK])),
+    )  # fmt: skip
+    caption = Text(
+        "The ventriloquist: where a burst is heard is drawn towards the flash, wholly (1) or not at all (0). Near cues "
+        "are taken for one event and fused, far ones kept apart (Körding et al. 2007).",
+        "腹話術効果:音の位置は光の方へ引き寄せられる(1 は完全に、0 は全く引き寄せられない)。"
+        "近い手がかりは 1 つの出来事として融合され、遠い手がかりは分けられる(Körding et al. 2007)。",
+    )
+    return Figure(caption(lang), chart.properties(width=360, height=220))
+
+
+def dubbing(found: Mapping[str, Any], lang: str) -> Figure:
+    """Answers to congruent and incongruent events."""
+    told, agree, dub = found["told"], Text("congruent", "一致")(lang), Text("incongruent", "不一致")(lang)
+    rows = [
+        {"trial": agree, "answer": Text("what was seen and heard", "見聞きしたもの")(lang), "share": told["accuracy"]},
+        {"trial": agree, "answer": Text("another", "それ以外")(lang), "share": told["mistakes"]},
+        {"trial": dub, "answer": Text("what was seen", "見たもの")(lang), "share": told["answers.seen"]},
+        {"trial": dub, "answer": Text("what was heard", "聞いたもの")(lang), "share": told["answers.heard"]},
+        {"trial": dub, "answer": Text("a third thing", "第三のもの")(lang), "share": told["answers.third"]},
+    ]
+    order = [row["answer"] for row in rows]
+    chart = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
+        y=alt.Y("trial:N", title=None, sort=[agree, dub]),
+        x=alt.X("share:Q", title=Text("share of answers", "答えの割合")(lang), scale=alt.Scale(domain=[0, 1])),
+        color=alt.Color("answer:N", title=None, sort=order,
+                        scale=alt.Scale(domain=order, range=[GREEN, "#bbbbbb", BLUE, ORANGE, VERMILION])),
+    )  # fmt: skip
+    times = [told[f"time.{name}"] for name in ("congruent", "incongruent")]
+    caption = Text(
+        "Answers to events whose sight and sound agree, and to dubbed ones. Median time to decide: "
+        f"{times[0]:.2g} s and {times[1]:.2g} s.",
+        "視覚と聴覚が一致する出来事と、吹き替えた出来事への答え。"
+        f"判断までの時間の中央値は {times[0]:.2g} 秒と {times[1]:.2g} 秒。",
+    )
+    return Figure(caption(lang), chart.properties(width=380, height=90))

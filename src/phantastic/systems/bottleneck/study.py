@@ -1,0 +1,217 @@
+"""The studies `fusion` and `integration`: hearing and seeing together, by attention bottlenecks."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+NAGRANI = Paper(
+    "nagrani2021", "Nagrani, A. and Yang, S. and Arnab, A. and Jansen, A. and Schmid, C. and Sun, C.", 2021,
+    "Attention bottlenecks for multimodal fusion", "Advances in Neural Information Processing Systems",
+    "https://arxiv.org/abs/2107.00135",
+)  # fmt: skip
+DOSOVITSKIY = Paper(
+    "dosovitskiy2021", "Dosovitskiy, A. and Beyer, L. and Kolesnikov, A. and Weissenborn, D. and Zhai, X. and others",
+    2021, "An image is worth 16x16 words: transformers for image recognition at scale",
+    "International Conference on Learning Representations", "https://arxiv.org/abs/2010.11929",
+)  # fmt: skip
+GONG = Paper(
+    "gong2021", "Gong, Y. and Chung, Y.-A. and Glass, J.", 2021, "AST: audio spectrogram transformer", "Interspeech",
+    "https://arxiv.org/abs/2104.01778",
+)  # fmt: skip
+ERNST = Paper(
+    "ernst2002", "Ernst, M. O. and Banks, M. S.", 2002,
+    "Humans integrate visual and haptic information in a statistically optimal fashion", "Nature 415",
+    "https://doi.org/10.1038/415429a",
+)  # fmt: skip
+ALAIS = Paper(
+    "alais2004", "Alais, D. and Burr, D.", 2004,
+    "The ventriloquist effect results from near-optimal bimodal integration", "Current Biology 14",
+    "https://doi.org/10.1016/j.cub.2004.01.029",
+)  # fmt: skip
+KOERDING = Paper(
+    "koerding2007", "Körding, K. P. and Beierholm, U. and Ma, W. J. and Quartz, S. and Tenenbaum, J. B. and Shams, L.",
+    2007, "Causal inference in multisensory perception", "PLoS ONE 2", "https://doi.org/10.1371/journal.pone.0000943",
+)  # fmt: skip
+MCGURK = Paper(
+    "mcgurk1976", "McGurk, H. and MacDonald, J.", 1976, "Hearing lips and seeing voices", "Nature 264",
+    "https://doi.org/10.1038/264746a0",
+)  # fmt: skip
+
+
+class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Clips of two seconds, how they are cut into tokens, the transformers and their training."""
+
+    clips: Annotated[int, about("clips to learn from", "学習するクリップの数", ge=16, le=1_000_000)] = 6_000
+    test_clips: Annotated[int, about("clips held out for testing", "評価用クリップの数", ge=16, le=100_000)] = 1_500
+    data: Annotated[
+        str, about("folder of clips of your own, with train and test in it; empty for rendered ones",
+                   "自分のクリップのフォルダ(train と test を含む)。空なら描画したもの", max_length=4_096),
+    ] = ""  # fmt: skip
+    seconds: Annotated[
+        float, about("length of your own clips that is taken; rendered ones have 2",
+                     "自分のクリップから使う長さ(描画は 2 秒)", unit="s", ge=0.5, le=30),
+    ] = 2.0  # fmt: skip
+    epochs: Annotated[int, about("passes through the clips", "学習の周回数", ge=1, le=1_000)] = 10
+    batch: Annotated[int, about("clips in a batch", "ミニバッチのクリップ数", ge=2, le=1_024)] = 32
+    rate: Annotated[
+        float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 1.5e-3  # fmt: skip
+    decay: Annotated[float, about("AdamW's weight decay", "AdamW の重み減衰", ge=0, le=1)] = 0.05
+    layers: Annotated[int, about("layers of a transformer", "変換器の層数", symbol="L", ge=1, le=48)] = 4
+    width: Annotated[int, about("width of a token", "トークンの次元", symbol="d", ge=8, le=2_048)] = 64
+    heads: Annotated[
+        int, about("attention heads; they divide the width", "注意ヘッドの数(次元の約数)", ge=1, le=32)
+    ] = 4
+    bottlenecks: Annotated[
+        int, about("bottleneck tokens, beside one for the class", "ボトルネックトークンの数(ほかにクラス用が 1 個)",
+                   symbol="B", ge=1, le=1_024),
+    ] = 4  # fmt: skip
+    points: Annotated[
+        int, about("fusion layers that are compared, from early to late", "比較する融合層の数(初期から後期まで)",
+                   ge=2, le=49),
+    ] = 3  # fmt: skip
+    numbers: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=1_024)], ...],
+        about("numbers of bottleneck tokens that are compared, at the middle layer",
+              "中間の融合層で比較するボトルネックトークンの数"),
+    ] = (4, 16)  # fmt: skip
+    size: Annotated[int, about("side of a frame", "画像の一辺", unit="px", ge=16, le=512)] = 32
+    frames: Annotated[int, about("frames of a clip", "クリップの画像枚数", ge=1, le=64)] = 8
+    patch: Annotated[
+        int, about("side of the square that a token covers", "トークンが覆う正方形の一辺", unit="px", ge=4, le=64)
+    ] = 16
+    tubelet: Annotated[int, about("frames that a token covers", "トークンが覆う画像の枚数", ge=1, le=16)] = 2
+    bands: Annotated[int, about("mel bands of a spectrogram", "スペクトログラムのメル帯域数", ge=8, le=256)] = 64
+    hop: Annotated[float, about("time from spectrum to spectrum", "スペクトルの間隔", unit="s", ge=0.005, le=0.1)] = (
+        0.02
+    )
+    patch_time: Annotated[int, about("spectra that a token covers", "トークンが覆うスペクトルの数", ge=1, le=64)] = 20
+    patch_bands: Annotated[int, about("mel bands that a token covers", "トークンが覆うメル帯域の数", ge=1, le=256)] = 16
+    visual_noise: Annotated[
+        float, about("noise in the picture, black to white being 1", "画像の雑音(黒から白までが 1)", ge=0, le=2)
+    ] = 0.04  # fmt: skip
+    auditory_noise: Annotated[
+        float, about("noise in the sound, full amplitude being 1", "音の雑音(最大振幅が 1)", ge=0, le=2)
+    ] = 0.01  # fmt: skip
+    stochastic_depth: Annotated[
+        float, about("probability with which a branch of the last layer is left out in training",
+                     "学習中に最終層の枝を省く確率", ge=0, le=0.9),
+    ] = 0.0  # fmt: skip
+    smoothing: Annotated[float, about("label smoothing", "ラベル平滑化", symbol="ε", ge=0, le=0.9)] = 0.0
+    mixup: Annotated[
+        float, about("α of modality mixup; 0 for none", "モダリティ mixup の α。0 で使わない", symbol="α", ge=0, le=10)
+    ] = 0.0  # fmt: skip
+
+
+QUICK = FusionRecipe(threads=1)
+FULL = msgspec.structs.replace(
+    QUICK, clips=8_000, test_clips=2_000, epochs=12, points=5, numbers=(1, 4, 16, 64), seeds=3
+)
+PAPER = FusionRecipe(
+    clips=8_000, test_clips=2_000, epochs=50, batch=64, rate=3e-4, layers=12, width=768, heads=12, points=7,
+    numbers=(1, 4, 16, 64, 256), size=224, frames=32, patch=16, tubelet=2, bands=128, hop=0.01, patch_time=16,
+    patch_bands=16, stochastic_depth=0.3, smoothing=0.3, mixup=0.5, precision="bfloat16", seeds=3,
+)  # fmt: skip
+FUSION = Study(
+    name="fusion",
+    title=Text("Where should the senses meet?", "感覚はどこで出会うべきか"),
+    lecture=Text(
+        "Multimodal transformers: early, mid and late fusion of sight and sound, and attention through a bottleneck",
+        "マルチモーダル変換器:視覚と聴覚の初期・中期・後期融合と、ボトルネックを通る注意",
+    ),
+    papers=(NAGRANI, DOSOVITSKIY, GONG),
+    recipe=FusionRecipe,
+    presets={
+        "tiny": FusionRecipe(
+            clips=32, test_clips=64, epochs=1, batch=16, layers=2, width=16, heads=2, points=3, numbers=(1, 4),
+            size=16, frames=4, patch=8, bottlenecks=2, threads=1,
+        ),
+        "quick": QUICK,
+        "full": FULL,
+        "paper": PAPER,
+    },
+    minutes={"tiny": 0.1, "quick": 10.3},
+    experiment="phantastic.systems.bottleneck.experiment",
+    applications={
+        "clip": Text(
+            "a video file with sound (needs the extra audiovisual)",
+            "音声付きの動画ファイル(追加機能 audiovisual が必要)",
+        ),
+        "frames": Text("a folder of frames, instead of a video", "動画の代わりに、画像のフォルダ"),
+        "audio": Text("a WAV or FLAC file, with the frames", "画像と合わせる WAV または FLAC ファイル"),
+        "to": Text("where the picture of the attention is written (PNG)", "注意の図の保存先 (PNG)"),
+    },
+)  # fmt: skip
+
+
+class IntegrationRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Cues of known reliability to where something was, dubbed clips, the transformers and their training."""
+
+    trials: Annotated[
+        int, about("trials of localising to learn from", "学習する定位試行の数", ge=16, le=1_000_000)
+    ] = 12_000  # fmt: skip
+    epochs: Annotated[int, about("passes through them", "その周回数", ge=1, le=1_000)] = 12
+    common: Annotated[
+        float, about("share of trials in which flash and burst have one source", "光と音が同じ源から出る試行の割合",
+                     symbol="p", ge=0, le=1),
+    ] = 0.7  # fmt: skip
+    sharpest: Annotated[
+        float, about("standard deviation of the most reliable cues", "最も信頼できる手がかりの標準偏差",
+                     unit="half widths", ge=0.005, le=0.1),
+    ] = 0.02  # fmt: skip
+    bluntest: Annotated[
+        float, about("standard deviation of the least reliable cues", "最も信頼できない手がかりの標準偏差",
+                     unit="half widths", ge=0.1, le=1),
+    ] = 0.2  # fmt: skip
+    clips: Annotated[
+        int, about("clips of single events to learn from", "学習する出来事のクリップ数", ge=16, le=100_000)
+    ] = 4_000
+    clip_epochs: Annotated[int, about("passes through them", "その周回数", ge=1, le=1_000)] = 8
+    visual_noise: Annotated[
+        float, about("noise in the clips' pictures", "クリップの画像の雑音", ge=0, le=2)
+    ] = 0.04  # fmt: skip
+    auditory_noise: Annotated[float, about("noise in the clips' sounds", "クリップの音の雑音", ge=0, le=2)] = 0.01
+    test_trials: Annotated[
+        int, about("trials of each condition in the tests", "評価の各条件の試行数", ge=16, le=100_000)
+    ] = 500  # fmt: skip
+    batch: Annotated[int, about("trials in a batch", "ミニバッチの試行数", ge=2, le=1_024)] = 32
+    rate: Annotated[float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)] = 2e-3
+    decay: Annotated[float, about("AdamW's weight decay", "AdamW の重み減衰", ge=0, le=1)] = 0.01
+    layers: Annotated[int, about("layers of a transformer", "変換器の層数", symbol="L", ge=1, le=48)] = 3
+    width: Annotated[int, about("width of a token", "トークンの次元", symbol="d", ge=8, le=2_048)] = 48
+    heads: Annotated[
+        int, about("attention heads; they divide the width", "注意ヘッドの数(次元の約数)", ge=1, le=32)
+    ] = 4
+    bottlenecks: Annotated[
+        int, about("bottleneck tokens, beside one for the class", "ボトルネックトークンの数(ほかにクラス用が 1 個)",
+                   symbol="B", ge=1, le=1_024),
+    ] = 4  # fmt: skip
+
+
+TOGETHER = IntegrationRecipe(threads=1)
+INTEGRATION = Study(
+    name="integration",
+    title=Text("Does it combine the senses as people do?", "人のように感覚を統合するか"),
+    lecture=Text(
+        "Multisensory perception: reliability, the ventriloquist, congruence and the McGurk effect",
+        "多感覚知覚:信頼性、腹話術効果、一致と不一致、マガーク効果",
+    ),
+    papers=(NAGRANI, ERNST, ALAIS, KOERDING, MCGURK),
+    recipe=IntegrationRecipe,
+    presets={
+        "tiny": IntegrationRecipe(
+            trials=32, epochs=1, clips=16, clip_epochs=1, test_trials=16, batch=16, layers=2, width=16, heads=2,
+            bottlenecks=2, threads=1,
+        ),
+        "quick": TOGETHER,
+        "full": msgspec.structs.replace(TOGETHER, trials=20_000, epochs=16, clips=8_000, test_trials=2_000, seeds=3),
+        "paper": msgspec.structs.replace(TOGETHER, trials=100_000, epochs=30, clips=20_000, test_trials=5_000, seeds=5),
+    },
+    minutes={"tiny": 0.1, "quick": 6.3},
+    experiment="phantastic.systems.bottleneck.integration",
+)  # fmt: skip
+STUDIES = (FUSION, INTEGRATION)

@@ -1,0 +1,192 @@
+"""The study `finetune`: one network for all tasks, tuned on each; beside it, one that never read anything else."""
+
+from collections.abc import Mapping
+from functools import cached_property, partial
+from typing import Any
+
+import msgspec
+import torch
+from torch import nn
+
+from phantastic import files
+from phantastic.claims import Measure
+from phantastic.data import glue
+from phantastic.figure import Figure
+from phantastic.randomness import numpy_generator
+from phantastic.run import Run
+from phantastic.systems.bert.model import Model
+from phantastic.systems.bert.pretrained import load_pretrained, save_pretrained
+from phantastic.systems.finetune import figures as drawn
+from phantastic.systems.finetune import measure, static, tasks, tuning
+from phantastic.systems.finetune.pretraining import Plan, build, pretrain
+from phantastic.systems.finetune.study import FinetuneRecipe
+from phantastic.systems.finetune.tasks import Task
+from phantastic.systems.finetune.texts import Reader, Rows, Source, grammar, model_folder
+from phantastic.train import train
+
+TUNED = ("pretrained", "fresh")
+STARTS = (*TUNED, "static")
+DAMAGED = 2  # tasks that lesions are measured on
+FEW = 40  # examples of each
+
+
+def recipe_of(run: Run) -> FinetuneRecipe:
+    assert isinstance(run.recipe, FinetuneRecipe)
+    return run.recipe
+
+
+class Setting:
+    """What a seed works with: the tasks, the texts to pre-train on, the tokenizer and the network as it begins."""
+
+    def __init__(self, run: Run, seed: int):
+        self.run, self.recipe, self.seed = run, recipe_of(run), seed
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        recipe = self.recipe
+        if recipe.data:
+            return tasks.of_folder(recipe.data, recipe.train, recipe.test)
+        return tasks.of_grammar(self.seed, max(1, recipe.train), max(1, recipe.test))
+
+    @cached_property
+    def source(self) -> Source:
+        """The texts of the grammar or, with a folder, those of its training sets."""
+        if not self.recipe.data:
+            return grammar(self.recipe.vocabulary)
+        return Rows([example.texts for task in self.tasks for example in task.train], self.recipe.vocabulary)
+
+    @cached_property
+    def reader(self) -> Reader:
+        if self.recipe.model:
+            return Reader.open(model_folder(self.recipe.model), self.recipe.longest)
+        return Reader(self.source.wordpiece.tokenizer, self.recipe.longest)
+
+    @cached_property
+    def plan(self) -> Plan:
+        recipe = self.recipe
+        return Plan(
+            recipe.layers, recipe.width, recipe.heads, recipe.hidden, recipe.steps, recipe.batch, recipe.rate,
+            recipe.longest,
+        )  # fmt: skip
+
+    def blank(self) -> Model:
+        """The network that a task's head is put on, its weights not yet of any worth."""
+        if self.recipe.model:
+            return load_pretrained(model_folder(self.recipe.model)).to(self.run.device)
+        return build(self.plan, len(self.source.wordpiece), self.seed).to(self.run.device)
+
+    def pretrained(self) -> Model:
+        if self.recipe.model:
+            return self.blank()
+        return pretrain(self.run, f"seed{self.seed}/pretrained", self.plan, self.source, self.seed)
+
+    def static_vectors(self) -> Any:
+        text = self.source.text(self.seed, "static vectors", 0, self.recipe.documents)
+        return static.vectors(text, len(self.source.wordpiece), self.recipe.width, self.seed)
+
+
+# --- learning
+
+
+def tune(run: Run, setting: Setting, network: Model, task: Task, start: str) -> Model:
+    """Fine-tune a copy of the network on a task, or load it where that was done before."""
+    recipe, seed = setting.recipe, setting.seed
+    model = tuning.with_head(network, task, seed, fresh=start == "fresh")
+    items = tuning.encode(setting.reader, task.kind, task.train)
+    plan = tuning.Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
+    optimiser, losses = tuning.tuning(model, task.kind, items, plan, seed)
+    train(run, stage(seed, task, start), {"model": model}, {"loss": optimiser}, losses, steps=plan.steps)
+    return model
+
+
+def stage(seed: int, task: Task, start: str) -> str:
+    return f"seed{seed}/{task.name}/{start}"
+
+
+def measured(setting: Setting, task: Task, said: list[Any]) -> dict[str, Measure]:
+    return measure.scores(task, said, numpy_generator(setting.seed, f"bootstrap {task.name}"))
+
+
+def run(run: Run) -> None:
+    """Under every seed: pre-train; tune on every task from there and from nothing; measure, also the baseline."""
+    recipe = recipe_of(run)
+    found: dict[int, dict[str, Measure]] = {}
+    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
+        setting, found[seed] = Setting(run, seed), {}
+        network = setting.pretrained()
+        vectors = None if recipe.model else setting.static_vectors()
+        for task in setting.tasks:
+            for start in STARTS:
+                if start in TUNED:
+                    model = tune(run, setting, network, task, start)
+                    compute = partial(tuned_scores, setting, model, task)
+                    if start == "pretrained" and seed == recipe.seed:
+                        keep(run, setting, model, task)
+                elif vectors is not None and static.applies(task):
+                    compute = partial(static_scores, setting, task, vectors)
+                else:
+                    continue
+                kept = run.once(stage(seed, task, start), compute)
+                scores = msgspec.convert(kept, dict[str, Measure])
+                found[seed] |= {f"{task.name}.{start}.{name}": one for name, one in scores.items()}
+    first = found[recipe.seed]
+    run.record({name: [of[name].value for of in found.values()] if len(found) > 1 else first[name] for name in first})
+
+
+def tuned_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measure]:
+    return measured(setting, task, tuning.answers(model, task, setting.reader))
+
+
+def static_scores(setting: Setting, task: Task, vectors: Any) -> dict[str, Measure]:
+    return measured(setting, task, static.predictions(task, setting.reader, vectors))
+
+
+def keep(run: Run, setting: Setting, model: Model, task: Task) -> None:
+    """The tuned network as a folder in the Hugging Face layout; what it says of GLUE's test set as the leaderboard
+    takes it."""
+    folder = run.folder / "tuned" / task.name
+    save_pretrained(model, folder)
+    files.write(folder / "tokenizer.json", setting.reader.stored.to_str().encode())
+    asked = tasks.unlabelled(task.name, setting.recipe.data) if setting.recipe.data else None
+    if asked is not None:
+        test = [tasks.Example(texts, 0) for texts in asked.sentences]
+        said = tuning.predictions(model, task.kind, tuning.encode(setting.reader, task.kind, test))
+        place = run.folder / "submission"
+        place.mkdir(exist_ok=True)
+        glue.write_submission(task.name, said, asked, place)
+
+
+# --- what is left to look at
+
+
+def models(run: Run) -> dict[str, nn.Module]:
+    """The networks tuned on the first tasks from pre-training, of the first seed, in evaluation mode."""
+    setting = Setting(run, run.recipe.seed)
+    found: dict[str, nn.Module] = {}
+    for task in setting.tasks[:DAMAGED]:
+        model = tuning.with_head(setting.blank(), task, setting.seed)
+        run.load(stage(setting.seed, task, "pretrained"), {"model": model})
+        found[task.name] = model
+    return found
+
+
+@torch.no_grad()
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """The official measures of those tasks, on a few examples."""
+    setting, found = Setting(run, run.recipe.seed), {}
+    for task in setting.tasks[:DAMAGED]:
+        model, few = models[task.name], task._replace(test=task.test[:FEW])
+        assert isinstance(model, Model)
+        scores = measure.scores(few, tuning.answers(model, few, setting.reader))
+        found |= {f"{task.name}.{name}": one.value for name, one in scores.items()}
+    return found
+
+
+def figures(run: Run, lang: str) -> dict[str, Figure]:
+    """Every task by how its network began; how the tuning went."""
+    setting = Setting(run, run.recipe.seed)
+    curves = {
+        (task.name, start): run.curve(stage(setting.seed, task, start)) for task in setting.tasks for start in TUNED
+    }
+    main = [(task.name, task.measures[0]) for task in setting.tasks]
+    return {"tasks": drawn.scores(main, run.measures(), lang), "tuning": drawn.tuning(curves, lang)}

@@ -1,0 +1,108 @@
+"""The pictures of the study `finetune`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from phantastic.claims import Measure
+from phantastic.figure import BLUE, GREEN, ORANGE, Figure
+from phantastic.recipe import Text
+
+STARTS = {
+    "pretrained": (Text("pre-trained", "事前学習あり"), BLUE),
+    "fresh": (Text("same network, not pre-trained", "同じネットワーク、事前学習なし"), ORANGE),
+    "static": (Text("mean of static word vectors", "静的な単語ベクトルの平均"), GREEN),
+}
+TASKS = {
+    "acceptability": Text("acceptability", "容認性判断"),
+    "paraphrase": Text("paraphrase", "言い換え"),
+    "entailment": Text("entailment", "含意関係"),
+    "similarity": Text("similarity", "類似度"),
+    "questions": Text("question answering", "質問応答"),
+    "tagging": Text("tagging", "品詞付与"),
+}
+MEASURES = {
+    "matthews": Text("Matthews correlation", "マシューズ相関係数"),
+    "accuracy": Text("accuracy", "正答率"),
+    "f1": Text("F1", "F1"),
+    "pearson": Text("Pearson correlation", "ピアソン相関係数"),
+}
+
+
+def named(task: str, lang: str) -> str:
+    return TASKS[task](lang) if task in TASKS else task
+
+
+def shown(lang: str) -> dict[str, Any]:
+    return {
+        "domain": [name(lang) for name, _ in STARTS.values()], "range": [colour for _, colour in STARTS.values()]
+    }  # fmt: skip
+
+
+def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure], lang: str) -> Figure:
+    """The first official measure of every task, by how the network began."""
+    rows, order = [], []
+    for task, name in tasks:
+        label = f"{named(task, lang)}\n{MEASURES[name](lang)}"
+        order.append(label)
+        for start, (said, _) in STARTS.items():
+            found = measures.get(f"{task}.{start}.{name}")
+            if found is not None:
+                low, high = (found.value if end is None else end for end in (found.low, found.high))
+                rows.append({"task": label, "start": said(lang), "value": found.value, "low": low, "high": high})
+    domain = shown(lang)["domain"]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("task:N", sort=order, title=None,
+                axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')", labelLimit=150)),
+        xOffset=alt.XOffset("start:N", sort=domain),
+    )  # fmt: skip
+    bars = base.mark_bar().encode(
+        y=alt.Y("value:Q", title=Text("score on new examples", "新しい例での成績")(lang)),
+        color=alt.Color("start:N", title=None, sort=domain, scale=alt.Scale(**shown(lang)),
+                        legend=alt.Legend(orient="top", labelLimit=320)),
+    )  # fmt: skip
+    whiskers = base.mark_rule(color="#333333").encode(y="low:Q", y2="high:Q")
+    caption = Text(
+        "What pre-training is worth. The same network, tuned on a few examples of each task: begun from what it "
+        "learned by reading, or from nothing; and a linear reading of static word vectors, which do not change with "
+        "the words around them (a mean of vectors cannot say where an answer stands). Bars: 95% intervals.",
+        "事前学習の価値。同じネットワークを各課題の少数の例で微調整する。読んで学んだ状態から始めた場合と、"
+        "何も学んでいない状態から始めた場合。周囲の語によって変わらない静的な単語ベクトルを線形に読む場合も示す"
+        "(ベクトルの平均からは、答えの位置は分からない)。縦線は 95% 区間。",
+    )
+    return Figure(caption(lang), (bars + whiskers).properties(width=110 * len(tasks), height=240))
+
+
+def smoothed(points: Sequence[Mapping[str, Any]], most: int = 30) -> list[dict[str, float]]:
+    """Means of consecutive points, so that at most ``most`` are left."""
+    parts = [part for part in np.array_split(np.arange(len(points)), min(most, len(points))) if len(part)]
+    return [
+        {name: float(np.mean([points[place][name] for place in part])) for name in ("step", "loss")} for part in parts
+    ]
+
+
+def tuning(curves: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], lang: str) -> Figure:
+    """Loss by step of fine-tuning, a panel for each task."""
+    panels = []
+    for task in dict.fromkeys(task for task, _ in curves):
+        rows = [
+            {"step": point["step"], "loss": point["loss"], "start": STARTS[start][0](lang)}
+            for (of, start), points in curves.items()
+            if of == task
+            for point in smoothed(points)
+        ]
+        pair = {key: values[:2] for key, values in shown(lang).items()}
+        chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
+            x=alt.X("step:Q", title=Text("step of fine-tuning", "微調整のステップ")(lang)),
+            y=alt.Y("loss:Q", title=Text("loss", "損失")(lang)),
+            color=alt.Color("start:N", title=None, scale=alt.Scale(**pair),
+                            legend=alt.Legend(orient="top", labelLimit=320)),
+        )  # fmt: skip
+        panels.append(chart.properties(width=210, height=140, title=named(task, lang)))
+    caption = Text(
+        "How fast a task is learned, on its training examples (cross-entropy in nats; for a score, the squared error).",
+        "課題を学ぶ速さ。学習例での損失(交差エントロピー、単位はナット。得点を答える課題では二乗誤差)。",
+    )
+    return Figure(caption(lang), alt.concat(*panels, columns=3))

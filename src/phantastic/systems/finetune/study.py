@@ -1,0 +1,106 @@
+"""The study `finetune`: what pre-training is worth, task by task."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+from phantastic.systems.bert.study import DEVLIN
+
+WANG = Paper(
+    "wang2019", "Wang, A. and Singh, A. and Michael, J. and Hill, F. and Levy, O. and Bowman, S. R.", 2019,
+    "GLUE: A multi-task benchmark and analysis platform for natural language understanding",
+    "International Conference on Learning Representations", "https://arxiv.org/abs/1804.07461",
+)  # fmt: skip
+LEVY = Paper(
+    "levy2014", "Levy, O. and Goldberg, Y.", 2014, "Neural word embedding as implicit matrix factorization",
+    "Advances in Neural Information Processing Systems",
+    "https://papers.nips.cc/paper/5477-neural-word-embedding-as-implicit-matrix-factorization",
+)  # fmt: skip
+RADFORD = Paper(
+    "radford2018", "Radford, A. and Narasimhan, K. and Salimans, T. and Sutskever, I.", 2018,
+    "Improving language understanding by generative pre-training", "OpenAI",
+)  # fmt: skip
+
+
+class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The tasks, the network, its pre-training and its fine-tuning."""
+
+    data: Annotated[
+        str,
+        about("folder with GLUE tasks in folders CoLA, SST-2, MRPC, RTE, WNLI, STS-B; empty: the tasks of the grammar",
+              "GLUE の課題 CoLA, SST-2, MRPC, RTE, WNLI, STS-B を含むフォルダー。空なら文法の課題"),
+    ] = ""  # fmt: skip
+    model: Annotated[
+        str,
+        about("folder of a pre-trained model in the Hugging Face layout; empty: pre-train one here",
+              "Hugging Face 形式の事前学習済みモデルのフォルダー。空ならここで事前学習する"),
+    ] = ""  # fmt: skip
+    vocabulary: Annotated[
+        int, about("WordPiece tokens at most, without a model's folder",
+                   "WordPiece の語彙数の上限(モデルのフォルダーを使わない場合)", ge=2_000, le=100_000),
+    ] = 8_192  # fmt: skip
+    layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=24)] = 2
+    width: Annotated[
+        int, about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=2_048)
+    ] = 96  # fmt: skip
+    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 4
+    hidden: Annotated[
+        int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=8_192)
+    ] = 384  # fmt: skip
+    longest: Annotated[
+        int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
+    ] = 128  # fmt: skip
+    steps: Annotated[int, about("steps of pre-training", "事前学習のステップ数", ge=1, le=10**8)] = 3_000
+    batch: Annotated[
+        int, about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024)
+    ] = 32
+    rate: Annotated[
+        float, about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 2e-3  # fmt: skip
+    train: Annotated[
+        int, about("examples of a task to learn from; 0: all of a folder's",
+                   "課題ごとの学習例の数。0 ならフォルダーの全部", ge=0, le=10**6),
+    ] = 1_000  # fmt: skip
+    test: Annotated[
+        int, about("examples of a task to measure on; 0: all of a folder's",
+                   "課題ごとの評価例の数。0 ならフォルダーの全部", ge=0, le=10**6),
+    ] = 500  # fmt: skip
+    tuning_steps: Annotated[
+        int, about("steps of fine-tuning, for each task", "課題ごとの微調整のステップ数", ge=1, le=10**7)
+    ] = 300  # fmt: skip
+    tuning_batch: Annotated[
+        int, about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024)
+    ] = 32  # fmt: skip
+    tuning_rate: Annotated[
+        float, about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 1e-3  # fmt: skip
+    documents: Annotated[
+        int, about("texts of the static vectors, in documents", "静的ベクトルを学習する文書数", ge=10, le=10**6)
+    ] = 10_000  # fmt: skip
+
+
+STUDY = Study(
+    name="finetune",
+    title=Text("Fine-tuning: what pre-training is worth", "微調整:事前学習の価値"),
+    lecture=Text(
+        "Language: pre-train once, then learn many tasks from few examples",
+        "言語:一度の事前学習から、少数の例で多くの課題へ"
+    ),
+    papers=(DEVLIN, WANG, LEVY, RADFORD),
+    recipe=FinetuneRecipe,
+    presets={
+        "tiny": FinetuneRecipe(
+            layers=1, width=16, heads=2, hidden=32, steps=10, batch=8, train=24, test=16, tuning_steps=4,
+            tuning_batch=8, documents=100,
+        ),
+        "quick": FinetuneRecipe(precision="bfloat16"),
+        "full": FinetuneRecipe(
+            layers=4, width=256, heads=4, hidden=1_024, steps=20_000, rate=1e-3, train=2_000, test=2_000,
+            tuning_steps=1_000, tuning_rate=3e-4, documents=100_000, precision="bfloat16", seeds=3,
+        ),
+        "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
+    },
+    minutes={"tiny": 0.1, "quick": 3.1},
+    experiment="phantastic.systems.finetune.experiment",
+)  # fmt: skip
+STUDIES = (STUDY,)

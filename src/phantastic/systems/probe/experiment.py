@@ -1,0 +1,152 @@
+"""The study `probe`: every layer of a network, and everything it is held against."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from math import nan
+from typing import Any
+
+import torch
+from torch import nn
+
+from phantastic.checkpoint import pack
+from phantastic.claims import Measure, resampled, summarise
+from phantastic.errors import Refused
+from phantastic.run import Run
+from phantastic.systems.bert.model import Model
+from phantastic.systems.probe.application import apply
+from phantastic.systems.probe.battery import Battery, Score, Splits, by_layer, control_heads, mapped, random_vectors
+from phantastic.systems.probe.controls import Projected, decayed
+from phantastic.systems.probe.figures import figures
+from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
+from phantastic.systems.probe.network import encoder, hidden_of, network, untrained, word_vectors
+from phantastic.systems.probe.study import ProbeRecipe
+from phantastic.systems.probe.subject import KINDS, models, probes_of, sentences_of, vectors_of
+from phantastic.systems.probe.treebank import from_grammar
+
+__all__ = ["apply", "figures", "lesion_measures", "models", "run"]
+NONCE = 1  # which invented words
+Found = dict[str, tuple[float, list[float]]]  # a measure and its values on resampled test sentences
+
+
+def run(run: Run) -> None:
+    """Probe every seed's network, then record."""
+    recipe: Any = run.recipe
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    found = [one_seed(run, recipe, seed) for seed in seeds]
+    run.record({name: combined([each[name] for each in found]) for name in found[0] if all(name in f for f in found)})
+
+
+def combined(values: Sequence[tuple[float, list[float]]]) -> Measure:
+    """Over seeds; of a single one, with the interval of its resampled sentences."""
+    value, draws = values[0]
+    return resampled(value, draws) if len(values) == 1 and draws else summarise([value for value, _ in values])
+
+
+def one_seed(run: Run, recipe: ProbeRecipe, seed: int) -> Found:
+    sentences = sentences_of(recipe, seed)
+    battery = Battery(sentences, recipe.rank, recipe.epochs, seed)
+    model, tokenizer = network(run, recipe, seed)
+    layers = layers_of(recipe, model)
+
+    def once(name: str, compute: Callable[[], Score]) -> Score:
+        stored = run.once(f"seed{seed}/{name}", lambda: compute()._asdict())
+        known: dict[str, Any] = {key: nan if value is None else value for key, value in stored.items()}
+        return Score(**known)  # JSON has no NaN
+
+    @cache
+    def trained() -> dict[int, Splits]:
+        return by_layer(encoder(model, tokenizer), sentences, layers)
+
+    @cache
+    def fresh() -> dict[int, Splits]:
+        return by_layer(encoder(untrained(model, seed), tokenizer), sentences, layers)
+
+    @cache
+    def words() -> Splits:
+        return by_layer(word_vectors(model, tokenizer), sentences, [0])[0]
+
+    hidden = hidden_of(model)
+    scores: dict[str, Score] = {}
+    roots: dict[str, Score] = {}
+    for layer in layers:
+        name = f"layer{layer}"
+        scores[name] = once(name, lambda: battery.probed(trained()[layer]))  # noqa: B023 - called at once
+        roots[name] = once(f"{name}/depth", lambda: battery.probed(trained()[layer], "depth"))  # noqa: B023
+        fresh_name = f"untrained.layer{layer}"
+        scores[fresh_name] = once(fresh_name, lambda: battery.probed(fresh()[layer]))  # noqa: B023
+    best = max(layers, key=lambda layer: scores[f"layer{layer}"].dev)
+    scores["best"], roots["best"] = scores[f"layer{best}"], roots[f"layer{best}"]
+    scores["untrained"] = max((scores[f"untrained.layer{layer}"] for layer in layers), key=lambda score: score.dev)
+    if inner := [layer for layer in layers if 0 < layer < max(layers)]:
+        scores["middle"] = max((scores[f"layer{layer}"] for layer in inner), key=lambda score: score.dev)
+        scores["last"] = scores[f"layer{max(layers)}"]
+    scores["linear"], roots["linear"] = battery.chained(), battery.chained("depth")
+    scores["words"] = once("words", lambda: battery.probed(words()))
+    for name, change in (("decayed", decayed), ("projected", Projected(hidden, seed).to(run.device))):
+        scores[name] = once(name, lambda: battery.probed(mapped(words(), change)))  # noqa: B023 - called at once
+        roots[name] = once(f"{name}/depth", lambda: battery.probed(mapped(words(), change), "depth"))  # noqa: B023
+    scores["random"] = once("random", lambda: battery.probed(random_vectors(sentences, hidden, seed)))
+    control = control_heads(sentences, seed)
+    scores["control"] = once("control", lambda: battery.probed(trained()[best], heads=control))
+    for rank in sorted({rank for rank in recipe.ranks if rank <= hidden}):
+        scores[f"rank{rank}"] = once(f"rank{rank}", lambda: battery.probed(trained()[best], rank=rank))  # noqa: B023
+    run.once(f"seed{seed}/chosen", lambda: {"layer": best})
+    probes = kept(run, seed, battery, lambda: trained()[best], hidden)
+    if not recipe.treebank:
+        counts = [len(each) for each in sentences]
+        nonsense = from_grammar(recipe.language, counts, seed, nonce=NONCE)
+
+        def score() -> Score:
+            vectors = by_layer(encoder(model, tokenizer), nonsense[1:], [best])[best]
+            return battery.score(probes["distance"].weight.detach().mT, [[], *vectors], "distance")
+
+        scores["jabberwocky"] = once("jabberwocky", score)
+    return measures(scores, roots, best)
+
+
+def measures(scores: Mapping[str, Score], roots: Mapping[str, Score], best: int) -> Found:
+    """What is recorded of a seed."""
+    found: Found = {"best.layer": (float(best), [])}
+    for name, score in scores.items():
+        found |= {f"{name}.uuas": (score.share, score.draws), f"{name}.dspr": (score.spearman, [])}
+    for name, score in roots.items():
+        found |= {f"{name}.root": (score.share, score.draws), f"{name}.nspr": (score.spearman, [])}
+    for rival, name in (("linear", "over_linear"), ("untrained", "over_untrained"), ("control", "selectivity")):
+        pairs = zip(scores["best"].draws, scores[rival].draws, strict=True)
+        found[name] = scores["best"].share - scores[rival].share, [one - other for one, other in pairs]
+    return found
+
+
+def layers_of(recipe: ProbeRecipe, model: Model) -> list[int]:
+    """Layers to be probed; 0 is what enters the network's first one."""
+    count = len(model.transformer.get_submodule("layer"))  # pyright: ignore[reportArgumentType]
+    if recipe.layer > count:
+        raise Refused(
+            f"layer = {recipe.layer} is not possible: the network has {count}; allowed: 0 to {count}, -1 for all"
+        )
+    return list(range(count + 1)) if recipe.layer < 0 else [recipe.layer]
+
+
+def kept(run: Run, seed: int, battery: Battery, vectors: Callable[[], Splits], hidden: int) -> dict[str, nn.Linear]:
+    """The probes of the best layer, for pictures, lesions and applications."""
+    stage, probes = f"seed{seed}/probes", probes_of(hidden, battery.rank)
+    if stage not in run.checkpoints.latest.finished:
+        for kind, probe in zip(KINDS, probes.values(), strict=True):
+            probe.weight.data.copy_(battery.fit(vectors(), kind).mT)
+        run.checkpoints.finish(stage, pack(probes))
+    run.load(stage, probes)
+    return probes
+
+
+@torch.no_grad()
+def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """UUAS, DSpr, root accuracy and NSpr in at most 100 test sentences, with the probes as they were fitted."""
+    recipe: Any = run.recipe
+    test = sentences_of(recipe, recipe.seed)[2].drawn(100, recipe.seed, "lesion")
+    vectors = vectors_of(run, models["network"], test)
+    space, height = (geometry([models[kind](words) for words in vectors], kind) for kind in KINDS)
+    by_distance = measure_distances(space, test.heads, test.punctuation)
+    by_depth = measure_depths(height, test.heads, test.punctuation)
+    return {
+        "uuas": by_distance.share, "dspr": by_distance.spearman, "root": by_depth.share, "nspr": by_depth.spearman,
+    }  # fmt: skip

@@ -1,0 +1,101 @@
+"""The network that is probed: that of a folder, or a BERT that learned the generated grammar's language."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import lru_cache
+
+import torch
+from msgspec import structs
+from torch import Tensor
+
+from phantastic.errors import Refused, nearest
+from phantastic.randomness import initialised
+from phantastic.run import Run
+from phantastic.systems.bert import create, load_pretrained
+from phantastic.systems.bert.batches import Examples
+from phantastic.systems.bert.corpus import Masking
+from phantastic.systems.bert.experiment import build, language_of
+from phantastic.systems.bert.model import Model
+from phantastic.systems.bert.objectives.masked_lm import masked_lm
+from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
+from phantastic.systems.bert.study import STUDY as BERT
+from phantastic.systems.bert.study import BertRecipe
+from phantastic.systems.probe.study import ProbeRecipe
+from phantastic.systems.probe.wordpieces import Pieces, Tokenizer
+from phantastic.train import train
+
+
+def network(run: Run, recipe: ProbeRecipe, seed: int) -> tuple[Model, Tokenizer]:
+    """In evaluation mode on the run's device; where it is not of a folder, trained, or loaded if it has been."""
+    tokenizer = tokenizer_for(recipe)
+    if recipe.model:
+        with initialised(seed, "model"):  # PyTorch draws weights even where they are read afterwards
+            return load_pretrained(recipe.model).to(run.device), tokenizer
+    model = build(bert_of(recipe), tokenizer.stored.get_vocab_size(), seed).to(run.device)
+    pretrain(run, bert_of(recipe), model, seed)
+    return model, tokenizer
+
+
+def bert_of(recipe: ProbeRecipe) -> BertRecipe:
+    """The recipe of the network that is trained: a preset of the study `bert`, in the probe's language."""
+    if recipe.bert not in BERT.presets:
+        raise Refused(f"bert = '{recipe.bert}' is no preset of the study bert{nearest(recipe.bert, BERT.presets)}")
+    preset = BERT.presets[recipe.bert]
+    assert isinstance(preset, BertRecipe)
+    return structs.replace(preset, language=recipe.language)
+
+
+def pretrain(run: Run, bert: BertRecipe, model: Model, seed: int) -> None:
+    """Masked words and next sentences: the same network, to the bit, as the study `bert` gives under this seed."""
+    optimiser = ClippedAdamW([model], bert.rate, bert.decay)
+    examples = Examples(
+        language_of(bert), seed, bert.batch, masking=Masking(bert.share, bert.mask, bert.same), longest=bert.longest,
+        short=bert.short, random_next=bert.random_next, device=run.device,
+    )  # fmt: skip
+
+    def losses(step: int) -> Mapping[str, Tensor]:
+        optimiser.set_rate(scheduled(step, bert.steps, bert.rate, bert.warmup))
+        with initialised(seed, f"dropout/{step}") if bert.dropout else nullcontext():
+            return masked_lm(model, examples(step), next_sentence=bert.next_sentence)
+
+    train(run, f"seed{seed}/network", {"network": model}, {"loss": optimiser}, losses, steps=bert.steps)
+
+
+@lru_cache(maxsize=2)
+def tokenizer_for(recipe: ProbeRecipe) -> Tokenizer:
+    """The folder's, or the grammar's: each of its words is a token, invented ones are cut into pieces."""
+    if recipe.model:
+        return Tokenizer.open(recipe.model)
+    if recipe.treebank:
+        raise Refused("a treebank needs a network that knows its language: --set model=FOLDER")
+    return Tokenizer(language_of(bert_of(recipe)).wordpiece.tokenizer)
+
+
+def untrained(model: Model, seed: int) -> Model:
+    """The same architecture with weights as they are before training."""
+    with initialised(seed, "probe/untrained"):
+        return create(model.architecture, model.config).to(next(model.parameters()).device).eval()
+
+
+def encoder(model: Model, tokenizer: Tokenizer) -> Pieces:
+    """The words' vectors at every layer, layer 0 being what enters the first."""
+    sizes = (getattr(model.config, name, None) for name in ("max_position_embeddings", "n_positions"))
+    return Pieces(
+        lambda ids, mask: model.transformer(input_ids=ids, attention_mask=mask, keep=True).hidden,
+        tokenizer,
+        longest=next(filter(None, sizes), 512),
+        device=next(model.parameters()).device,
+    )
+
+
+def word_vectors(model: Model, tokenizer: Tokenizer) -> Pieces:
+    """The words' vectors in the network's table, without places or neighbours: one layer."""
+    table = model.transformer.get_submodule("words")
+    return Pieces(lambda ids, mask: [table(ids)], tokenizer, longest=10**6, device=next(model.parameters()).device)
+
+
+def hidden_of(model: Model) -> int:
+    """The size of a word's vector."""
+    weight = model.transformer.get_submodule("words").weight
+    assert isinstance(weight, torch.Tensor)
+    return weight.shape[1]

@@ -1,0 +1,110 @@
+"""The study `probe`: the trees in a network's space, layer by layer, held against what needs no network to find."""
+
+from typing import Annotated, Literal
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+
+PROBE = Paper(
+    "hewitt2019", "Hewitt, J. and Manning, C. D.", 2019,
+    "A structural probe for finding syntax in word representations", "NAACL-HLT 2019", "https://doi.org/10.18653/v1/N19-1419",
+)  # fmt: skip
+CONTROL = Paper(
+    "hewitt2019control", "Hewitt, J. and Liang, P.", 2019, "Designing and interpreting probes with control tasks",
+    "EMNLP-IJCNLP 2019", "https://doi.org/10.18653/v1/D19-1275",
+)  # fmt: skip
+JABBERWOCKY = Paper(
+    "maudslay2021", "Hall Maudslay, R. and Cotterell, R.", 2021,
+    "Do syntactic probes probe syntax? Experiments with Jabberwocky probing", "NAACL-HLT 2021",
+    "https://doi.org/10.18653/v1/2021.naacl-main.11",
+)  # fmt: skip
+BERT = Paper(
+    "devlin2019", "Devlin, J. and Chang, M.-W. and Lee, K. and Toutanova, K.", 2019,
+    "BERT: Pre-training of deep bidirectional transformers for language understanding", "NAACL-HLT 2019",
+    "https://doi.org/10.18653/v1/N19-1423",
+)  # fmt: skip
+UD = Paper(
+    "nivre2020", "Nivre, J. and de Marneffe, M.-C. and Ginter, F. and Hajič, J. and Manning, C. D. and Pyysalo, S. and "
+    "Schuster, S. and Tyers, F. and Zeman, D.", 2020,
+    "Universal Dependencies v2: An evergrowing multilingual treebank collection", "LREC 2020",
+    "https://aclanthology.org/2020.lrec-1.497",
+)  # fmt: skip
+
+
+class ProbeRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which network, which sentences, which probes."""
+
+    model: Annotated[
+        str,
+        about(
+            "folder of a network in the Hugging Face layout; empty: one learns the grammar first",
+            "Hugging Face 形式のネットワークのフォルダ。空なら文法の文で学習させる",
+            max_length=1000,
+        ),
+    ] = ""
+    treebank: Annotated[
+        str,
+        about(
+            "folder with NAME-train, -dev (and -test).conllu, or one of these; empty: the grammar's own sentences",
+            "NAME-train、-dev(、-test).conllu のあるフォルダ、またはその 1 つ。空なら文法の文",
+            max_length=1000,
+        ),
+    ] = ""
+    language: Annotated[
+        Literal["english", "japanese"], about("language of the grammar's sentences", "文法の文の言語")
+    ] = "english"
+    train_sentences: Annotated[
+        int, about("sentences that probes learn from, at most", "プローブの学習に使う文の数(上限)", ge=20, le=10**6)
+    ] = 2_000
+    dev_sentences: Annotated[
+        int,
+        about("sentences that end the learning and choose the layer, at most", "学習の終わりと層を決める文の数(上限)",
+              ge=20, le=10**6),
+    ] = 500  # fmt: skip
+    test_sentences: Annotated[
+        int, about("sentences that scores are measured on, at most", "評価に使う文の数(上限)", ge=20, le=10**6)
+    ] = 1_000
+    layer: Annotated[
+        int, about("the only layer that is probed; -1 for all", "プローブを当てる層。-1 ですべて", ge=-1, le=1000)
+    ] = -1
+    rank: Annotated[
+        int, about("rank of the probes; 0 for full", "プローブの階数。0 で最大", symbol="k", ge=0, le=10_000)
+    ] = 0
+    ranks: Annotated[
+        tuple[int, ...],
+        about("ranks that are compared at the best layer", "最良の層で比べる階数", max_length=20),
+    ] = (1, 2, 4, 8, 16, 32, 64)
+    epochs: Annotated[int, about("epochs of a probe, at most", "プローブの学習エポック数(上限)", ge=1, le=1000)] = 40
+    bert: Annotated[
+        str,
+        about("preset of the study bert whose network is trained where no model is given",
+              "model がないときに学習させるネットワーク(study bert のプリセット名)", max_length=40),
+    ] = "quick"  # fmt: skip
+
+
+TINY = ProbeRecipe(train_sentences=60, dev_sentences=30, test_sentences=30, epochs=2, ranks=(1, 4), bert="tiny")
+FULL = ProbeRecipe(
+    train_sentences=5_000, dev_sentences=1_000, test_sentences=2_000, seeds=3, precision="bfloat16", bert="full",
+    ranks=(1, 2, 4, 8, 16, 32, 64, 128),
+)  # fmt: skip
+STUDY = Study(
+    name="probe",
+    title=Text("Trees in the space of words: structural probes", "単語空間の中の木:構造プローブ"),
+    lecture=Text("Language: what BERT knows of syntax", "言語:BERT は文の構造を知っているか"),
+    papers=(PROBE, CONTROL, JABBERWOCKY, BERT, UD),
+    recipe=ProbeRecipe,
+    presets={"tiny": TINY, "quick": ProbeRecipe(threads=1), "full": FULL},
+    minutes={"tiny": 0.1, "quick": 8.0},
+    experiment="phantastic.systems.probe.experiment",
+    applications={
+        "parse": Text(
+            "a sentence, its words apart by spaces: the tree in the network's space (PNG and SVG)",
+            "空白で区切った文。ネットワークの空間にある木(PNG と SVG)",
+        ),
+        "treebank": Text(
+            "sentences in CoNLL-U: how well the probes find their trees, and the first trees drawn",
+            "CoNLL-U の文。プローブが木をどれだけ見つけるかと、最初の数文の木",
+        ),
+    },
+)
+STUDIES = (STUDY,)

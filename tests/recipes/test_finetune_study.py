@@ -1,0 +1,312 @@
+"""The study `finetune`: what it reads is what stands there, its measures are the official ones, folders are opened."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from phantastic.claims import judge
+from phantastic.data import text_metrics
+from phantastic.errors import Refused
+from phantastic.randomness import numpy_generator
+from phantastic.recipe import compose
+from phantastic.run import Run
+from phantastic.systems.bert import load_pretrained
+from phantastic.systems.bert.corpus import Text
+from phantastic.systems.finetune import experiment, measure, static, tasks, tuning
+from phantastic.systems.finetune.pretraining import Plan, build, leftward
+from phantastic.systems.finetune.study import STUDY
+from phantastic.systems.finetune.texts import Reader, Rows, grammar
+
+JAPANESE = re.compile("[぀-ヿ一-鿿]")
+PLAN = Plan(2, 16, 2, 32, 1, 8, 1e-3)
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(grammar(8_192).wordpiece.tokenizer, 128)
+
+
+@pytest.fixture(scope="module")
+def given() -> dict[str, tasks.Task]:
+    return {task.name: task for task in tasks.of_grammar(0, 24, 12)}
+
+
+@pytest.fixture
+def run(tiny_run: Callable[[str], Run]) -> Run:
+    return tiny_run("finetune")
+
+
+# --- reading
+
+
+def test_answers_are_marked_where_they_stand_and_read_back(reader: Reader, given: dict[str, tasks.Task]) -> None:
+    task = given["questions"]
+    for example, (tokens, (first, last)) in zip(task.train, tuning.encode(reader, "span", task.train), strict=True):
+        answer = measure.answer_of(example.target)
+        assert tokens.tokens[first : last + 1] == answer.split()
+        start, end = torch.zeros(2, len(tokens.ids))
+        start[first] = end[last] = 1.0
+        here = slice(*tuning.span(tokens, start, end))
+        assert example.texts[1][here] == answer
+
+
+def test_an_answer_neither_ends_before_it_begins_nor_lies_in_the_question(reader: Reader) -> None:
+    tokens = reader.read(("who runs ?", "the knight runs ."))
+    start, end = torch.zeros(2, len(tokens.ids))
+    start[1] = end[2] = 9.0  # the question
+    start[7], end[5], end[8] = 3.0, 3.0, 2.0
+    assert tuning.span(tokens, start, end) == (11, 17)
+
+
+def test_a_cut_answer_is_nowhere() -> None:
+    short = Reader(grammar(8_192).wordpiece.tokenizer, 8)
+    example = tasks.Example(("who runs ?", "the cow sleeps . the knight runs ."), tasks.Answer(17, "the knight"))
+    _, places = tuning.encoded(short, "span", example)
+    assert places == [tuning.NOWHERE] * 2
+
+
+def test_the_first_piece_of_a_word_bears_its_tag() -> None:
+    source = Rows([("abc abc abc", "b c")], 2_000)
+    tokens, tags = tuning.encoded(Reader(source.wordpiece.tokenizer, 32), "tags", tasks.Example(("abc", "cb"), [3, 4]))
+    assert len(tokens.ids) > 4
+    assert [tag for tag in tags if tag >= 0] == [3, 4]
+    assert [tokens.word_ids[place] for place, tag in enumerate(tags) if tag >= 0] == [0, 1]
+
+
+def test_every_round_shows_every_example_once(reader: Reader, given: dict[str, tasks.Task]) -> None:
+    items = tuning.encode(reader, "class", given["paraphrase"].train)
+    rounds = [[one for step in range(at, at + 3) for one in tuning.drawn(items, 8, 0, step)] for at in (0, 3)]
+    assert all(sorted(map(id, each)) == sorted(map(id, items)) for each in rounds)
+    assert rounds[0] != rounds[1]
+
+
+def test_rows_become_documents_of_their_sentences() -> None:
+    rows = [("a b", "c"), ("d",), ("e e e",)]
+    source = Rows(rows, 2_000)
+    text = source.text(0, "test", 0, 6)
+    words = [source.wordpiece.vocabulary[token] for token in text.tokens]
+    segments = [tuple(words[a:b]) for a, b in zip(text.starts, text.starts[1:], strict=False)]
+    documents = [tuple(segments[a:b]) for a, b in zip(text.segments, text.segments[1:], strict=False)]
+    wanted = sorted(tuple(tuple(text.split()) for text in row) for row in rows)
+    assert sorted(documents[:3]) == sorted(documents[3:]) == wanted
+    later = source.text(0, "test", 2, 3)
+    assert later.tokens.tolist() == text.tokens[text.starts[text.segments[2]] : text.starts[text.segments[5]]].tolist()
+
+
+# --- networks
+
+
+def test_from_left_to_right_no_word_sees_what_follows_and_the_first_place_sees_all() -> None:
+    network = build(PLAN, 40, 0).eval()
+    torch.manual_seed(0)
+    ids = torch.randint(5, 40, (1, 9))
+    present = torch.ones(1, 9, dtype=torch.long)
+
+    def states(ids: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        return network.transformer(ids, attention_mask=leftward(present)).last[0]
+
+    before, changed = states(ids, present), ids.clone()
+    changed[0, 6] = 5 + (ids[0, 6] - 4) % 35
+    after = states(changed, present)
+    assert torch.equal(before[1:6], after[1:6])
+    assert not torch.allclose(before[0], after[0])
+    assert not torch.allclose(before[6:], after[6:])
+    other = ids.clone()
+    other[0, 0] = 5 + (ids[0, 0] - 4) % 35
+    assert torch.equal(before[1:], states(other, present)[1:])  # no word sees the first place
+    padded = states(torch.cat([ids, ids[:, :2]], 1), torch.tensor([[1] * 9 + [0] * 2]))
+    assert torch.allclose(padded[:9], before, atol=1e-5)
+
+
+def test_a_head_is_put_on_the_same_layers_or_on_new_ones(given: dict[str, tasks.Task]) -> None:
+    network = build(PLAN, 600, 0)
+    for task in given.values():
+        tuned, fresh = (tuning.with_head(network, task, 0, fresh=new) for new in (False, True))
+        known = network.transformer.state_dict()
+        assert all(torch.equal(value, known[name]) for name, value in tuned.transformer.state_dict().items())
+        assert not torch.equal(fresh.transformer.get_parameter("words.weight"), known["words.weight"])
+        for a, b in zip(tuned.head.parameters(), fresh.head.parameters(), strict=True):
+            assert a.shape == b.shape
+
+
+# --- measures
+
+
+@pytest.mark.parametrize("name", measure.FAST)
+def test_fast_measures_are_the_official_ones(name: str) -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        guess, true = generator.integers(2, size=(2, 30)).astype(float)
+        if name in ("pearson", "spearman"):
+            guess, true = guess + generator.normal(size=30).round(1), true + generator.normal(size=30).round(1)
+        assert measure.FAST[name](guess, true) == pytest.approx(
+            text_metrics.measure(name, guess.tolist(), true.tolist())
+        )
+    same, mixed = np.zeros(4), np.array([0.0, 1.0, 0.0, 1.0])
+    assert measure.FAST[name](same, mixed) == text_metrics.measure(name, same.tolist(), mixed.tolist())
+
+
+def test_the_right_answers_score_1(given: dict[str, tasks.Task]) -> None:
+    for task in given.values():
+        right = [example.target.text if task.kind == "span" else example.target for example in task.test]  # pyright: ignore
+        for found in measure.scores(task, right, numpy_generator(0, "test")).values():
+            assert found.value == pytest.approx(1)
+            assert found.low is not None
+            assert found.low == pytest.approx(1)
+
+
+def test_words_beyond_the_network_count_as_wrong(given: dict[str, tasks.Task]) -> None:
+    task = given["tagging"]
+    words = sum(len(example.texts) for example in task.test)
+    cut = [list(measure.tags_of(example.target))[:-1] for example in task.test]
+    assert measure.scores(task, cut)["accuracy"].value == pytest.approx(1 - len(task.test) / words)
+
+
+# --- the static baseline
+
+
+def test_words_in_the_same_places_have_the_same_vector() -> None:
+    """1 and 2 stand between 3 and 4, 5 between 6 and 7."""
+    rows = np.array([[3, 1, 4], [3, 2, 4], [6, 5, 7]] * 20)
+    text = Text(rows.ravel(), np.arange(0, rows.size + 1, 3), np.arange(len(rows) + 1))
+    found = static.vectors(text, 8, 7, 0)
+    assert np.allclose(found[1], found[2], atol=1e-6)
+    assert abs(found[1] @ found[5]) < 1e-6
+    assert np.allclose(found[0], 0, atol=1e-6)
+
+
+def test_a_linear_reading_finds_what_words_alone_tell(reader: Reader) -> None:
+    train, test = (
+        [tasks.Example((f"the {word} sleeps .",), label) for word, label in (("cow", 0), ("knight", 1))] * count
+        for count in (10, 2)
+    )
+    task = tasks.Task("sort", "class", 2, ("accuracy",), train, test)
+    vectors = static.vectors(grammar(8_192).text(0, "test", 0, 200), len(reader), 12, 0)
+    assert static.predictions(task, reader, vectors) == [0, 1, 0, 1]
+
+
+# --- the study
+
+
+def test_every_task_is_measured_from_every_start(run: Run) -> None:
+    found = run.measures()
+    for task, name in (("acceptability", "matthews"), ("similarity", "pearson"), ("tagging", "accuracy")):
+        assert all(f"{task}.{start}.{name}" in found for start in experiment.STARTS)
+    assert "questions.static.f1" not in found
+    findings = judge(STUDY.claims(), found, "quick")
+    assert len(findings) == 5
+    assert all(finding.verdict != "untested" for finding in findings)
+    assert all(finding.verdict == "untested" for finding in judge(STUDY.claims(), found, "tiny"))
+
+
+def test_a_finished_run_trains_nothing_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, steps = run.measures(), []
+    monkeypatch.setattr(run, "progress", lambda *step: steps.append(step))
+    experiment.run(run)
+    assert run.measures() == before
+    assert not steps
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
+    for name, (caption, picture) in experiment.figures(run, lang).items():
+        text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore
+        assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
+        assert not re.search(r"NaN|Infinity", text), name
+
+
+def test_what_was_tuned_is_a_folder_that_opens(run: Run) -> None:
+    model = load_pretrained(run.folder / "tuned/questions")
+    assert model.architecture == "BertForQuestionAnswering"
+    assert len(Reader.open(run.folder / "tuned/questions", 128)) == model.config.vocab_size
+
+
+# --- a person's folders
+
+
+def glue_folder(place: Path, *, test: bool = True) -> Path:
+    for name, header, row in (
+        ("RTE", "index\tsentence1\tsentence2\tlabel", "{n}\ta man sleeps {n}\ta person sleeps\t{label}"),
+        ("STS-B", "index\tsentence1\tsentence2\tscore", "{n}\ta cat runs\ta dog runs {n}\t{n}.5"),
+    ):
+        folder = place / name
+        folder.mkdir(parents=True)
+        for split in ("train", "dev"):
+            labels = ("entailment", "not_entailment")
+            lines = [header] + [row.format(n=n, label=labels[n % 2]) for n in range(4)]
+            (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if test:
+        lines = ["index\tsentence1\tsentence2"] + [f"{n}\ta man sleeps\ta woman runs" for n in range(3)]
+        (place / "RTE/test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return place
+
+
+def made(place: Path, **changes: object) -> Run:
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu", **changes})
+    run = Run.create(STUDY, recipe, "tiny", place)
+    experiment.run(run)
+    run.close()
+    return run
+
+
+def test_a_glue_folder_is_learned_and_its_submission_written(tmp_path: Path) -> None:
+    run = made(tmp_path, data=str(glue_folder(tmp_path / "glue")))
+    found = run.measures()
+    assert {name.split(".")[0] for name in found} == {"RTE", "STS-B"}
+    assert {"RTE.pretrained.accuracy", "STS-B.fresh.spearman", "STS-B.static.pearson"} <= set(found)
+    lines = (run.folder / "submission/RTE.tsv").read_text().splitlines()
+    assert lines[0] == "index\tprediction"
+    assert [line.split("\t")[0] for line in lines[1:]] == ["0", "1", "2"]
+    assert {line.split("\t")[1] for line in lines[1:]} <= {"entailment", "not_entailment"}
+    assert not (run.folder / "submission/STS-B.tsv").exists()
+    assert set(experiment.models(run)) == {"RTE", "STS-B"}
+    assert set(experiment.figures(run, "ja")) == {"tasks", "tuning"}
+
+
+@pytest.mark.parametrize("vocabulary", ["tokenizer.json", "vocab.txt"])
+def test_a_hugging_face_folder_is_tuned_with_its_own_tokenizer(tmp_path: Path, vocabulary: str) -> None:
+    import transformers
+
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + list("0123456789")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "man"]
+    (tmp_path / "words").write_text("\n".join(words))
+    folder = tmp_path / "model"
+    sizes = transformers.BertConfig(vocab_size=len(words), hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+                                    intermediate_size=12, max_position_embeddings=130)  # fmt: skip
+    transformers.BertForMaskedLM(sizes).save_pretrained(folder)
+    if vocabulary == "vocab.txt":
+        (folder / "vocab.txt").write_text("\n".join(words))
+    else:
+        from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
+
+        BertWordPieceTokenizer(str(tmp_path / "words")).save(str(folder / "tokenizer.json"))
+    run = made(tmp_path, data=str(glue_folder(tmp_path / "glue", test=False)), model=str(folder))
+    assert {name.split(".")[1] for name in run.measures()} == {"pretrained", "fresh"}
+    tuned = transformers.BertForSequenceClassification.from_pretrained(run.folder / "tuned/RTE").eval()
+    ids = torch.tensor([[2, 70, 5, 3]])
+    with torch.no_grad():
+        ours = load_pretrained(run.folder / "tuned/RTE")(ids).logits
+        assert ours is not None
+        assert torch.allclose(ours, tuned(ids).logits, atol=1e-5)
+
+
+def test_folders_that_are_not_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="holds none of the folders CoLA"):
+        tasks.of_folder(str(tmp_path), 0, 0)
+    with pytest.raises(Refused, match="does not exist"):
+        tasks.of_folder(str(tmp_path / "none"), 0, 0)
+    with pytest.raises(Refused, match="has no tokenizer"):
+        Reader.open(tmp_path, 128)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(Refused, match="is damaged or no tokenizer"):
+        Reader.open(tmp_path, 128)
+    folder = glue_folder(tmp_path / "glue")
+    path = folder / "RTE/train.tsv"
+    path.write_text(path.read_text() + "4\tone cell\n", encoding="utf-8")
+    with pytest.raises(Refused, match="line 6"):
+        tasks.of_folder(str(folder), 0, 0)

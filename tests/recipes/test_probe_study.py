@@ -1,0 +1,186 @@
+"""The study `probe` at its tiny preset, and on a network and a treebank of the user's own."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from phantastic.errors import Refused
+from phantastic.lesion import damage, sites
+from phantastic.randomness import initialised
+from phantastic.recipe import compose
+from phantastic.run import Run
+from phantastic.systems.bert import create, save_pretrained
+from phantastic.systems.bert.batches import language
+from phantastic.systems.bert.bert import BertConfig
+from phantastic.systems.probe import experiment
+from phantastic.systems.probe.study import STUDY
+from phantastic.systems.probe.treebank import from_files, from_grammar
+from phantastic.world import sentences
+
+JAPANESE = re.compile("[぀-ヿ一-鿿]")
+
+
+@pytest.fixture
+def run(tiny_run: Callable[[str], Run]) -> Run:
+    return tiny_run("probe")
+
+
+@pytest.mark.parametrize("preset", STUDY.presets)
+def test_every_preset_is_valid(preset: str) -> None:
+    assert compose(STUDY.recipe, STUDY.presets, preset, {}) == STUDY.presets[preset]
+
+
+def test_all_that_is_claimed_is_measured(run: Run) -> None:
+    found = run.measures()
+    for claim in STUDY.claims():
+        assert JAPANESE.search(claim.statement.ja)
+        assert not JAPANESE.search(claim.statement.en)
+        measured = {name.replace("rank16", "rank4") for name in (*claim.measure, *claim.than)}
+        assert measured <= set(found) or claim.id == "probe.middle", "the tiny network has a single layer"
+    assert all(math.isfinite(measure.value) for measure in found.values())
+    assert found["best.uuas"] == found[f"layer{found['best.layer'].value:.0f}.uuas"]
+    assert found["over_linear"].value == pytest.approx(found["best.uuas"].value - found["linear.uuas"].value)
+    chances = {name: m for name, m in found.items() if name.endswith((".uuas", ".root"))}
+    assert all(0 <= m.value <= 1 and m.low <= m.value + 0.1 and m.value - 0.1 <= m.high for m in chances.values())  # pyright: ignore[reportOptionalOperand]
+
+
+def test_the_network_is_the_one_that_the_study_bert_trains(run: Run, tiny_run: Callable[[str], Run]) -> None:
+    ours, theirs = experiment.models(run)["network"].state_dict(), tiny_run("bert")
+    expected = theirs.study.load().models(theirs)["bert"].state_dict()
+    assert list(ours) == list(expected)
+    assert all(torch.equal(ours[name], expected[name]) for name in ours)
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_figures_in_both_languages(run: Run, lang: str) -> None:
+    found = experiment.figures(run, lang)
+    assert set(found) == {"trees", "layers", "controls", "ranks"}
+    for figure in found.values():
+        assert bool(JAPANESE.search(figure.caption)) == (lang == "ja")
+
+
+def test_the_tree_of_a_sentence(run: Run) -> None:
+    lines = experiment.apply(run, {"parse": "the dog that the cats see barks ."}, "en")
+    assert len(lines[0].removeprefix("edges: ").split(" · ")) == 6, "a tree of seven words, without the full stop"
+    assert lines[1].removeprefix("root: ") in ["the", "dog", "that", "cats", "see", "barks"]
+    assert [Path(line).suffix for line in lines[2:]] == [".svg", ".png"]
+    assert all(Path(line).stat().st_size > 1000 for line in lines[2:])
+    for bad in ("", "word " * 61):
+        with pytest.raises(Refused, match="1 to 60, apart by spaces"):
+            experiment.apply(run, {"parse": bad}, "en")
+    with pytest.raises(Refused, match="one of them"):
+        experiment.apply(run, {"parse": "a", "treebank": "b"}, "en")
+
+
+def test_damage_to_the_network_reaches_the_trees(run: Run) -> None:
+    models = experiment.models(run)
+    assert {"network", "distance", "depth"} == set(models)
+    names = [site.name for site in sites(models)]
+    assert "network.transformer.layer[0].attention.heads" in names
+    intact = experiment.lesion_measures(run, models)
+    with damage(models, "network.transformer.embedded", "silence", 1.0, 0):
+        assert experiment.lesion_measures(run, models) != intact
+    assert experiment.lesion_measures(run, models) == intact
+
+
+def written(folder: Path, name: str, counts: dict[str, int]) -> None:
+    """The grammar's sentences as a treebank in CoNLL-U."""
+    for split, count in counts.items():
+        found = sentences.documents(sentences.grammar(), 1, f"test/{split}", 0, count // 2).english
+        text = "".join(found.conllu(number) for number in range(count))
+        (folder / f"{name}-{split}.conllu").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A network that has learned nothing, with its tokenizer, beside two treebanks of which one has no training set."""
+    spoken = language("english")
+    config = BertConfig(
+        vocab_size=len(spoken.wordpiece), hidden_size=32, num_hidden_layers=1, num_attention_heads=1,
+        intermediate_size=32, max_position_embeddings=64,
+    )  # fmt: skip
+    with initialised(0, "test"):
+        save_pretrained(create("BertForMaskedLM", config), tmp_path)
+    spoken.wordpiece.save(tmp_path)
+    written(tmp_path, "en_some-ud", {"train": 40, "dev": 20})
+    written(tmp_path, "ja_other-ud", {"dev": 20, "test": 20})
+    return tmp_path
+
+
+def test_a_network_and_a_treebank_of_the_users_own(folder: Path) -> None:
+    changes = {"model": str(folder), "treebank": str(folder), "device": "cpu", "ranks": [1], "layer": 1}
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", changes)
+    run = Run.create(STUDY, recipe, "tiny", folder / "runs")
+    try:
+        experiment.run(run)
+        found = run.measures()
+        assert "layer1.uuas" in found
+        assert not {"layer0.uuas", "jabberwocky.uuas", "middle.uuas"} & set(found)
+        lines = experiment.apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")}, "ja")
+        assert lines[0] == "20 文"
+        assert re.fullmatch(r"UUAS 0\.\d{3}, DSpr\. -?0\.\d{3}", lines[1])
+        assert len(lines) == 3 + 3 * 2
+        assert set(experiment.figures(run, "en")) == {"trees", "layers", "controls", "ranks"}
+        assert set(experiment.lesion_measures(run, experiment.models(run))) == {"uuas", "dspr", "root", "nspr"}
+    finally:
+        run.close()
+
+
+def test_which_treebank_a_folder_means(folder: Path, tmp_path: Path) -> None:
+    train, dev, test = from_files(folder, (10, 1000, 5), 0)
+    assert (len(train), len(dev)) == (10, 20)
+    assert test is dev, "there is no test file"
+    assert from_files(folder / "en_some-ud-dev.conllu", (10, 10, 10), 0)[0].forms == train.forms
+    assert from_files(folder, (10, 10, 10), 1)[0].forms != train.forms
+    with pytest.raises(Refused, match=r"no NAME-train.conllu and NAME-dev.conllu for 'ja_other-ud-dev.conllu'"):
+        from_files(folder / "ja_other-ud-dev.conllu", (1, 1, 1), 0)
+    written(folder, "xx_third", {"train": 2, "dev": 2})
+    with pytest.raises(Refused, match=r"several treebanks \(en_some-ud, xx_third\); name one by its file"):
+        from_files(folder, (1, 1, 1), 0)
+    (empty := tmp_path / "empty").mkdir()
+    with pytest.raises(Refused, match="it has none"):
+        from_files(empty, (1, 1, 1), 0)
+
+
+def test_jabberwocky_has_the_trees_of_the_sentences() -> None:
+    plain, nonce = (from_grammar("english", (20, 20, 20), 0, nonce=seed) for seed in (None, 1))
+    for one, other in zip(plain, nonce, strict=True):
+        assert [each.tolist() for each in one.heads] == [each.tolist() for each in other.heads]
+        assert one.forms != other.forms
+    assert not {tuple(words) for words in plain[0].forms} & {tuple(words) for words in plain[2].forms if len(words) > 9}
+    with pytest.raises(Refused, match="unknown language"):
+        from_grammar("latin", (2, 2, 2), 0)
+
+
+def test_what_cannot_be_probed_is_refused(folder: Path) -> None:
+    def attempt(**changes: object) -> None:
+        recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu", **changes})
+        run = Run.create(STUDY, recipe, "tiny", folder / "runs")
+        try:
+            experiment.run(run)
+        finally:
+            run.close()
+
+    with pytest.raises(Refused, match="needs a network that knows its language"):
+        attempt(treebank=str(folder))
+    with pytest.raises(Refused, match="did you mean 'quick'"):
+        attempt(bert="quack")
+    with pytest.raises(Refused, match="the network has 1; allowed: 0 to 1"):
+        attempt(model=str(folder), layer=2)
+    with pytest.raises(Refused):
+        attempt(model=str(folder / "nothing"))
+
+
+def test_the_same_recipe_gives_the_same_measures(run: Run, tmp_path: Path) -> None:
+    again = Run.create(STUDY, run.recipe, "tiny", tmp_path)
+    before = torch.random.get_rng_state()
+    try:
+        experiment.run(again)
+        assert again.measures() == run.measures()
+    finally:
+        again.close()
+    assert torch.equal(torch.random.get_rng_state(), before)

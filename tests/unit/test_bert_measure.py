@@ -1,0 +1,174 @@
+"""What is measured on a BERT, on readers whose answers are known: the best one, one that knows nothing, a parrot."""
+
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from phantastic.errors import Refused
+from phantastic.systems.bert import agreement, measure
+from phantastic.systems.bert.batches import Batch, language
+from phantastic.systems.bert.corpus import IGNORED
+from phantastic.systems.bert.reading import Sentences, best_words, read, sentences_of, words_of
+from phantastic.systems.bert.result import Result
+from phantastic.systems.bert.wordpiece import CLS, MASK, SEP
+from phantastic.world import sentences as world
+
+ENGLISH = language("english")
+TEST = measure.test_of(ENGLISH, 0, 40, 0.15)
+
+
+class Reader(nn.Module):
+    """Gives the same logits everywhere: none of the tokens is likelier, or those of ``favour``."""
+
+    def __init__(self, favour: Tensor | None = None):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(len(ENGLISH.wordpiece)) if favour is None else favour)
+
+    def forward(self, input_ids: Tensor, prediction_positions: Tensor | None = None, **_: Tensor) -> Result:
+        shape = input_ids.shape if prediction_positions is None else prediction_positions.shape
+        next_logits = torch.zeros(len(input_ids), 2)
+        return Result(prediction_logits=self.logits.expand(*shape, -1), seq_relationship_logits=next_logits)
+
+
+def test_the_test_pairs_are_read_as_the_world_has_them() -> None:
+    batch = TEST.batch
+    pieces = measure.single_pieces(ENGLISH)
+    assert batch.labels[batch.labels != IGNORED].tolist() == pieces[TEST.truth].tolist()
+    lengths = batch.attention_mask.sum(1).numpy()
+    words = (TEST.observed != world.PAD).sum(1)
+    assert lengths.tolist() == (words[0::2] + words[1::2] + 3).tolist()
+    asked = (batch.labels != IGNORED).sum(1).numpy()
+    assert asked.tolist() == [max(1, round(0.15 * int(length))) for length in lengths]
+    assert (batch.input_ids == MASK).sum(1).tolist() == asked.tolist()
+    restored = batch.input_ids.clone()
+    rows, columns = torch.nonzero(batch.labels != IGNORED, as_tuple=True)
+    restored[rows, batch.prediction_positions[rows, columns]] = batch.labels[rows, columns]
+    for number in range(40):
+        a, b = (TEST.observed[2 * number + k] for k in (0, 1))
+        expected = [CLS, *pieces[a[a >= 0]], SEP, *pieces[b[b >= 0]], SEP]
+        assert restored[number, : len(expected)].tolist() == expected
+        assert batch.token_type_ids[number].sum() == (b >= 0).sum() + 1
+    assert (batch.next_sentence_label == 0).tolist() == TEST.follows.tolist()
+
+
+def test_a_reader_that_knows_nothing_loses_log_of_the_vocabulary() -> None:
+    found = measure.surprise(Reader(), TEST)  # pyright: ignore[reportArgumentType]
+    assert found == pytest.approx(np.full(len(TEST.truth), log(len(ENGLISH.wordpiece))))
+
+
+def test_the_best_reader_has_no_excess_and_the_floor_of_the_world() -> None:
+    best = measure.exact(ENGLISH, TEST)
+    found = measure.against(np.array(best.surprise), best, TEST, np.random.default_rng(0))
+    assert found["masked.excess"].value == pytest.approx(0, abs=1e-12)
+    assert found["masked.excess"].high == pytest.approx(0, abs=1e-12)
+    twice = measure.against(2 * np.array(best.surprise), best, TEST, np.random.default_rng(0))
+    assert twice["masked.excess"].value == pytest.approx(1)
+    floor = world.masked_floor(ENGLISH.grammar, count=60)  # other pairs, other masks
+    assert found["masked.floor"].value == pytest.approx(floor.nats, abs=0.35)
+    assert found["masked.floor"].low < found["masked.floor"].value < found["masked.floor"].high
+
+
+def test_next_sentences_against_bayes() -> None:
+    best = measure.exact(ENGLISH, TEST)
+    generator = np.random.default_rng(0)
+    found = measure.following(torch.tensor(best.follows, dtype=torch.float64), best, TEST, generator)
+    assert found["next.accuracy"].value == found["next.bayes"].value > 0.8
+    worst = measure.following(1 - torch.tensor(best.follows, dtype=torch.float64), best, TEST, generator)
+    assert worst["next.accuracy"].value < 0.3
+
+
+def test_forms_of_the_other_number() -> None:
+    other = agreement.other_number(ENGLISH)
+    place = ENGLISH.grammar.sides["english"].place
+    for one, many in (("is", "are"), ("does", "do"), ("sleeps", "sleep"), ("chases", "chase")):
+        assert other[place[one]] == place[many]
+        assert other[place[many]] == place[one]
+    assert place["the"] not in other
+    assert agreement.other_number(language("japanese")) == {}
+
+
+def test_agreement_items_are_minimal_pairs_the_grammar_tells_apart() -> None:
+    """At the masked verb the exact posterior gives the form of the other number no probability at all."""
+    items = agreement.agreement_of(ENGLISH, 0, 400, 12)
+    assert items is not None
+    vocabulary, place = ENGLISH.wordpiece.vocabulary, ENGLISH.grammar.sides["english"].place
+    assert set(items.attractors.tolist()) >= {0, 1}
+    assert (items.distance >= 1).all()
+    assert (items.distance > items.attractors).all()
+    rows = []
+    for row, segment in zip(items.batch.input_ids.tolist(), items.batch.token_type_ids.tolist(), strict=True):
+        words = [(world.MASK if token == MASK else place.get(vocabulary[token], -9), part)
+                 for token, part in zip(row, segment, strict=True)]  # fmt: skip
+        for part in (0, 1):
+            rows.append([word for word, here in words if here == part and word != -9])
+    observed = np.full((len(rows), max(map(len, rows))), world.PAD)
+    for line, words in zip(observed, rows, strict=True):
+        line[: len(words)] = words
+    known = world.predictions(ENGLISH.grammar, "english", observed, observed == world.MASK)
+    for probability, right, wrong in zip(known, items.right, items.wrong, strict=True):
+        assert probability[place[vocabulary[right]]] > 0
+        assert probability[place[vocabulary[wrong]]] == 0
+
+
+def test_a_reader_that_likes_plurals_is_right_where_they_are() -> None:
+    items = agreement.agreement_of(ENGLISH, 0, 400, 12)
+    assert items is not None
+    favour = torch.zeros(len(ENGLISH.wordpiece))
+    place = ENGLISH.grammar.sides["english"].place
+    plural = {ENGLISH.wordpiece.ids[word] for word in ("are", "do", "sleep")}
+    favour[list(plural)] = 1.0
+    right = agreement.preferred(Reader(favour), items)  # pyright: ignore[reportArgumentType]
+    assert right.tolist() == [token in plural for token in items.right]
+    assert agreement.agreement_of(language("japanese"), 0, 100, 5) is None
+    assert place["are"] != place["is"]
+
+
+# --- what people write
+
+
+def test_text_is_read_as_the_language_has_it() -> None:
+    assert words_of("The cow sleeps. the [mask] runs") == ["the", "cow", "sleeps", ".", "the", "[MASK]", "runs"]
+    text = sentences_of(ENGLISH, "The cow sleeps. the [mask] sleeps", "here")
+    assert text.second is not None
+    assert text.second[1] == world.MASK
+    assert ENGLISH.words[text.second[-1]] == "."
+    batch = read(ENGLISH, text)
+    assert isinstance(batch, Batch)
+    tokens = [ENGLISH.wordpiece.vocabulary[token] for token in batch.input_ids[0]]
+    assert tokens == ["[CLS]", "the", "cow", "sleeps", ".", "[SEP]", "the", "[MASK]", "sleeps", ".", "[SEP]"]
+    assert batch.token_type_ids[0].tolist() == [0] * 6 + [1] * 5
+    assert batch.prediction_positions.tolist() == [[7]]
+
+
+def test_the_exact_reader_fills_a_blank() -> None:
+    (found,) = best_words(ENGLISH, sentences_of(ENGLISH, "the cows [MASK] .", "here"))
+    assert sum(found.values()) == pytest.approx(1)
+    assert found["sleep"] > 0
+    assert found["sleeps"] == 0
+    assert best_words(ENGLISH, sentences_of(ENGLISH, "the the [MASK] .", "here")) == [{}]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there is no word in ''"),
+        (" . ", "there is no word"),
+        ("the cow flies", "here: the language of this model has no 'flies'"),
+        ("the coww sleeps", r"'coww' \(did you mean 'cow'\?\)"),
+        ("the cow sleeps . the cow sleeps . the cow sleeps .", "3 sentences in"),
+        ("the " * 200, "201 words and 3 marks are more than the model's 128 positions"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(text: str, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        sentences_of(ENGLISH, text, "here")
+
+
+def test_a_table_of_one_or_two_sentences() -> None:
+    one = Sentences(np.array([1, 2, 3]), None)
+    assert one.observed().tolist() == [[1, 2, 3]]
+    two = Sentences(np.array([1, 2, 3]), np.array([4]))
+    assert two.observed().tolist() == [[1, 2, 3], [4, world.PAD, world.PAD]]
