@@ -66,9 +66,7 @@ def test_data_that_are_not_numbers_are_refused_by_bin_and_channel():
 def test_divergence_names_the_bin_and_the_level():
     # Beliefs grow by e in every bin, far from the data; they are refused long before they overflow.
     growing = model(states={x: 1.0}, flow=[x + v], parameters={}, V=1e-3, W=1e3)
-    with pytest.raises(
-        Refused, match=r"diverges at bin 2\d: .* error of 'x' of level 1 is \de\+0\d standard"
-    ):
+    with pytest.raises(Refused, match=r"diverges at bin 2\d: .* error of 'x' of level 1 is \de\+0\d standard"):
         invert(growing, torch.zeros(60, 1))
     with pytest.raises(Refused, match=r"diverges at bin \d: the prediction error of .* of level 1 is no longer finite"):
         invert(model(flow=[sympy.exp(x) + v]), torch.full((60, 1), 1e200, dtype=torch.float64))
