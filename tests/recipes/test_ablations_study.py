@@ -16,8 +16,8 @@ from phantastic.run import Run
 from phantastic.systems.ablations import experiment, rows, use
 from phantastic.systems.ablations.study import STUDY, AblationsRecipe
 from phantastic.systems.bert.batches import Batch
+from phantastic.systems.bert.pretraining import Plan, build, leftward, next_words
 from phantastic.systems.finetune import tasks
-from phantastic.systems.finetune.pretraining import Plan, build, leftward, next_words
 from phantastic.systems.finetune.texts import Reader, grammar
 from phantastic.systems.finetune.tuning import Tuning
 

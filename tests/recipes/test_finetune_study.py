@@ -17,8 +17,8 @@ from phantastic.recipe import compose
 from phantastic.run import Run
 from phantastic.systems.bert import load_pretrained
 from phantastic.systems.bert.corpus import Text
+from phantastic.systems.bert.pretraining import Plan, build, leftward
 from phantastic.systems.finetune import experiment, measure, static, tasks, tuning
-from phantastic.systems.finetune.pretraining import Plan, build, leftward
 from phantastic.systems.finetune.study import STUDY
 from phantastic.systems.finetune.texts import Reader, Rows, grammar
 

@@ -20,8 +20,8 @@ from phantastic.systems.bert.batches import Examples, Language
 from phantastic.systems.bert.corpus import Masking
 from phantastic.systems.bert.model import Model
 from phantastic.systems.bert.objectives.masked_lm import masked_lm
+from phantastic.systems.bert.pretraining import Plan, build, leftward, next_words, pretrain
 from phantastic.systems.finetune import tasks
-from phantastic.systems.finetune.pretraining import Plan, build, leftward, next_words, pretrain
 from phantastic.systems.finetune.tasks import Task
 from phantastic.systems.finetune.texts import Reader, grammar
 from phantastic.systems.finetune.tuning import Tuning

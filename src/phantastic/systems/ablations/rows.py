@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from phantastic.systems.ablations.study import AblationsRecipe
 from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.finetune.pretraining import Plan
+from phantastic.systems.bert.pretraining import Plan
 
 # of the chosen words: shown as [MASK], as they are, as random words (Devlin et al. 2019, table 8)
 MASKINGS = {

@@ -5,7 +5,7 @@ from (seed, purpose, s) alone.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -29,6 +29,15 @@ class Batch(NamedTuple):
     prediction_positions: Int[Tensor, "batch k"]
     labels: Int[Tensor, "batch k"]
     next_sentence_label: Int[Tensor, " batch"]
+
+
+class Source(Protocol):
+    """Where texts come from: a `Language`, or a corpus of one's own."""
+
+    @property
+    def wordpiece(self) -> WordPiece: ...
+
+    def text(self, seed: int, purpose: str, first: int, count: int) -> Text: ...
 
 
 class Language(NamedTuple):
@@ -71,10 +80,10 @@ class Examples:
     """Batches of about ``batch`` examples by step."""
 
     def __init__(
-        self, language: Language, seed: int, batch: int, *, masking: Masking, longest: int = 128, short: float = 0.1,
+        self, source: Source, seed: int, batch: int, *, masking: Masking, longest: int = 128, short: float = 0.1,
         random_next: float = 0.5, purpose: str = "corpus", device: torch.device | str = "cpu",
     ):  # fmt: skip
-        self.language, self.seed, self.purpose, self.device = language, seed, purpose, device
+        self.source, self.seed, self.purpose, self.device = source, seed, purpose, device
         self.masking, self.longest, self.short, self.random_next = masking, longest, short, random_next
         # of a document of two sentences, on average half are seen again after a random second segment
         self.batches = max(1, round(POOL * (1 + random_next) / batch))
@@ -83,7 +92,7 @@ class Examples:
     def __call__(self, step: int) -> Batch:
         rows, follows = self.rows(step)
         generator = numpy_generator(self.seed, f"{self.purpose}: masks", step)
-        found = masked(rows.tokens, self.masking, len(self.language.wordpiece), generator)
+        found = masked(rows.tokens, self.masking, len(self.source.wordpiece), generator)
         return tensors((rows, follows), found, self.device)
 
     def rows(self, step: int) -> tuple[Written, np.ndarray]:
@@ -94,7 +103,7 @@ class Examples:
         return self.pool[place]
 
     def gathered(self, number: int) -> list[tuple[Written, np.ndarray]]:
-        text = self.language.text(self.seed, self.purpose, number * POOL, POOL)
+        text = self.source.text(self.seed, self.purpose, number * POOL, POOL)
         generator = numpy_generator(self.seed, f"{self.purpose}: examples", number)
         found = pairs(text, generator, longest=self.longest, short=self.short, random_next=self.random_next)
         by_length = np.argsort(found.lengths, kind="stable")

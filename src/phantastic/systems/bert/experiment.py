@@ -1,33 +1,28 @@
 """The study `bert`: pre-train, and hold what is learned against what can be known of the same inputs."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from phantastic.claims import Measure
 from phantastic.figure import Figure
-from phantastic.randomness import initialised, numpy_generator
+from phantastic.randomness import numpy_generator
 from phantastic.run import Run
-from phantastic.systems.bert import agreement, measure
+from phantastic.systems.bert import agreement, measure, pretraining
 from phantastic.systems.bert import apply as applied
 from phantastic.systems.bert import figures as drawn
-from phantastic.systems.bert.batches import Examples, Language, language
-from phantastic.systems.bert.bert import BertConfig
+from phantastic.systems.bert.batches import Language, language
 from phantastic.systems.bert.corpus import Masking
 from phantastic.systems.bert.measure import Exact, Test
 from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives.masked_lm import masked_lm
-from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
-from phantastic.systems.bert.pretrained import create, save_pretrained
+from phantastic.systems.bert.pretrained import save_pretrained
+from phantastic.systems.bert.pretraining import Plan
 from phantastic.systems.bert.study import BertRecipe
-from phantastic.systems.bert.wordpiece import PAD
-from phantastic.train import train
 
 POINTS = 16  # of the learning curve on the test pairs
 SOUGHT = 8  # documents for each pair of the test, among which sentences with attractors are sought
@@ -39,15 +34,10 @@ def recipe_of(run: Run) -> BertRecipe:
     return run.recipe
 
 
-def build(recipe: BertRecipe, vocabulary: int, seed: int) -> Model:
-    """BERT for pre-training, as it begins."""
-    config = BertConfig(
-        vocab_size=vocabulary, hidden_size=recipe.width, num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads, intermediate_size=recipe.hidden, hidden_dropout_prob=recipe.dropout,
-        attention_probs_dropout_prob=recipe.dropout, max_position_embeddings=recipe.longest, pad_token_id=PAD,
-    )  # fmt: skip
-    with initialised(seed, "model"):
-        return create("BertForPreTraining", config)
+def plan_of(recipe: BertRecipe) -> Plan:
+    """The network of a recipe, and how it is pre-trained."""
+    named = {field: getattr(recipe, field) for field in Plan._fields if field != "masking"}
+    return Plan(**named, masking=Masking(recipe.share, recipe.mask, recipe.same))
 
 
 def language_of(recipe: BertRecipe) -> Language:
@@ -57,23 +47,13 @@ def language_of(recipe: BertRecipe) -> Language:
 def pretrain(run: Run, seed: int, tongue: Language, test: Test, best: Exact) -> Model:
     """Train one model; on the way, measure it now and then on the test pairs."""
     recipe = recipe_of(run)
-    model = build(recipe, len(tongue.wordpiece), seed).to(run.device)
-    optimiser = ClippedAdamW([model], recipe.rate, recipe.decay)
-    examples = Examples(
-        tongue, seed, recipe.batch, masking=Masking(recipe.share, recipe.mask, recipe.same), longest=recipe.longest,
-        short=recipe.short, random_next=recipe.random_next, device=run.device,
-    )  # fmt: skip
     moments = set(np.unique(np.geomspace(1, recipe.steps, POINTS).astype(int)).tolist()) - {recipe.steps}
 
-    def losses(step: int) -> Mapping[str, Tensor]:
+    def look(step: int, model: Model) -> None:
         if step in moments:
             run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)))
-        optimiser.set_rate(scheduled(step, recipe.steps, recipe.rate, recipe.warmup))
-        with initialised(seed, f"dropout/{step}") if recipe.dropout else nullcontext():
-            return masked_lm(model, examples(step), next_sentence=recipe.next_sentence)
 
-    train(run, f"seed{seed}", {"bert": model}, {"loss": optimiser}, losses, steps=recipe.steps)
-    return model
+    return pretraining.pretrain(run, f"seed{seed}", plan_of(recipe), tongue, seed, look)
 
 
 def best_reader(tongue: Language, test: Test) -> dict[str, list[float]]:
@@ -129,7 +109,7 @@ def measured(
 def models(run: Run) -> dict[str, nn.Module]:
     """The model of the first seed, in evaluation mode."""
     recipe = recipe_of(run)
-    model = build(recipe, len(language_of(recipe).wordpiece), recipe.seed)
+    model = pretraining.build(plan_of(recipe), len(language_of(recipe).wordpiece), recipe.seed)
     run.load(f"seed{recipe.seed}", {"bert": model})
     return {"bert": model.to(run.device)}
 

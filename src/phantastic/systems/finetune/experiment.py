@@ -14,14 +14,15 @@ from phantastic.data import glue
 from phantastic.figure import Figure
 from phantastic.randomness import numpy_generator
 from phantastic.run import Run
+from phantastic.systems.bert.batches import Source
 from phantastic.systems.bert.model import Model
 from phantastic.systems.bert.pretrained import load_pretrained, save_pretrained
+from phantastic.systems.bert.pretraining import Plan, build, pretrain
 from phantastic.systems.finetune import figures as drawn
 from phantastic.systems.finetune import measure, static, tasks, tuning
-from phantastic.systems.finetune.pretraining import Plan, build, pretrain
 from phantastic.systems.finetune.study import FinetuneRecipe
 from phantastic.systems.finetune.tasks import Task
-from phantastic.systems.finetune.texts import Reader, Rows, Source, grammar, model_folder
+from phantastic.systems.finetune.texts import Reader, Rows, grammar, model_folder
 from phantastic.train import train
 
 TUNED = ("pretrained", "fresh")

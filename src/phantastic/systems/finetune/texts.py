@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import tokenizers
@@ -61,15 +60,6 @@ class Reader:
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, without any put around them."""
         return [found.ids for found in self.stored.encode_batch_fast(list(texts), add_special_tokens=False)]
-
-
-class Source(Protocol):
-    """Where texts come from: a `Language` or `Rows`."""
-
-    @property
-    def wordpiece(self) -> wordpiece.WordPiece: ...
-
-    def text(self, seed: int, purpose: str, first: int, count: int) -> Text: ...
 
 
 @lru_cache(maxsize=2)

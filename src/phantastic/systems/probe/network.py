@@ -1,28 +1,21 @@
 """The network that is probed: that of a folder, or a BERT that learned the generated grammar's language."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext
 from functools import lru_cache
 
 import torch
 from msgspec import structs
-from torch import Tensor
 
 from phantastic.errors import Refused, nearest
 from phantastic.randomness import initialised
 from phantastic.run import Run
 from phantastic.systems.bert import create, load_pretrained
-from phantastic.systems.bert.batches import Examples
-from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.bert.experiment import build, language_of
+from phantastic.systems.bert.experiment import language_of, plan_of
 from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives.masked_lm import masked_lm
-from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
+from phantastic.systems.bert.pretraining import pretrain
 from phantastic.systems.bert.study import STUDY as BERT
 from phantastic.systems.bert.study import BertRecipe
 from phantastic.systems.probe.study import ProbeRecipe
 from phantastic.systems.probe.wordpieces import Pieces, Tokenizer
-from phantastic.train import train
 
 
 def network(run: Run, recipe: ProbeRecipe, seed: int) -> tuple[Model, Tokenizer]:
@@ -31,9 +24,8 @@ def network(run: Run, recipe: ProbeRecipe, seed: int) -> tuple[Model, Tokenizer]
     if recipe.model:
         with initialised(seed, "model"):  # PyTorch draws weights even where they are read afterwards
             return load_pretrained(recipe.model).to(run.device), tokenizer
-    model = build(bert_of(recipe), tokenizer.stored.get_vocab_size(), seed).to(run.device)
-    pretrain(run, bert_of(recipe), model, seed)
-    return model, tokenizer
+    bert = bert_of(recipe)  # masked words and next sentences: the same network, to the bit, as the study `bert` gives
+    return pretrain(run, f"seed{seed}/network", plan_of(bert), language_of(bert), seed, name="network"), tokenizer
 
 
 def bert_of(recipe: ProbeRecipe) -> BertRecipe:
@@ -43,22 +35,6 @@ def bert_of(recipe: ProbeRecipe) -> BertRecipe:
     preset = BERT.presets[recipe.bert]
     assert isinstance(preset, BertRecipe)
     return structs.replace(preset, language=recipe.language)
-
-
-def pretrain(run: Run, bert: BertRecipe, model: Model, seed: int) -> None:
-    """Masked words and next sentences: the same network, to the bit, as the study `bert` gives under this seed."""
-    optimiser = ClippedAdamW([model], bert.rate, bert.decay)
-    examples = Examples(
-        language_of(bert), seed, bert.batch, masking=Masking(bert.share, bert.mask, bert.same), longest=bert.longest,
-        short=bert.short, random_next=bert.random_next, device=run.device,
-    )  # fmt: skip
-
-    def losses(step: int) -> Mapping[str, Tensor]:
-        optimiser.set_rate(scheduled(step, bert.steps, bert.rate, bert.warmup))
-        with initialised(seed, f"dropout/{step}") if bert.dropout else nullcontext():
-            return masked_lm(model, examples(step), next_sentence=bert.next_sentence)
-
-    train(run, f"seed{seed}/network", {"network": model}, {"loss": optimiser}, losses, steps=bert.steps)
 
 
 @lru_cache(maxsize=2)

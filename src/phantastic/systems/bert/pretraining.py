@@ -1,6 +1,7 @@
-"""Pre-training one network, by masked words or from left to right."""
+"""Pre-training one network, by masked words or from left to right: what `bert`, `probe`, `finetune` and `ablations` run."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from phantastic.randomness import initialised
 from phantastic.run import Run
-from phantastic.systems.bert.batches import Batch, Examples
+from phantastic.systems.bert.batches import Batch, Examples, Source
 from phantastic.systems.bert.bert import BertConfig
 from phantastic.systems.bert.corpus import IGNORED, Masking
 from phantastic.systems.bert.heads import word_loss
@@ -18,14 +19,11 @@ from phantastic.systems.bert.objectives.masked_lm import masked_lm
 from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
 from phantastic.systems.bert.pretrained import create
 from phantastic.systems.bert.wordpiece import PAD
-from phantastic.systems.finetune.texts import Source
 from phantastic.train import train
-
-WARMUP, DECAY = 0.1, 0.01
 
 
 class Plan(NamedTuple):
-    """A network and how it is pre-trained.
+    """A network and how it is pre-trained; the defaults are those of Devlin et al. (2019), but for dropout.
 
     ``masking`` None: from left to right, each word from those before it (Radford et al. 2018).
     """
@@ -40,13 +38,18 @@ class Plan(NamedTuple):
     longest: int = 128
     masking: Masking | None = Masking()
     next_sentence: bool = True
+    short: float = 0.1
+    random_next: float = 0.5
+    dropout: float = 0.0  # none, since every batch is new text
+    warmup: float = 0.1
+    decay: float = 0.01
 
 
 def build(plan: Plan, vocabulary: int, seed: int, architecture: str = "BertForPreTraining") -> Model:
-    """BERT as it begins; without dropout, since every batch is new text."""
+    """BERT as it begins."""
     config = BertConfig(
         vocab_size=vocabulary, hidden_size=plan.width, num_hidden_layers=plan.layers, num_attention_heads=plan.heads,
-        intermediate_size=plan.hidden, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        intermediate_size=plan.hidden, hidden_dropout_prob=plan.dropout, attention_probs_dropout_prob=plan.dropout,
         max_position_embeddings=plan.longest, pad_token_id=PAD,
     )  # fmt: skip
     with initialised(seed, "model"):
@@ -78,20 +81,25 @@ def objective(plan: Plan) -> Callable[[Model, Batch], dict[str, Tensor]]:
 
 
 def pretrain(
-    run: Run, stage: str, plan: Plan, source: Source, seed: int, look: Callable[[int, Model], None] | None = None
-) -> Model:
-    """Train it, or load it where that was done before; ``look(step, model)`` is called before each step."""
+    run: Run, stage: str, plan: Plan, source: Source, seed: int, look: Callable[[int, Model], None] | None = None,
+    name: str = "bert",
+) -> Model:  # fmt: skip
+    """Train it, or load it where that was done before; ``look(step, model)`` is called before each step. ``name``: what
+    the stage's weights are filed under."""
     model = build(plan, len(source.wordpiece), seed).to(run.device)
-    optimiser = ClippedAdamW([model], plan.rate, DECAY)
-    masking = plan.masking or Masking(0.0, 0.0, 1.0)
-    batches = Examples(source, seed, plan.batch, masking=masking, longest=plan.longest, device=run.device)  # pyright: ignore[reportArgumentType]
+    optimiser = ClippedAdamW([model], plan.rate, plan.decay)
+    examples = Examples(
+        source, seed, plan.batch, masking=plan.masking or Masking(0.0, 0.0, 1.0), longest=plan.longest,
+        short=plan.short, random_next=plan.random_next, device=run.device,
+    )  # fmt: skip
     loss = objective(plan)
 
     def losses(step: int) -> Mapping[str, Tensor]:
         if look is not None:
             look(step, model)
-        optimiser.set_rate(scheduled(step, plan.steps, plan.rate, WARMUP))
-        return loss(model, batches(step))
+        optimiser.set_rate(scheduled(step, plan.steps, plan.rate, plan.warmup))
+        with initialised(seed, f"dropout/{step}") if plan.dropout else nullcontext():
+            return loss(model, examples(step))
 
-    train(run, stage, {"bert": model}, {"loss": optimiser}, losses, steps=plan.steps)
+    train(run, stage, {name: model}, {"loss": optimiser}, losses, steps=plan.steps)
     return model
