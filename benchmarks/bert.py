@@ -18,19 +18,16 @@ glibc's own way for stock. CPU time is what counts on a busy machine; ratios are
 """
 
 import argparse
-import ctypes
-import platform
 import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from support.turns import allocator, compare
 from torch import Tensor, nn
 
-from phantastic.memory import MMAP_THRESHOLD, TRIM_THRESHOLD, keep_freed_memory
 from phantastic.randomness import initialised, torch_generator
 from phantastic.systems.bert import create, save_pretrained
 from phantastic.systems.bert.bert import BertConfig
@@ -137,35 +134,19 @@ CONTENDERS: dict[str, tuple[Callable[[Tensor, int, str], Step], str]] = {
 }
 
 
-def allocator(kept: bool) -> None:
-    """Keep freed memory, or do with it what glibc does by default once it has seen blocks of 8 MB."""
-    if kept:
-        keep_freed_memory()
-    elif platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(MMAP_THRESHOLD, 9 * 2**20)
-        libc.mallopt(TRIM_THRESHOLD, 18 * 2**20)
-        libc.malloc_trim(0)
-
-
 def throughput(corpus: Tensor, rounds: int, steps: int) -> None:
-    turns = {name: make(corpus, 0, precision) for name, (make, precision) in CONTENDERS.items()}
-    speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
-    for turn in range(rounds + 1):
-        for name, step in turns.items():
-            allocator(name.startswith("ours"))
-            cpu, wall = time.process_time(), time.perf_counter()
-            for number in range(steps):
-                step(turn * steps + number)
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-            if turn:  # the first is for warming up
-                speeds[name].append((steps * BATCH * LENGTH / cpu, steps * BATCH * LENGTH / wall))
-    print(f"{'':20s} tokens per CPU-second   per second   ratio to stock (CPU, wall)")
-    for name, each in speeds.items():
-        by_cpu, by_wall = (statistics.median(column) for column in zip(*each, strict=True))
-        pairs = list(zip(each, speeds["stock"], strict=True))
-        ratios = [statistics.median(one[clock] / other[clock] for one, other in pairs) for clock in (0, 1)]
-        print(f"{name:20s} {by_cpu:21,.0f} {by_wall:12,.0f} {ratios[0]:14.2f} {ratios[1]:8.2f}")
+    def turn(step: Step) -> Callable[[int], None]:
+        def train(number: int) -> None:
+            for place in range(steps):
+                step(number * steps + place)
+
+        return train
+
+    contenders = {
+        name: (turn(make(corpus, 0, precision)), name.startswith("ours"))
+        for name, (make, precision) in CONTENDERS.items()
+    }
+    compare(contenders, rounds, steps * BATCH * LENGTH, "tokens", "stock")
 
 
 def curves(corpus: Tensor, steps: int, seeds: int) -> None:

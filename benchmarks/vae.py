@@ -19,19 +19,17 @@ next to each other.
 """
 
 import argparse
-import ctypes
 import importlib.util
-import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 
 import torch
+from support.turns import compare
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from phantastic.memory import MMAP_THRESHOLD, TRIM_THRESHOLD, keep_freed_memory
+from phantastic.memory import keep_freed_memory
 from phantastic.nn.convolution import depth_of
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.systems.vae.model import VAE
@@ -143,46 +141,22 @@ def pythae(data: Tensor, steps: int, folder: str) -> Callable[[], object]:
     return lambda: trainer.train_step(1)
 
 
-def allocator(kept: bool) -> None:
-    """Keep freed memory, or do with it what glibc does by default once it has seen blocks of 8 MB."""
-    if kept:
-        keep_freed_memory()
-    elif platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(MMAP_THRESHOLD, 9 * 2**20)
-        libc.mallopt(TRIM_THRESHOLD, 18 * 2**20)
-        libc.malloc_trim(0)
-
-
 def throughput(data: Tensor, rounds: int, steps: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        turns: dict[str, tuple[Callable[[], object], bool]] = {
+        contenders: dict[str, tuple[Callable[[int], object], bool]] = {
             "plain": (repeated(plain(data, 0), steps), False),
             "plain, memory kept": (repeated(plain(data, 0), steps), True),
             "ours": (repeated(ours(data, 0), steps), True),
             "ours, bfloat16": (repeated(ours(data, 0, "bfloat16"), steps), True),
         }
         if importlib.util.find_spec("pythae"):
-            turns["Pythae"] = pythae(data, steps, folder), False
-        speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
-        for turn in range(rounds + 1):
-            for name, (train, kept) in turns.items():
-                allocator(kept)
-                cpu, wall = time.process_time(), time.perf_counter()
-                train()
-                cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-                if turn:  # the first is for warming up
-                    speeds[name].append((steps * BATCH / cpu, steps * BATCH / wall))
-    print(f"{'':20s} images per CPU-second   per second   ratio to plain (CPU, wall)")
-    for name, each in speeds.items():
-        by_cpu, by_wall = (statistics.median(column) for column in zip(*each, strict=True))
-        pairs = list(zip(each, speeds["plain"], strict=True))
-        ratios = [statistics.median(one[clock] / other[clock] for one, other in pairs) for clock in (0, 1)]
-        print(f"{name:20s} {by_cpu:21,.0f} {by_wall:12,.0f} {ratios[0]:14.2f} {ratios[1]:8.2f}")
+            epoch = pythae(data, steps, folder)
+            contenders["Pythae"] = lambda _turn: epoch(), False
+        compare(contenders, rounds, steps * BATCH, "images", "plain")
 
 
-def repeated(step: Step, steps: int) -> Callable[[], None]:
-    def train() -> None:
+def repeated(step: Step, steps: int) -> Callable[[int], None]:
+    def train(_turn: int) -> None:
         for _ in range(steps):
             step()
 

@@ -1,4 +1,4 @@
-"""Pre-training one network, by masked words or from left to right: what `bert`, `probe`, `finetune` and `ablations` run."""
+"""Pre-training one network, by masked words or from left to right; `probe`, `finetune` and `ablations` call it too."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
