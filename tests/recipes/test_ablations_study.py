@@ -98,7 +98,7 @@ def test_asking_leaves_the_network_as_it_is_and_draws_the_same_again(way: str) -
     network = build(PLAN, len(reader), 0).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     task = next(task for task in tasks.of_grammar(0, 12, 8) if task.name == "tagging")
-    found = [use.worth(network, task, way, reader, Tuning(3, 4, 1e-2), 0) for _ in range(2)]
+    found = [use.worth(network, task, way, reader, Tuning(3, 4, 1e-2), 0.1, 0) for _ in range(2)]
     assert found[0] == found[1]
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
@@ -114,11 +114,11 @@ def test_an_odd_width_is_no_obstacle() -> None:
 def test_features_are_not_tuned() -> None:
     network = build(PLAN, 40, 0)
     task = tasks.Task("tags", "tags", 3, ("accuracy",), [], [])
-    model = use.prepared(network, task, "features", 0)
+    model = use.prepared(network, task, "features", 0, 0.1)
     learned = {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert learned
     assert not any("below" in name for name in learned)
-    assert any("below" in name for name, _ in use.prepared(network, task, "lstm", 0).named_parameters())
+    assert any("below" in name for name, _ in use.prepared(network, task, "lstm", 0, 0.1).named_parameters())
 
 
 # --- the study

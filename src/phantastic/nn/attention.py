@@ -14,6 +14,8 @@ from torch.nn.functional import dropout, scaled_dot_product_attention
 
 from phantastic.errors import Refused
 
+FEW = 48  # keys, up to which plain products are faster on a CPU than the fused kernel
+
 
 class HookPoint(nn.Module):
     """Returns what it is given: the name of a tensor inside a model, read by a forward hook or damaged by `lesion`.
@@ -86,9 +88,9 @@ class Attention(nn.Module):
         )
         penalty = None if mask is None else penalties(mask, query.dtype)
         rate = self.dropout if self.training else 0.0
-        # in bfloat16 on a CPU the fused kernel takes three times as long; and of a query without any allowed key it
-        # gets the gradient wrong: log Σexp rounds log(keys) away
-        slow = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+        # on a CPU the fused kernel takes longer for few keys, and three times as long in bfloat16; of a query without
+        # any allowed key it gets the gradient wrong: log Σexp rounds log(keys) away
+        slow = query.device.type == "cpu" and (query.dtype == torch.bfloat16 or key.shape[-2] <= FEW)
         if self.training and not self.weights.hooked and not slow and (mask is None or mask.any(-1).all()):
             heads = scaled_dot_product_attention(query, key, value, penalty, rate)
         else:

@@ -117,14 +117,14 @@ def sinusoids(length: int, width: int) -> Float[Tensor, "length width"]:
 
 
 class Positions(nn.Module):
-    """Adds to each position a vector of its own, learned from N(0, .02²) or, with ``learned=False``, `sinusoids`.
+    """Adds to each position a vector of its own, learned from N(0, scale²) or, with ``learned=False``, `sinusoids`.
 
     Site ``embedded``: the stream as it enters the first block (units: its dimensions).
     """
 
-    def __init__(self, length: int, width: int, *, learned: bool = True):
+    def __init__(self, length: int, width: int, *, learned: bool = True, scale: float = 0.02):
         super().__init__()
-        table = torch.randn(length, width) * 0.02 if learned else sinusoids(length, width)
+        table = torch.randn(length, width) * scale if learned else sinusoids(length, width)
         if learned:
             self.table = nn.Parameter(table)
         else:

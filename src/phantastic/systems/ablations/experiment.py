@@ -60,13 +60,12 @@ class Setting:
         recipe = self.recipe
         how = Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
         see = leftward if plan.masking is None else None
-        return worth(network, self.tasks[task], use, self.reader, how, self.seed, see)
+        return worth(network, self.tasks[task], use, self.reader, how, recipe.dropout, self.seed, see)
 
     def moments(self) -> list[int]:
-        """Steps of pre-training at which the curve has a point, closer at first; the last is the end."""
-        return np.unique(np.geomspace(max(1, self.recipe.steps // 30), self.recipe.steps, self.recipe.moments)).astype(
-            int
-        ).tolist()  # fmt: skip
+        """Steps of pre-training at which the curve has a point, closer at first: from a tenth of all steps to all."""
+        steps = self.recipe.steps
+        return np.unique(np.geomspace(max(1, steps // 10), steps, self.recipe.moments)).astype(int).tolist()
 
 
 @torch.no_grad()

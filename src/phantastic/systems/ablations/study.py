@@ -10,18 +10,18 @@ from phantastic.systems.bert.study import DEVLIN
 class AblationsRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The network in the middle of every table, the budget that all share, and the fine-tuning."""
 
-    layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=24)] = 2
+    layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=24)] = 3
     width: Annotated[
         int, about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=8, le=2_048)
     ] = 64  # fmt: skip
-    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 2
+    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 4
     longest: Annotated[
         int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
     ] = 128  # fmt: skip
-    steps: Annotated[int, about("steps of pre-training", "事前学習のステップ数", ge=1, le=10**8)] = 800
+    steps: Annotated[int, about("steps of pre-training", "事前学習のステップ数", ge=1, le=10**8)] = 4_000
     batch: Annotated[
         int, about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024)
-    ] = 32  # fmt: skip
+    ] = 64  # fmt: skip
     rate: Annotated[
         float, about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1)
     ] = 3e-3  # fmt: skip
@@ -30,19 +30,22 @@ class AblationsRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=T
     ] = 4  # fmt: skip
     train: Annotated[
         int, about("examples of a task to learn from", "課題ごとの学習例の数", ge=1, le=10**6)
-    ] = 1_000  # fmt: skip
+    ] = 4_000  # fmt: skip
     test: Annotated[
         int, about("examples of a task to measure on", "課題ごとの評価例の数", ge=2, le=10**6)
-    ] = 400  # fmt: skip
+    ] = 500  # fmt: skip
     tuning_steps: Annotated[
         int, about("steps of fine-tuning, for each task", "課題ごとの微調整のステップ数", ge=1, le=10**7)
-    ] = 150  # fmt: skip
+    ] = 600  # fmt: skip
     tuning_batch: Annotated[
         int, about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024)
     ] = 32  # fmt: skip
     tuning_rate: Annotated[
         float, about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1)
     ] = 1e-3  # fmt: skip
+    dropout: Annotated[
+        float, about("dropout of fine-tuning", "微調整時のドロップアウト率", ge=0, lt=1)
+    ] = 0.1  # fmt: skip
 
 
 STUDY = Study(
@@ -56,12 +59,11 @@ STUDY = Study(
     recipe=AblationsRecipe,
     presets={
         "tiny": AblationsRecipe(
-            layers=1, width=8, steps=2, batch=4, moments=2, train=12, test=8, tuning_steps=1, tuning_batch=4
+            layers=1, width=8, heads=2, steps=2, batch=4, moments=2, train=12, test=8, tuning_steps=1, tuning_batch=4
         ),
-        "quick": AblationsRecipe(),
+        "quick": AblationsRecipe(threads=1),
         "full": AblationsRecipe(
-            layers=4, width=128, heads=4, steps=9_000, rate=2e-3, moments=10, train=2_000, test=2_000,
-            tuning_steps=600, tuning_rate=5e-4, seeds=3,
+            steps=12_000, moments=8, train=16_000, test=2_000, tuning_steps=2_000, seeds=3, threads=1,
         ),
     },
     minutes={"tiny": 0.1, "quick": 4.7},

@@ -38,8 +38,9 @@ class Recurrent(nn.Module):
         return States(x, torch.tanh(self.pooler(x[:, 0])), states.hidden)
 
 
-def prepared(network: Model, task: Task, use: str, seed: int) -> Model:
-    """A copy of the network with the task's head, ready to learn."""
+def prepared(network: Model, task: Task, use: str, seed: int, dropout: float) -> Model:
+    """A copy of the network with the task's head, ready to learn; features as they are have no dropout."""
+    tuning.with_dropout(network, 0.0 if use == "features" else dropout)
     model = tuning.with_head(network, task, seed)
     if use != "tuned":
         width = network.transformer.get_parameter("words.weight").shape[1]
@@ -50,10 +51,11 @@ def prepared(network: Model, task: Task, use: str, seed: int) -> Model:
 
 
 def worth(
-    network: Model, task: Task, use: str, reader: Reader, plan: Tuning, seed: int, see: See | None = None
-) -> Measure:
+    network: Model, task: Task, use: str, reader: Reader, plan: Tuning, dropout: float, seed: int,
+    see: See | None = None,
+) -> Measure:  # fmt: skip
     """The task's first official measure after learning it, in float32."""
-    model = prepared(network, task, use, seed).train()
+    model = prepared(network, task, use, seed, dropout).train()
     items = tuning.encode(reader, task.kind, task.train)
     optimiser, losses = tuning.tuning(model, task.kind, items, plan, seed, see)
     with torch.enable_grad(), torch.autocast(next(model.parameters()).device.type, enabled=False):

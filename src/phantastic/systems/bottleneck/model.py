@@ -34,7 +34,8 @@ class Architecture:
     or ``gap``, the mean over all tokens. ``representation``: width of a tanh layer before the head. With
     ``bottlenecks_at_test`` False senses stay apart in evaluation. ``stochastic_depth``: the probability with which a
     branch of the last layer is left out; it grows linearly from 0 in the first. ``head_norm``: normalise before the
-    head (AST). There is one bottleneck token more where there are class tokens, as in the published program.
+    head (AST). ``position_scale``: standard deviation of the positions as they begin. There is one bottleneck token
+    more where there are class tokens, as in the published program.
     """
 
     senses: Mapping[str, Sense]
@@ -55,6 +56,7 @@ class Architecture:
     activation: str = "gelu_tanh"
     epsilon: float = 1e-6
     head_norm: bool = False
+    position_scale: float = 0.02
 
     def __post_init__(self) -> None:
         """Raises `Refused` naming what is not possible."""
@@ -111,7 +113,9 @@ class FusionTransformer(nn.Module):
         super().__init__()
         a = self.architecture = architecture
         self.compute: Compute = compute
-        self.tokens = nn.ModuleDict({name: Tokens(name, sense, a.width, a.cls) for name, sense in a.senses.items()})
+        self.tokens = nn.ModuleDict(
+            {name: Tokens(name, sense, a.width, a.cls, a.position_scale) for name, sense in a.senses.items()}
+        )
         self.bottleneck = Bottleneck(a.bottleneck_tokens, a.width) if a.bottleneck_tokens else None
         rates = [a.stochastic_depth * layer / max(a.layers - 1, 1) for layer in range(a.layers)]
         self.layers = nn.ModuleDict(

@@ -24,6 +24,9 @@ SIGMAS = (0.03, 0.06, 0.12)  # reliabilities of either cue that weights are meas
 VENTRILOQUIST = (0.04, 0.12)  # sight reliable, hearing less so, as in life
 LIGHT, LOUDNESS = (57.0, 17.0), (0.86, 1.21)  # mean and sd of pixels and of log-mel energies of trials
 BANDS, HOP = 32, 0.02
+# standard deviation of positions as they begin: here the place of a patch is the answer, and at .02, as published, it
+# takes thousands of steps to be seen beside what is in the patch
+POSITION_SCALE = 0.5
 CHUNK = 256
 Array = np.ndarray
 
@@ -70,6 +73,7 @@ def architectures(recipe: IntegrationRecipe) -> dict[str, Architecture]:
         return Architecture(
             senses, layers=recipe.layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
             classes=2 * len(CENTRES), fusion_layer=fusion_layer, bottlenecks=recipe.bottlenecks,
+            position_scale=POSITION_SCALE,
         )  # fmt: skip
 
     fused = {"bottleneck": build(both, recipe.layers // 3), "late": build(both, recipe.layers)}

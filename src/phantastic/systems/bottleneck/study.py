@@ -45,7 +45,7 @@ MCGURK = Paper(
 class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Clips of two seconds, how they are cut into tokens, the transformers and their training."""
 
-    clips: Annotated[int, about("clips to learn from", "学習するクリップの数", ge=16, le=1_000_000)] = 6_000
+    clips: Annotated[int, about("clips to learn from", "学習するクリップの数", ge=16, le=1_000_000)] = 8_000
     test_clips: Annotated[int, about("clips held out for testing", "評価用クリップの数", ge=16, le=100_000)] = 1_500
     data: Annotated[
         str, about("folder of clips of your own, with train and test in it; empty for rendered ones",
@@ -108,9 +108,7 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 QUICK = FusionRecipe(threads=1)
-FULL = msgspec.structs.replace(
-    QUICK, clips=8_000, test_clips=2_000, epochs=12, points=5, numbers=(1, 4, 16, 64), seeds=3
-)
+FULL = msgspec.structs.replace(QUICK, test_clips=2_000, epochs=12, points=5, numbers=(1, 4, 16, 64), seeds=3)
 PAPER = FusionRecipe(
     clips=8_000, test_clips=2_000, epochs=50, batch=64, rate=3e-4, layers=12, width=768, heads=12, points=7,
     numbers=(1, 4, 16, 64, 256), size=224, frames=32, patch=16, tubelet=2, bands=128, hop=0.01, patch_time=16,
@@ -153,8 +151,8 @@ class IntegrationRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
 
     trials: Annotated[
         int, about("trials of localising to learn from", "学習する定位試行の数", ge=16, le=1_000_000)
-    ] = 12_000  # fmt: skip
-    epochs: Annotated[int, about("passes through them", "その周回数", ge=1, le=1_000)] = 12
+    ] = 20_000  # fmt: skip
+    epochs: Annotated[int, about("passes through them", "その周回数", ge=1, le=1_000)] = 6
     common: Annotated[
         float, about("share of trials in which flash and burst have one source", "光と音が同じ源から出る試行の割合",
                      symbol="p", ge=0, le=1),
@@ -208,8 +206,8 @@ INTEGRATION = Study(
             bottlenecks=2, threads=1,
         ),
         "quick": TOGETHER,
-        "full": msgspec.structs.replace(TOGETHER, trials=20_000, epochs=16, clips=8_000, test_trials=2_000, seeds=3),
-        "paper": msgspec.structs.replace(TOGETHER, trials=100_000, epochs=30, clips=20_000, test_trials=5_000, seeds=5),
+        "full": msgspec.structs.replace(TOGETHER, trials=30_000, clips=8_000, test_trials=2_000, seeds=3),
+        "paper": msgspec.structs.replace(TOGETHER, trials=100_000, epochs=10, clips=20_000, test_trials=5_000, seeds=5),
     },
     minutes={"tiny": 0.1, "quick": 6.3},
     experiment="phantastic.systems.bottleneck.integration",

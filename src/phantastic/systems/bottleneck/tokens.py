@@ -63,18 +63,19 @@ class Sense:
 
 
 class Tokens(nn.Module):
-    """Embeds the patches of a sense, puts ``class_tokens`` before them and adds learned positions to all.
+    """Embeds the patches of a sense, puts ``class_tokens`` before them and adds to all learned positions, which begin
+    with the standard deviation ``scale``.
 
     Sites: ``patch``, the linear map of a patch; ``positions.embedded``, the whole stream of this sense as it enters the
     first layer (silencing it is blindness, or deafness).
     """
 
-    def __init__(self, name: str, sense: Sense, width: int, class_tokens: int):
+    def __init__(self, name: str, sense: Sense, width: int, class_tokens: int, scale: float = 0.02):
         super().__init__()
         self.name, self.sense = name, sense
         self.patch = nn.Linear(sense.inputs, width)
         self.class_tokens = nn.Parameter(torch.zeros(class_tokens, width)) if class_tokens else None
-        self.positions = Positions(class_tokens + sense.tokens, width)
+        self.positions = Positions(class_tokens + sense.tokens, width, scale=scale)
 
     def forward(self, x: Float[Tensor, "batch *size channels"]) -> Float[Tensor, "batch tokens width"]:
         """Raises `Refused` for an input of a size that gives other tokens than there are positions for."""

@@ -74,12 +74,14 @@ class Setting:
         """The network that a task's head is put on, its weights not yet of any worth."""
         if self.recipe.model:
             return load_pretrained(model_folder(self.recipe.model)).to(self.run.device)
-        return build(self.plan, len(self.source.wordpiece), self.seed).to(self.run.device)
+        network = build(self.plan, len(self.source.wordpiece), self.seed).to(self.run.device)
+        return tuning.with_dropout(network, self.recipe.dropout)
 
     def pretrained(self) -> Model:
         if self.recipe.model:
             return self.blank()
-        return pretrain(self.run, f"seed{self.seed}/pretrained", self.plan, self.source, self.seed)
+        network = pretrain(self.run, f"seed{self.seed}/pretrained", self.plan, self.source, self.seed)
+        return tuning.with_dropout(network, self.recipe.dropout)
 
     def static_vectors(self) -> Any:
         text = self.source.text(self.seed, "static vectors", 0, self.recipe.documents)

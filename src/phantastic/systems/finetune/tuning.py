@@ -15,6 +15,7 @@ from torch import Tensor
 
 from phantastic.errors import Refused
 from phantastic.randomness import initialised, numpy_generator
+from phantastic.systems.bert.bert import BertConfig
 from phantastic.systems.bert.corpus import IGNORED
 from phantastic.systems.bert.model import Model
 from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
@@ -45,6 +46,14 @@ class Tuning(NamedTuple):
     steps: int
     batch: int
     rate: float
+
+
+def with_dropout(network: Model, rate: float) -> Model:
+    """A network made here, tuned from now on with dropout at this rate (Devlin et al. 2019, appendix A.3: always .1);
+    without, a small one learns a few thousand examples by heart."""
+    assert isinstance(network.config, BertConfig)
+    network.config = structs.replace(network.config, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate)
+    return network
 
 
 def with_head(network: Model, task: Task, seed: int, *, fresh: bool = False) -> Model:

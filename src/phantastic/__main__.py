@@ -1,0 +1,8 @@
+"""`python -m phantastic`, the same as the command `phantastic`."""
+
+import sys
+
+from phantastic.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
