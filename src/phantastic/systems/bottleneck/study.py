@@ -206,7 +206,7 @@ INTEGRATION = Study(
             bottlenecks=2, threads=1,
         ),
         "quick": TOGETHER,
-        "full": msgspec.structs.replace(TOGETHER, trials=30_000, clips=8_000, test_trials=2_000, seeds=3),
+        "full": msgspec.structs.replace(TOGETHER, clips=6_000, test_trials=2_000, seeds=3),
         "paper": msgspec.structs.replace(TOGETHER, trials=100_000, epochs=10, clips=20_000, test_trials=5_000, seeds=5),
     },
     minutes={"tiny": 0.1, "quick": 6.3},
