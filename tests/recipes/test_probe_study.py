@@ -16,9 +16,13 @@ from phantastic.run import Run
 from phantastic.systems.bert import create, save_pretrained
 from phantastic.systems.bert.batches import language
 from phantastic.systems.bert.bert import BertConfig
+from phantastic.systems.bert.roberta import RobertaConfig
 from phantastic.systems.probe import experiment
+from phantastic.systems.probe.network import longest
 from phantastic.systems.probe.study import STUDY
+from phantastic.systems.probe.subject import fitting
 from phantastic.systems.probe.treebank import from_files, from_grammar
+from phantastic.systems.probe.wordpieces import Tokenizer
 from phantastic.world import sentences
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -128,6 +132,25 @@ def test_a_network_and_a_treebank_of_the_users_own(folder: Path) -> None:
         assert set(experiment.lesion_measures(run, experiment.models(run))) == {"uuas", "dspr", "root", "nspr"}
     finally:
         run.close()
+
+
+def test_sentences_too_long_for_the_network_are_left_out_and_counted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, tokenizer = from_files(folder, (40, 20, 20), 0)[0], Tokenizer.open(folder)
+    lengths = [len(words) + 2 for words in found.forms]  # [CLS] and [SEP]; every word is a token
+    most = sorted(lengths)[len(lengths) // 2]
+    left = fitting(found, tokenizer, most)
+    assert left.forms == [words for words, length in zip(found.forms, lengths, strict=True) if length <= most]
+    assert f"{sum(length > most for length in lengths)} of 40 sentences have more" in capsys.readouterr().err
+    assert fitting(found, tokenizer, max(lengths)) is found
+    with pytest.raises(Refused, match="nothing is left; the first is"):
+        fitting(found, tokenizer, 2)
+
+
+def test_places_of_a_network() -> None:
+    assert longest(BertConfig(vocab_size=9, max_position_embeddings=64)) == 64
+    assert longest(RobertaConfig(vocab_size=9, max_position_embeddings=514, pad_token_id=1)) == 512
 
 
 def test_which_treebank_a_folder_means(folder: Path, tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ def measure(name: str, predicted: Sequence[float], true: Sequence[float]) -> flo
         return float((guess == gold).mean())
     if name == "f1":
         return float(metrics.f1_score(gold, guess, zero_division=0.0))  # pyright: ignore[reportArgumentType]
-    if name == "matthews":
-        return float(metrics.matthews_corrcoef(gold, guess))
     if np.ptp(guess) == 0 or np.ptp(gold) == 0:
         return 0.0
+    if name == "matthews":
+        return float(metrics.matthews_corrcoef(gold, guess))
     correlation = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}[name]
     return float(correlation(guess, gold).statistic)
 

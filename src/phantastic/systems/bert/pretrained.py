@@ -58,15 +58,22 @@ def load_pretrained(folder: Path | str) -> Model:
     implemented; for pickled weights (``pytorch_model.bin``) it says how to turn them into safetensors.
     """
     folder = Path(folder)
+    architecture, config = read_config(folder)
     path = folder / "config.json"
-    content = read_json(path)
-    architecture, family = named(content, path)
     try:
-        model = create(architecture, interpret(content, family.config, path))
+        model = create(architecture, config)
     except Refused as error:
         raise error if str(path) in str(error) else Refused(f"{path}: {error}") from None
     fill(model, *read_weights(folder))
     return model.eval()
+
+
+def read_config(folder: Path) -> tuple[str, Config]:
+    """The architecture and the sizes of a folder's model; refused as in `load_pretrained`."""
+    path = folder / "config.json"
+    content = read_json(path)
+    architecture, family = named(content, path)
+    return architecture, interpret(content, family.config, path)
 
 
 def save_pretrained(model: Model, folder: Path | str) -> None:

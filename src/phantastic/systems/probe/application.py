@@ -7,9 +7,12 @@ from phantastic.errors import Refused
 from phantastic.figure import Figure, write
 from phantastic.recipe import Text
 from phantastic.run import Run
+from phantastic.systems.bert.model import Model
 from phantastic.systems.probe.arcs import arcs
 from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
-from phantastic.systems.probe.subject import models, vectors_of
+from phantastic.systems.probe.network import longest, tokenizer_for
+from phantastic.systems.probe.study import ProbeRecipe
+from phantastic.systems.probe.subject import fitting, models, vectors_of
 from phantastic.systems.probe.treebank import Sentences, read
 from phantastic.systems.probe.trees import distances, spanning_tree
 
@@ -24,7 +27,11 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
     if len(request) != 1:
         raise Refused('apply probe: give --parse "the dog that barks sleeps ." or --treebank FILE.conllu, one of them')
     given = sentence(request["parse"]) if "parse" in request else read(request["treebank"])
-    trained = models(run)
+    trained, recipe = models(run), run.recipe
+    assert isinstance(network := trained["network"], Model)
+    assert isinstance(recipe, ProbeRecipe)
+    if "treebank" in request:
+        given = fitting(given, tokenizer_for(recipe), longest(network.config))
     vectors = vectors_of(run, trained["network"], given)
     space = geometry([trained["distance"](words) for words in vectors], "distance")
     height = geometry([trained["depth"](words) for words in vectors], "depth")

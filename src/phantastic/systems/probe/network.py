@@ -9,9 +9,11 @@ from phantastic.errors import Refused, nearest
 from phantastic.randomness import initialised
 from phantastic.run import Run
 from phantastic.systems.bert import create, load_pretrained
+from phantastic.systems.bert.config import Config
 from phantastic.systems.bert.experiment import language_of, plan_of
 from phantastic.systems.bert.model import Model
 from phantastic.systems.bert.pretraining import pretrain
+from phantastic.systems.bert.roberta import RobertaConfig
 from phantastic.systems.bert.study import STUDY as BERT
 from phantastic.systems.bert.study import BertRecipe
 from phantastic.systems.probe.study import ProbeRecipe
@@ -55,13 +57,19 @@ def untrained(model: Model, seed: int) -> Model:
 
 def encoder(model: Model, tokenizer: Tokenizer) -> Pieces:
     """The words' vectors at every layer, layer 0 being what enters the first."""
-    sizes = (getattr(model.config, name, None) for name in ("max_position_embeddings", "n_positions"))
     return Pieces(
         lambda ids, mask: model.transformer(input_ids=ids, attention_mask=mask, keep=True).hidden,
         tokenizer,
-        longest=next(filter(None, sizes), 512),
+        longest=longest(model.config),
         device=next(model.parameters()).device,
     )
+
+
+def longest(config: Config) -> int:
+    """Tokens of a sentence at most. RoBERTa's first place is that after the padding's; XLNet's have no end."""
+    sizes = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions"))
+    skipped = config.pad_token_id + 1 if isinstance(config, RobertaConfig) and config.pad_token_id is not None else 0
+    return next(filter(None, sizes), 512) - skipped
 
 
 def word_vectors(model: Model, tokenizer: Tokenizer) -> Pieces:

@@ -1,30 +1,56 @@
 """A finished run's network and probes, and the sentences it was measured on."""
 
+import sys
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from phantastic.errors import Refused
 from phantastic.randomness import initialised
 from phantastic.run import Run
+from phantastic.systems.bert.pretrained import read_config
 from phantastic.systems.probe.battery import by_layer
-from phantastic.systems.probe.network import encoder, hidden_of, network, tokenizer_for
+from phantastic.systems.probe.network import encoder, hidden_of, longest, network, tokenizer_for
 from phantastic.systems.probe.objective import Kind
 from phantastic.systems.probe.study import ProbeRecipe
 from phantastic.systems.probe.treebank import Sentences, from_files, from_grammar
+from phantastic.systems.probe.wordpieces import Tokenizer
 
 KINDS: tuple[Kind, Kind] = ("distance", "depth")
 
 
 @lru_cache(maxsize=2)  # lesions measure the same sentences again and again
 def sentences_of(recipe: ProbeRecipe, seed: int) -> tuple[Sentences, Sentences, Sentences]:
-    """Training, development and test sentences."""
+    """Training, development and test sentences; of a treebank, those that are not too long for the network."""
     counts = recipe.train_sentences, recipe.dev_sentences, recipe.test_sentences
-    if recipe.treebank:
-        return from_files(recipe.treebank, counts, seed)
-    return from_grammar(recipe.language, counts, seed)
+    if not recipe.treebank:
+        return from_grammar(recipe.language, counts, seed)
+    tokenizer, most = tokenizer_for(recipe), longest(read_config(Path(recipe.model))[1])
+    train, dev, test = from_files(recipe.treebank, counts, seed)
+    fits = {id(each): fitting(each, tokenizer, most) for each in (train, dev, test)}  # dev may be what is tested on
+    return fits[id(train)], fits[id(dev)], fits[id(test)]
+
+
+def fitting(sentences: Sentences, tokenizer: Tokenizer, most: int) -> Sentences:
+    """Those of at most so many tokens; how many others there are is told on the terminal. Raises `Refused` where
+    nothing is left."""
+    lengths = [len(tokenizer(words).ids) for words in sentences.forms]
+    kept = [number for number, length in enumerate(lengths) if length <= most]
+    if len(kept) == len(lengths):
+        return sentences
+    first = next(number for number, length in enumerate(lengths) if length > most)
+    beginning = " ".join(sentences.forms[first])[:60]
+    told = (
+        f"{len(lengths) - len(kept)} of {len(lengths)} sentences have more than the {most} tokens that the model takes"
+    )
+    if not kept:
+        raise Refused(f"{told}: nothing is left; the first is {beginning!r}…")
+    print(f"left out: {told}; the first is {beginning!r}…, with {lengths[first]}", file=sys.stderr)
+    return sentences.chosen(kept)
 
 
 def probes_of(hidden: int, rank: int) -> dict[str, nn.Linear]:
