@@ -28,7 +28,8 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
         raise Refused('apply probe: give --parse "the dog that barks sleeps ." or --treebank FILE.conllu, one of them')
     given = sentence(request["parse"]) if "parse" in request else read(request["treebank"])
     trained, recipe = models(run), run.recipe
-    assert isinstance(network := trained["network"], Model)
+    network = trained["network"]
+    assert isinstance(network, Model)
     assert isinstance(recipe, ProbeRecipe)
     if "treebank" in request:
         given = fitting(given, tokenizer_for(recipe), longest(network.config))
