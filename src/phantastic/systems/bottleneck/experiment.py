@@ -148,8 +148,12 @@ def measures(
             f"early.{key}": single["bottleneck0"][key],
             f"middle.{key}": single[f"bottleneck{centre}"][key],
         }
-    gains = np.stack([each(f"bottleneck{layer}") - each(f"vanilla{layer}") for layer in layers])
-    measured["gain.least"] = [float(gains.mean(1).min())]
+    # what a sense writes into the bottleneck the other reads a layer later: in the last layer alone nothing is passed on
+    passing = [layer for layer in layers if layer < recipe.layers - 1] or layers
+    gains = [each(f"bottleneck{layer}") - each(f"vanilla{layer}") for layer in passing]
+    measured["gain.least"] = [float(np.stack(gains).mean(1).min())]
+    if (last := recipe.layers - 1) in layers and last:
+        measured["last.gain"] = [float(abs(each(f"bottleneck{last}") - each("late")).mean())]
     numbers = [f"bottleneck{centre}", *(name for name in plans if name.startswith("tokens") and name != "tokens1")]
     counts = np.stack([each(name).mean() for name in numbers])
     measured["numbers.spread"] = [float(counts.max() - counts.min())]
