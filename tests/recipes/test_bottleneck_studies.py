@@ -187,7 +187,7 @@ def test_a_tiny_run_measures_what_the_claims_are_about(name: str, tiny_run: Call
     measures, claims = run.measures(), STUDIES[name].claims()
     needed = {measure for claim in claims for measure in (*claim.measure, *claim.than)}
     assert needed <= set(measures)
-    verdicts = {finding.claim.id: finding.verdict for finding in judge(claims, measures, "quick")}
+    verdicts = {finding.claim.id: finding.verdict for finding in judge(claims, measures, "full")}
     assert "untested" not in verdicts.values()
     for lang in ("en", "ja"):
         assert all(figure.caption for figure in STUDIES[name].load().figures(run, lang).values())
