@@ -1,7 +1,5 @@
 """What a pre-trained network is worth to a task: tuned, with a recurrent network on top, or as it is."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -55,16 +53,9 @@ def worth(
     see: See | None = None,
 ) -> Measure:  # fmt: skip
     """The task's first official measure after learning it, in float32."""
-    model = prepared(network, task, use, seed, dropout).train()
-    items = tuning.encode(reader, task.kind, task.train)
-    optimiser, losses = tuning.tuning(model, task.kind, items, plan, seed, see)
-    with torch.enable_grad(), torch.autocast(next(model.parameters()).device.type, enabled=False):
-        for step in range(plan.steps):
-            loss = losses(step)["loss"]
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-        model.eval()
-        said: list[Any] = tuning.answers(model, task, reader, see)
+    model = prepared(network, task, use, seed, dropout)
+    tuning.learn(model, task.kind, tuning.encode(reader, task.kind, task.train), plan, seed, see)
+    with torch.autocast(next(model.parameters()).device.type, enabled=False):
+        said = tuning.answers(model, task, reader, see)
     scores = measure.scores(task, said, numpy_generator(seed, f"bootstrap {task.name}"))
     return scores[task.measures[0]]

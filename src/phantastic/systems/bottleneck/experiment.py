@@ -148,7 +148,7 @@ def measures(
             f"early.{key}": single["bottleneck0"][key],
             f"middle.{key}": single[f"bottleneck{centre}"][key],
         }
-    # what a sense writes into the bottleneck the other reads a layer later: in the last layer alone nothing is passed on
+    # what a sense writes into the bottleneck the other reads a layer later: in the last layer alone nothing passes
     passing = [layer for layer in layers if layer < recipe.layers - 1] or layers
     gains = [each(f"bottleneck{layer}") - each(f"vanilla{layer}") for layer in passing]
     measured["gain.least"] = [float(np.stack(gains).mean(1).min())]

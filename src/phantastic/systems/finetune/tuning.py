@@ -158,6 +158,18 @@ def tuning(
     return optimiser, losses
 
 
+def learn(model: Model, kind: Kind, items: Sequence[Item], plan: Tuning, seed: int, see: See | None = None) -> Model:
+    """Tune a model at one go, in float32; in evaluation mode when it is done."""
+    optimiser, losses = tuning(model.train(), kind, items, plan, seed, see)
+    with torch.enable_grad(), torch.autocast(next(model.parameters()).device.type, enabled=False):
+        for step in range(plan.steps):
+            loss = losses(step)["loss"]
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+    return model.eval()
+
+
 @torch.no_grad()
 def predictions(model: Model, kind: Kind, items: Sequence[Item], see: See | None = None, size: int = 64) -> list[Any]:
     """For each example its class, its score, the answer's first and last character, or the tags of its words."""
