@@ -1,6 +1,7 @@
 """The pictures of the study `fusion`: score and compute by fusion layer, by bottleneck tokens, by kind of class."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import altair as alt
@@ -41,9 +42,10 @@ def figures(
     return found | ({"information": by_group(recipe, measures, lang)} if groups_of(recipe) else {})
 
 
-def row(x: Any, name: str, measure: Measure, lang: str) -> dict[str, Any]:
+def row(x: Any, name: str, measure: Measure, most: float = inf) -> dict[str, Any]:
+    """A point with its interval; no score is above ``most``, though an interval may be."""
     low, high = (measure.value if end is None else end for end in (measure.low, measure.high))
-    return {"x": x, "name": name, "value": measure.value, "low": low, "high": high}
+    return {"x": x, "name": name, "value": measure.value, "low": low, "high": min(high, most)}
 
 
 def line(rows: Sequence[dict[str, Any]], colours: alt.Scale, title: str, lang: str, *, zero: bool, layers: int) -> Any:
@@ -67,11 +69,11 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     layers = fused_layers(recipe)
     names = {"bottleneck": BOTTLENECK(lang), "vanilla": VANILLA(lang), "own": OWN(lang)}
     score = [
-        row(layer, names[fusion], measures[f"{fusion}{layer}.map"], lang)
+        row(layer, names[fusion], measures[f"{fusion}{layer}.map"], 1)
         for fusion in ("bottleneck", "vanilla")
         for layer in layers
     ]
-    score += [row(recipe.layers, names[fusion], measures["late.map"], lang) for fusion in ("bottleneck", "vanilla")]
+    score += [row(recipe.layers, names[fusion], measures["late.map"], 1) for fusion in ("bottleneck", "vanilla")]
     alone = [
         {"name": title(lang), "value": measures[f"{sense}.map"].value}
         for sense, title in (("rgb", EYE), ("spectrogram", EAR))
@@ -82,7 +84,7 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     ):  # fmt: skip
         for layer in [*layers, recipe.layers]:
             model = "late" if layer == recipe.layers else f"{fusion}{layer}"
-            macs.append(row(layer, names[curve], measures[f"{model}.macs.{compute}"], lang))
+            macs.append(row(layer, names[curve], measures[f"{model}.macs.{compute}"]))
             value = seconds[model][compute]
             times.append({"x": layer, "name": names[curve], "value": value, "low": value, "high": value})
     colours = alt.Scale(domain=list(names.values()), range=[VERMILION, BLUE, SKY])
@@ -120,7 +122,7 @@ def by_group(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
         f"vanilla{centre}": Text("middle, vanilla", "中期・通常"),
     }  # fmt: skip
     rows = [
-        row(GROUPS[group](lang), title(lang), measures[f"{model}.{group}"], lang)
+        row(GROUPS[group](lang), title(lang), measures[f"{model}.{group}"], 1)
         for group in GROUPS
         for model, title in kinds.items()
         if f"{model}.{group}" in measures
@@ -157,7 +159,7 @@ def by_number(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
     for number in sorted({recipe.bottlenecks, *recipe.numbers}):
         name = f"bottleneck{centre}" if number == recipe.bottlenecks else f"tokens{number}"
         rows += [
-            row(number, words(lang), measures[f"{name}.{key}"], lang)
+            row(number, words(lang), measures[f"{name}.{key}"], 1)
             for key, words in (
                 ("map", Text("all classes, mAP", "全クラスの mAP")),
                 ("synergy", Text("only both together, AUC", "両方でだけわかるクラスの AUC")),
