@@ -209,7 +209,7 @@ INTEGRATION = Study(
         "full": msgspec.structs.replace(TOGETHER, clips=6_000, test_trials=2_000, seeds=3),
         "paper": msgspec.structs.replace(TOGETHER, trials=100_000, epochs=10, clips=20_000, test_trials=5_000, seeds=5),
     },
-    minutes={"tiny": 0.1, "quick": 6.3},
+    minutes={"tiny": 0.1, "quick": 6, "full": 18},
     experiment="phantastic.systems.bottleneck.integration",
 )  # fmt: skip
 STUDIES = (FUSION, INTEGRATION)
