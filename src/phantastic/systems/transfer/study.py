@@ -1,0 +1,116 @@
+"""The study `transfer`: from one language to another, and from a large network to one of half the depth."""
+
+from typing import Annotated
+
+from phantastic.recipe import Recipe, Text, about
+from phantastic.study import Paper, Study
+from phantastic.systems.bert.study import DEVLIN
+
+LAMPLE = Paper(
+    "lample2019", "Lample, G. and Conneau, A.", 2019, "Cross-lingual language model pretraining",
+    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1901.07291",
+)  # fmt: skip
+SANH = Paper(
+    "sanh2019", "Sanh, V. and Debut, L. and Chaumond, J. and Wolf, T.", 2019,
+    "DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter", "arXiv:1910.01108",
+    "https://arxiv.org/abs/1910.01108",
+)  # fmt: skip
+HINTON = Paper(
+    "hinton2015", "Hinton, G. and Vinyals, O. and Dean, J.", 2015, "Distilling the knowledge in a neural network",
+    "arXiv:1503.02531", "https://arxiv.org/abs/1503.02531",
+)  # fmt: skip
+HU = Paper(
+    "hu2020", "Hu, J. and Ruder, S. and Siddhant, A. and Neubig, G. and Firat, O. and Johnson, M.", 2020,
+    "XTREME: A massively multilingual multi-task benchmark for evaluating cross-lingual generalization",
+    "International Conference on Machine Learning", "https://arxiv.org/abs/2003.11080",
+)  # fmt: skip
+CONNEAU = Paper(
+    "conneau2020", "Conneau, A. and Wu, S. and Li, H. and Zettlemoyer, L. and Stoyanov, V.", 2020,
+    "Emerging cross-lingual structure in pretrained language models",
+    "Annual Meeting of the Association for Computational Linguistics", "https://arxiv.org/abs/1911.01464",
+)  # fmt: skip
+
+
+class TransferRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The networks, how long each is trained, and the fine-tuning."""
+
+    layers: Annotated[
+        int, about("blocks of the network of two languages", "2 言語のネットワークの層数", symbol="L", ge=1, le=24)
+    ] = 3  # fmt: skip
+    student_layers: Annotated[
+        int, about("blocks of a student; the teacher has twice as many", "生徒の層数。教師はその 2 倍", ge=1, le=12)
+    ] = 2  # fmt: skip
+    width: Annotated[
+        int, about("width of the residual streams", "残差ストリームの次元", symbol="H", ge=2, le=2_048)
+    ] = 64  # fmt: skip
+    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 4
+    longest: Annotated[
+        int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
+    ] = 128  # fmt: skip
+    steps: Annotated[
+        int, about("steps of pre-training in two languages, for each network",
+                   "2 言語での事前学習のステップ数(ネットワークごと)", ge=1, le=10**8)
+    ] = 3_000  # fmt: skip
+    teacher_steps: Annotated[
+        int, about("steps of the teacher's pre-training", "教師の事前学習のステップ数", ge=1, le=10**8)
+    ] = 3_500  # fmt: skip
+    student_steps: Annotated[
+        int, about("steps of training, for each student", "生徒ごとの学習のステップ数", ge=1, le=10**8)
+    ] = 1_000  # fmt: skip
+    batch: Annotated[
+        int, about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024)
+    ] = 64  # fmt: skip
+    rate: Annotated[
+        float, about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 3e-3  # fmt: skip
+    train: Annotated[
+        int, about("examples of a task to learn from", "課題ごとの学習例の数", ge=1, le=10**6)
+    ] = 4_000  # fmt: skip
+    test: Annotated[
+        int, about("examples of a task, and parallel sentences, to measure on", "課題ごとの評価例の数、対訳文の数",
+                   ge=2, le=10**6)
+    ] = 500  # fmt: skip
+    crossing_steps: Annotated[
+        int, about("steps of fine-tuning in one language, for each task", "一つの言語での課題ごとの微調整のステップ数",
+                   ge=1, le=10**7)
+    ] = 150  # fmt: skip
+    tunings: Annotated[
+        int, about("times that this is done, with other heads and orders of examples",
+                   "その繰り返し回数(出力層の初期値と例の順を変える)", ge=1, le=100)
+    ] = 3  # fmt: skip
+    tuning_steps: Annotated[
+        int, about("steps of fine-tuning of teacher and students, for each task",
+                   "教師と生徒の課題ごとの微調整のステップ数", ge=1, le=10**7)
+    ] = 500  # fmt: skip
+    tuning_batch: Annotated[
+        int, about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024)
+    ] = 32  # fmt: skip
+    tuning_rate: Annotated[
+        float, about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1)
+    ] = 1e-3  # fmt: skip
+
+
+STUDY = Study(
+    name="transfer",
+    title=Text("Transfer: to another language, to a smaller network", "転移:別の言語へ、小さなネットワークへ"),
+    lecture=Text(
+        "Language: cross-lingual pre-training (XLM) and distillation (DistilBERT)",
+        "言語:言語横断の事前学習(XLM)と蒸留(DistilBERT)",
+    ),
+    papers=(LAMPLE, CONNEAU, HU, SANH, HINTON, DEVLIN),
+    recipe=TransferRecipe,
+    presets={
+        "tiny": TransferRecipe(
+            layers=1, student_layers=1, width=8, heads=2, steps=4, teacher_steps=2, student_steps=2, batch=4, train=12,
+            test=8, crossing_steps=1, tunings=1, tuning_steps=1, tuning_batch=4,
+        ),
+        "quick": TransferRecipe(threads=1),
+        "full": TransferRecipe(
+            layers=4, student_layers=3, width=128, steps=20_000, teacher_steps=20_000, student_steps=10_000, rate=2e-3,
+            train=8_000, test=2_000, crossing_steps=400, tuning_steps=1_500, tuning_rate=5e-4, seeds=3,
+        ),
+    },
+    minutes={"tiny": 0.1, "quick": 13.9},
+    experiment="phantastic.systems.transfer.experiment",
+)  # fmt: skip
+STUDIES = (STUDY,)

@@ -1,0 +1,321 @@
+"""The study `transfer`: labels agree by alignment, equal languages score alike, a whole copy keeps every score."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from phantastic.claims import judge
+from phantastic.errors import Refused, Stopped
+from phantastic.recipe import compose
+from phantastic.run import Run
+from phantastic.systems.bert import wordpiece
+from phantastic.systems.bert.batches import Language
+from phantastic.systems.bert.corpus import Masking
+from phantastic.systems.bert.model import Model
+from phantastic.systems.bert.objectives.distillation import distillation
+from phantastic.systems.bert.objectives.translation_lm import both_languages
+from phantastic.systems.bert.pretraining import Plan
+from phantastic.systems.finetune import tuning
+from phantastic.systems.finetune.tasks import Task
+from phantastic.systems.finetune.texts import Reader
+from phantastic.systems.finetune.tuning import Tuning
+from phantastic.systems.transfer import bilingual, distilling, experiment, nearest, students, tasks, tuned
+from phantastic.systems.transfer.distilling import Distilling
+from phantastic.systems.transfer.study import STUDY, TransferRecipe
+from phantastic.world import sentences as world
+from phantastic.world.sentences import lexicon
+
+JAPANESE = re.compile("[぀-ヿ一-鿿]")
+PLAN = Plan(2, 16, 2, 64, 1, 8, 1e-3)
+
+
+@pytest.fixture
+def run(tiny_run: Callable[[str], Run]) -> Run:
+    return tiny_run("transfer")
+
+
+# --- the tasks
+
+
+def test_the_languages_share_no_piece() -> None:
+    first, second = (set(language.wordpiece.pieces(language.words).ids.tolist()) for language in both_languages())
+    assert first
+    assert second
+    assert not first & second
+    assert min(first | second) >= len(wordpiece.SPECIAL)
+
+
+def test_labels_agree_by_alignment() -> None:
+    drawn = world.documents(world.grammar(), 3, "transfer test", 0, 100)
+    english, japanese = ({name: tasks.in_language(name, side, 3, 2, 200).test for name in tasks.NAMES}
+                         for side in world.LANGUAGES)  # fmt: skip
+    for number in range(200):
+        tags = english["tagging"][number].target, japanese["tagging"][number].target
+        pairs = world.alignment(drawn.english, drawn.japanese, number)
+        assert pairs
+        assert all(tags[0][a] == tags[1][b] for a, b in pairs)  # pyright: ignore[reportIndexIssue]
+        assert english["topic"][number].target == japanese["topic"][number].target == drawn.topic[number]
+        assert english["subject"][number].target == japanese["subject"][number].target
+        assert english["topic"][number].texts == (drawn.english.text(number),)
+        assert japanese["tagging"][number].texts == tuple(drawn.japanese.forms(number))
+
+
+def test_the_subject_is_of_the_kind_that_the_lexicon_says() -> None:
+    """By another way: the noun on which the root's subject relation stands in the dependency tree."""
+    data, kind = lexicon.source(), {}
+    for group in data["topic"].values():
+        for name in tasks.SUBJECTS:
+            for english, japanese in (entry.split()[:2] for entry in group[name]):
+                kind |= {form: name for _, form, _ in lexicon.nouns(english, japanese, data["irregular"])}
+    kind |= {entry.split()[0]: "person" for entries in data["name"].values() for entry in entries}
+    drawn = world.documents(world.grammar(), 5, "subjects", 0, 150)
+    written, labels = drawn.english, tasks.subjects(drawn)
+    for number in range(300):
+        span, words = written.span(number), written.forms(number)
+        heads = written.heads[span].tolist()
+        root = heads.index(0) + 1
+        relations = [written.grammar.relations[one] for one in written.relations[span]]
+        subject = [
+            word for word, head, said in zip(words, heads, relations, strict=True) if head == root and "nsubj" in said
+        ]
+        assert kind[subject[0]] == tasks.SUBJECTS[labels[number]], written.text(number)
+
+
+def test_the_most_frequent_answer_is_chance() -> None:
+    def example(label: int):
+        return tasks.Example(("word",), label)
+
+    task = Task("topic", "class", 3, ("accuracy",), [example(one) for one in (2, 2, 1)], [example(2), example(0)])
+    assert tasks.chance(task) == 0.5
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(Refused, match="did you mean 'topic'"):
+        tasks.in_language("topics", "english", 0, 2, 2)
+    with pytest.raises(Refused, match="no language 'german'"):
+        tasks.in_language("topic", "german", 0, 2, 2)
+
+
+# --- two languages
+
+
+def in_code(words: list[str]) -> list[str]:
+    """The same words in a second language that has another word for each."""
+    return [f"{word}q" if word != "." else "." for word in words]
+
+
+@pytest.fixture(scope="module")
+def secret() -> tuple[Reader, Model, Task, Task, Language]:
+    """A tuned network that has the same vector for each word and its code, and for both languages; the test in both."""
+    known = world.grammar()
+    vocabulary = known.sides["english"].vocabulary
+    pieces = wordpiece.learn([*vocabulary, *in_code([*vocabulary])], 8_192)
+    network = bilingual.build(PLAN, len(pieces), 0)
+    reader = Reader(pieces.tokenizer, 128)
+    task = tasks.in_language("subject", "english", 0, 60, 40)
+    model = tuned.bilingual(network, task, "english", 0)
+    tuned.learn(model, task, tuning.encode(reader, task.kind, task.train), Tuning(40, 16, 1e-2), 0)
+    below = model.transformer.get_submodule("below")
+    table, spoken = below.get_parameter("words.weight"), below.get_parameter("languages.weight")
+    with torch.no_grad():
+        table[pieces.pieces(in_code([*vocabulary])).ids] = table[pieces.pieces(vocabulary).ids]
+        spoken[1] = spoken[0]
+    coded = task._replace(test=[one._replace(texts=(" ".join(in_code(one.texts[0].split())),)) for one in task.test])
+    network.transformer.load_state_dict(below.state_dict())
+    return reader, model, task, coded, Language(known, "english", pieces), network.eval()  # pyright: ignore
+
+
+def test_where_languages_are_equal_so_are_the_scores(secret) -> None:
+    reader, model, task, coded, _, _ = secret
+    here = tuned.answers(model, task, "english", reader)
+    assert len(set(here)) > 1
+    assert tuned.answers(model, coded, "japanese", reader) == here
+    with torch.no_grad():  # it is told the language
+        model.transformer.below.languages.weight[1] += 3 * torch.randn(16, generator=torch.Generator().manual_seed(0))
+    assert tuned.answers(model, coded, "japanese", reader) != here
+    assert tuned.answers(model, task, "english", reader) == here
+
+
+def test_where_languages_are_equal_every_translation_is_nearest(secret) -> None:
+    *_, language, network = secret
+    drawn = world.documents(language.grammar, 0, "equal", 0, 10).english
+    words = [drawn.forms(number) for number in range(20)]
+    aligned = [[(place, place) for place in range(len(one))] for one in words]
+    text = nearest.Bitext((words, [in_code(one) for one in words]), aligned)
+    found = nearest.compared(network, (language, language._replace(name="japanese")), text)
+    assert len(found) == 1 + PLAN.layers
+    for layer in found[1:]:
+        assert layer.sentences == [1.0] * 20
+        assert set(layer.words) == {1.0}
+
+
+def test_nearest_by_hand() -> None:
+    first = torch.tensor([[1.0, 0], [0, 1], [1, 1]])
+    assert nearest.retrieved(first, 7 * first).tolist() == [1, 1, 1]
+    assert nearest.retrieved(first, first[[1, 0, 2]]).tolist() == [0, 0, 1]
+    # the second asks and is answered by the third; of the third both ways are right
+    assert nearest.retrieved(first, torch.tensor([[1.0, 0], [3, 1], [1, 1]])).tolist() == [1, 0, 1]
+    same = np.array([[True, False], [True, False], [False, True]])  # of the first, two say the same as one
+    assert nearest.translated(first, torch.tensor([[3.0, 1], [2, 2]]), same).tolist() == [1, 0, 1, 1, 1]
+
+
+def test_a_word_is_the_mean_of_its_places() -> None:
+    states = [torch.tensor([[[1.0], [2], [3]], [[10.0], [20], [30]]]), torch.tensor([[[5.0]], [[50.0]]])]
+    found = nearest.averages(states, [["a", "b", "a"], ["a"]], ["b", "a"])
+    assert found.flatten(1).tolist() == [[2, 3], [20, 30]]
+
+
+def test_the_dictionary_has_both_numbers_of_a_noun() -> None:
+    known = nearest.dictionary(nearest.bitext(world.grammar(), 0, 400))
+    row = {word: known.same[place] for place, word in enumerate(known.words[0])}
+    cow = known.words[1].index("牛")
+    assert row["cow"].tolist() == row["cows"].tolist() == [place == cow for place in range(len(known.words[1]))]
+    assert known.same.any(0).all()
+    assert known.same.any(1).all()
+
+
+def test_the_bitext_has_no_sentence_twice() -> None:
+    text = nearest.bitext(world.grammar(), 0, 300)
+    for side in text.words:
+        assert len({" ".join(words) for words in side}) == len(side) == len(text.aligned) == 300
+
+
+def test_both_trainings_read_as_many_batches_and_none_twice() -> None:
+    for turns in bilingual.TURNS.values():
+        found = [bilingual.turn(turns, step) for step in range(40)]
+        for kind in set(turns):
+            numbers = [number for of, number in found if of == kind]
+            assert numbers == list(range(len(numbers)))
+            assert len(numbers) == 40 * turns.count(kind) // len(turns)
+
+
+def test_both_trainings_read_as_many_tokens() -> None:
+    reading = bilingual.Reading(both_languages(), PLAN._replace(batch=256), 0, torch.device("cpu"))
+    read = {kind: [texts(number).attention_mask.sum(1) for number in range(4)] for kind, texts in reading.texts.items()}
+    read["translation"] = [reading.translations(number).attention_mask.sum(1) for number in range(8)]
+    mean = {kind: float(torch.cat(lengths).float().mean()) for kind, lengths in read.items()}
+    mlm, tlm = (np.mean([mean[kind] for kind in turns]) for turns in bilingual.TURNS.values())
+    assert mlm == pytest.approx(tlm, rel=0.03)
+
+
+def test_every_parallel_sentence_is_read_once_and_whole() -> None:
+    languages = both_languages()
+    masking = Masking(0.15, 1.0, 0.0)
+    rows = bilingual.parallel(languages, 0, "test", 0, bilingual.POOL, masking)
+    parts = bilingual.Translations(languages, 0, 60, masking, "test").gathered(0)
+
+    def told(batch: bilingual.Parallel) -> list[tuple[int, ...]]:
+        """Each row's words, languages, places and what is asked of it."""
+        found = []
+        for ids, there, langs, places, asked, labels in zip(*(column.tolist() for column in batch), strict=True):
+            size, known = sum(there), [pair for pair in zip(asked, labels, strict=True) if pair[1] >= 0]
+            found.append((*ids[:size], *langs[:size], *places[:size], *(one for pair in known for one in pair)))
+        return found
+
+    assert sorted(row for part in parts for row in told(part)) == sorted(told(rows))
+    assert all(int(part.attention_mask.sum(1).max()) == part.input_ids.shape[1] for part in parts)
+
+
+def test_the_texts_of_the_two_languages_are_no_translations() -> None:
+    languages = both_languages()
+    reading = bilingual.Reading(languages, PLAN, 0, torch.device("cpu"))
+    topics = [
+        world.documents(languages[0].grammar, 0, reading.texts[name].purpose, 0, 200).topic for name in world.LANGUAGES
+    ]
+    assert np.mean(topics[0] == topics[1]) < 0.5
+
+
+# --- students
+
+
+def small(layers: int) -> Distilling:
+    recipe = STUDY.presets["tiny"]
+    assert isinstance(recipe, TransferRecipe)
+    setting = Distilling(recipe, 0, torch.device("cpu"))
+    setting.plan = setting.plan._replace(layers=layers)
+    return setting
+
+
+def test_a_student_with_all_of_the_layers_is_the_teacher() -> None:
+    setting = small(1)
+    teacher = setting.blank().eval()
+    student = students.begun("distilled", teacher, setting.plan, 0)
+    batch = students.Examples(setting.source, 0, 8, masking=Masking())(0)
+    with torch.no_grad():
+        terms = distillation(student, teacher, batch)
+    assert float(terms["soft"]) == pytest.approx(0, abs=1e-6)
+    assert float(terms["cosine"]) == pytest.approx(0, abs=1e-6)
+    scores = {task.name: distilling.score(setting, student, task) for task in setting.tasks}
+    assert scores == {task.name: distilling.score(setting, teacher, task) for task in setting.tasks}
+
+
+def test_students_begin_as_they_are_said_to() -> None:
+    setting = small(4)
+    teacher = setting.blank()
+    for name in students.STUDENTS:
+        student = students.begun(name, teacher, setting.plan, 0)
+        layers = [list(each.transformer.get_submodule("layer").children()) for each in (teacher, student)]
+        assert len(layers[1]) == 2
+        kept = [
+            all(torch.equal(a, b) for a, b in zip(layers[0][2 * at].parameters(), layer.parameters(), strict=True))
+            for at, layer in enumerate(layers[1])
+        ]
+        assert kept == [name != "random"] * 2
+        words = [each.transformer.get_parameter("words.weight") for each in (teacher, student)]
+        assert torch.equal(*words) == (name != "random")
+        assert words[0] is not words[1]
+
+
+def test_shares_of_the_teachers_score() -> None:
+    whole = distilling.macro({"one": [0.8, 0.6, 1.0], "other": [0.4, 0.4, 0.2]})
+    assert whole.value == pytest.approx(0.6)
+    assert whole.draws.tolist() == pytest.approx([0.5, 0.6])
+    same = distilling.share(whole, whole)
+    assert (same.value, same.low, same.high) == (1, 1, 1)
+    half = distilling.share(distilling.Macro(0.3, whole.draws / 2), whole)
+    assert (half.value, half.low, half.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert np.isnan(distilling.share(whole, distilling.Macro(0.0, whole.draws)).value)
+
+
+# --- the study
+
+
+def test_every_claim_has_its_measures(run: Run) -> None:
+    findings = judge(STUDY.claims(), run.measures(), "full")
+    assert {finding.claim.id for finding in findings if finding.verdict == "untested"} == set()
+    assert all(measure.value == 1 for name, measure in run.measures().items() if name == "teacher.share")
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Path) -> None:
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu"})
+    other = Run.create(STUDY, recipe, "tiny", tmp_path)
+
+    def stop(stage: str, *_: object) -> None:
+        if stage.endswith("masked"):
+            raise Stopped
+
+    other.progress = stop
+    with pytest.raises(Stopped):
+        experiment.run(other)
+    stages: list[str] = []
+    other.progress = lambda stage, *_: stages.append(stage)
+    experiment.run(other)
+    other.close()
+    assert set(stages) == {"seed0/masked", "seed0/random"}
+    assert other.measures() == run.measures()
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
+    figures = experiment.figures(run, lang)
+    assert list(figures) == ["zero-shot", "words", "layers", "students"]
+    for name, (caption, picture) in figures.items():
+        text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore
+        assert bool(JAPANESE.search(caption)) == (lang == "ja"), name
+        assert name == "words" or bool(JAPANESE.search(text)) == (lang == "ja"), name
+        assert not re.search(r"NaN|Infinity", text), name
