@@ -119,7 +119,7 @@ def secret() -> tuple[Reader, Model, Task, Task, Language]:
     reader = Reader(pieces.tokenizer, 128)
     task = tasks.in_language("subject", "english", 0, 60, 40)
     model = tuned.bilingual(network, task, "english", 0)
-    tuned.learn(model, task, tuning.encode(reader, task.kind, task.train), Tuning(40, 16, 1e-2), 0)
+    tuning.learn(model, task.kind, tuning.encode(reader, task.kind, task.train), Tuning(40, 16, 1e-2), 0)
     below = model.transformer.get_submodule("below")
     table, spoken = below.get_parameter("words.weight"), below.get_parameter("languages.weight")
     with torch.no_grad():

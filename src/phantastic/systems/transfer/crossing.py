@@ -86,7 +86,7 @@ def asked(setting: Crossing, network: Model, name: str, language: str) -> dict[s
     values: dict[str, list[Callable[[Some], float]]] = {}
     for number in range(seed * tunings, (seed + 1) * tunings):
         model = tuned.bilingual(network, task, language, number)
-        tuned.learn(model, task, items, setting.tuning, number)
+        tuning.learn(model, task.kind, items, setting.tuning, number)
         for tested, test, label in zip(LANGUAGES, tests, LABELS[language], strict=True):
             if label:
                 said = tuned.answers(model, test, tested, setting.reader)

@@ -20,7 +20,7 @@ from phantastic.systems.finetune import measure, tasks, tuning
 from phantastic.systems.finetune.tasks import Task
 from phantastic.systems.finetune.texts import Reader, grammar
 from phantastic.systems.finetune.tuning import Tuning
-from phantastic.systems.transfer import students, tuned
+from phantastic.systems.transfer import students
 from phantastic.systems.transfer.crossing import BATCHES, DRAWS, over_batches
 from phantastic.systems.transfer.students import STUDENTS
 from phantastic.systems.transfer.study import TransferRecipe
@@ -67,7 +67,7 @@ def score(setting: Distilling, network: Model, task: Task) -> list[float]:
     """The task's first official measure, then the same on resampled test examples; all networks get the same draws."""
     model = tuning.with_head(network, task, setting.seed)
     items = tuning.encode(setting.reader, task.kind, task.train)
-    tuned.learn(model, task, items, setting.tuning, setting.seed)
+    tuning.learn(model, task.kind, items, setting.tuning, setting.seed)
     said = tuning.answers(model, task, setting.reader)
     value, count = measure.valuation(task, task.measures[0], said), len(task.test)
     generator = numpy_generator(setting.seed, f"bootstrap {task.name}")

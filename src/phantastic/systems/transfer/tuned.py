@@ -1,6 +1,5 @@
 """Fine-tuning in one language and answering in another (zero-shot transfer; Lample & Conneau 2019, table 1)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +10,6 @@ from phantastic.systems.bert.result import States
 from phantastic.systems.finetune import tuning
 from phantastic.systems.finetune.tasks import Task
 from phantastic.systems.finetune.texts import Reader
-from phantastic.systems.finetune.tuning import Item, Tuning
 from phantastic.world.sentences import LANGUAGES
 
 
@@ -25,18 +23,6 @@ class Spoken(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, *, keep: bool = False, **_: Tensor) -> States:
         langs = torch.full_like(input_ids, LANGUAGES.index(self.language))
         return self.below(input_ids, attention_mask, langs, keep=keep)
-
-
-def learn(model: Model, task: Task, items: Sequence[Item], plan: Tuning, seed: int) -> Model:
-    """All of the weights of a network with the task's head learn its training examples (as ``items``), in float32."""
-    optimiser, losses = tuning.tuning(model, task.kind, items, plan, seed)
-    model.train()
-    with torch.enable_grad(), torch.autocast(next(model.parameters()).device.type, enabled=False):
-        for step in range(plan.steps):
-            optimiser.zero_grad(set_to_none=True)
-            losses(step)["loss"].backward()
-            optimiser.step()
-    return model.eval()
 
 
 def bilingual(network: Model, task: Task, language: str, seed: int) -> Model:
