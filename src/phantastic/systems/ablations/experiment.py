@@ -26,7 +26,7 @@ from phantastic.systems.finetune.tasks import Task
 from phantastic.systems.finetune.texts import Reader, grammar
 from phantastic.systems.finetune.tuning import Tuning
 
-BATCHES = 12  # of new text on which the masked loss is measured
+BATCHES = 256  # of new text on which the masked loss is measured
 DRAWS = 300  # of a bootstrap
 NETWORKS = ("full", "ltr")  # whose worth is followed while they learn
 PAIRS, SINGLE = ("entailment", "paraphrase"), "acceptability"

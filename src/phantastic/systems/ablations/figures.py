@@ -77,14 +77,15 @@ def size(measures: Mapping[str, Measure], weights: Mapping[str, int], lang: str)
             for number, (name, count) in enumerate(weights.items(), 1)
         ]
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("weights:Q", scale=alt.Scale(type="log", nice=False, padding=25),
+            x=alt.X("weights:Q", scale=alt.Scale(type="log", nice=False, padding=30),
                     title=Text("weights", "重みの数")(lang), axis=alt.Axis(format="~s", tickCount=3)),
             y=alt.Y("value:Q", scale=alt.Scale(zero=False), title=title(lang)),
         )  # fmt: skip
         whiskers = base.mark_rule(color=BLUE).encode(y=alt.Y("low:Q", title=title(lang)), y2="high:Q")
-        names = base.mark_text(dy=-12, dx=4, align="left", fontSize=10).encode(text="which:N")
+        side = {"align": "left", "dx": 4} if key == "loss" else {"align": "right", "dx": -6}  # off the line
+        names = base.mark_text(dy=-10, fontSize=9, **side).encode(text="which:N")
         chart = base.mark_line(color=BLUE, point=alt.OverlayMarkDef(color=BLUE, size=45)) + whiskers + names
-        panels.append(chart.properties(width=220, height=200))
+        panels.append(chart.properties(width=260, height=200))
     caption = Text(
         "Larger is better: networks of four sizes (layers × width) after the same number of training steps. "
         "Bars: 95% intervals.",

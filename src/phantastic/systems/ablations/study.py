@@ -66,7 +66,7 @@ STUDY = Study(
             steps=12_000, moments=8, train=16_000, test=2_000, tuning_steps=2_000, seeds=3, threads=1,
         ),
     },
-    minutes={"tiny": 0.1, "quick": 4.7},
+    minutes={"tiny": 0.1, "quick": 39},
     experiment="phantastic.systems.ablations.experiment",
 )  # fmt: skip
 STUDIES = (STUDY,)

@@ -132,7 +132,7 @@ FUSION = Study(
         "full": FULL,
         "paper": PAPER,
     },
-    minutes={"tiny": 0.1, "quick": 10.3},
+    minutes={"tiny": 0.1, "quick": 11.8, "full": 78},
     experiment="phantastic.systems.bottleneck.experiment",
     applications={
         "clip": Text(
