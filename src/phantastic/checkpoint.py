@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from phantastic import files
+from phantastic import files, parallel
 from phantastic.errors import Refused
 
 
@@ -119,11 +119,15 @@ class Checkpoints:
 
     def finish(self, stage: str, tensors: Mapping[str, Tensor]) -> None:
         """Keep the final weights of a stage; its checkpoint in progress goes."""
-        before = self.latest.progress
-        entry = self.write(f"checkpoints/{slug(stage)}.safetensors", tensors)
-        self.move(Latest(self.latest.recipe, self.latest.finished | {stage: entry}))
-        if before:
-            (self.folder / before.file).unlink(missing_ok=True)
+        with parallel.in_turn() as first:
+            if not first:
+                self.latest = files.read_json(self.pointer, Latest, "the run")
+                return
+            before = self.latest.progress
+            entry = self.write(f"checkpoints/{slug(stage)}.safetensors", tensors)
+            self.move(Latest(self.latest.recipe, self.latest.finished | {stage: entry}))
+            if before:
+                (self.folder / before.file).unlink(missing_ok=True)
 
     def write(self, name: str, tensors: Mapping[str, Tensor]) -> Entry:
         data = safetensors.torch.save(dict(tensors))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from phantastic import __version__
+from phantastic import __version__, parallel
 from phantastic.errors import Refused
 from phantastic.options import Verbs, parsed, target, with_checkpoints, with_json, with_lang, with_root
 
 
+@parallel.one_voice()
 def main() -> None:
     """The command ``phantastic``."""
     for stream in (sys.stdout, sys.stderr):  # a letter that the terminal cannot show must not end a run
@@ -69,6 +70,7 @@ def show(what: str, root: Path, lang: str) -> None:
 @with_checkpoints
 @with_root
 @with_lang
+@parallel.together()
 def run(
     study: str, preset: str, settings: tuple[str, ...], recipe: Path | None, seed: int | None, device: str | None,
     name: str, as_json: bool, every: float, root: Path, lang: str,
@@ -95,6 +97,7 @@ def run(
 @with_checkpoints
 @with_root
 @with_lang
+@parallel.together()
 def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None:
     """Go on with a run that was stopped or killed.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 import torch
 
-from phantastic import report, terminal
+from phantastic import parallel, report, terminal
 from phantastic.errors import Refused, Stopped
 from phantastic.run import Run
 from phantastic.words import duration, words
@@ -50,11 +50,14 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
     word = words(lang)
     run.checkpoint_seconds = every
     with stoppable(run), owned(run):
+        if not run.manifest.finished:
+            with terminal.progress(lang) as run.progress:
+                run.study.load().run(run)
+        if not parallel.part():
+            return
         if run.manifest.finished:
             terminal.note(word["done_already"])
         else:
-            with terminal.progress(lang) as run.progress:
-                run.study.load().run(run)
             run.finish()
             run.count_time()
         findings = report.publish(run, lang)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from phantastic import parallel
 from phantastic.errors import Refused
 
 T = TypeVar("T")
@@ -24,8 +25,11 @@ REASONS = {
 def write(path: Path, data: bytes | str) -> None:
     """Write to a temporary name, sync, rename: readers see the old file or the new one, never a part of either.
 
-    Raises `Refused` that names the file and the reason; the previous file is then intact.
+    Of several processes of one run the first writes. Raises `Refused` that names the file and the reason; the previous
+    file is then intact.
     """
+    if parallel.rank():
+        return
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +50,10 @@ def write(path: Path, data: bytes | str) -> None:
 
 
 def append(path: Path, line: str) -> None:
-    """Append one line; a torn last line is dropped by whoever reads the file (see `run.Run`)."""
+    """Append one line; a torn last line is dropped by whoever reads the file (see `run.Run`). Of several processes of
+    one run the first writes."""
+    if parallel.rank():
+        return
     try:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")

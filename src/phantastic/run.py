@@ -22,7 +22,7 @@ import msgspec
 import torch
 from torch import nn
 
-from phantastic import __version__, files
+from phantastic import __version__, files, parallel
 from phantastic.checkpoint import Checkpoints, Latest, slug, unpack
 from phantastic.claims import Measure, summarise
 from phantastic.errors import Refused
@@ -41,7 +41,7 @@ class Run:
     def __init__(self, folder: Path, study: Study, recipe: Recipe, manifest: Manifest):
         self.folder, self.study, self.recipe, self.manifest = folder, study, recipe, manifest
         self.checkpoints = Checkpoints(folder, manifest.recipe)
-        self.device = torch.device(manifest.device)
+        self.device = parallel.device(manifest.device)
         self.checkpoint_seconds = 30.0
         self.progress: Callable[[str, int, int, float], None] = lambda stage, step, steps, loss: None
         self.lock: filelock.BaseFileLock | None = None
@@ -50,6 +50,8 @@ class Run:
     @classmethod
     def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run":
         """A new folder under ``root``/<study>/; raises `Refused` if a run of that name is there or it is no name."""
+        if parallel.rank():
+            return cls.open(Path(parallel.told("")))
         if name and not re.fullmatch(r"[\w-]([\w .,=+-]{0,78}[\w+-])?", name):
             raise Refused(f"--name {name[:80]!r} cannot name a folder; take up to 80 letters, digits, spaces, - and _")
         device = resolve_device(recipe.device)
@@ -73,7 +75,9 @@ class Run:
         except OSError as error:
             raise files.refusal(folder, error) from None
         files.write_json(folder / MANIFEST, manifest)
-        return cls(folder, study, recipe, manifest).claim()
+        run = cls(folder, study, recipe, manifest).claim()
+        parallel.told(str(folder))
+        return run
 
     @classmethod
     def open(cls, folder: Path, *, writing: bool = False) -> "Run":
@@ -83,14 +87,16 @@ class Run:
         recipe = validated(study.recipe, manifest.recipe, str(folder / MANIFEST))
         run = cls(folder, study, recipe, manifest)
         if writing:
-            run.claim()
-            try:  # damage is found now, before anything runs or is written
-                run.checkpoints = Checkpoints(folder, manifest.recipe)  # again: its owner may just have moved on
-                run.checkpoints.verify()
-                run.curve()
-            except Refused:
-                run.release()
-                raise
+            with parallel.in_turn() as first:
+                if first:
+                    run.claim()
+                try:  # damage is found now, before anything runs or is written
+                    run.checkpoints = Checkpoints(folder, manifest.recipe)  # again: its owner may just have moved on
+                    run.checkpoints.verify()
+                    run.curve()
+                except Refused:
+                    run.release()
+                    raise
         return run
 
     def claim(self) -> "Run":
@@ -131,9 +137,8 @@ class Run:
 
     def log(self, stage: str, step: int, values: dict[str, float]) -> None:
         """Append one point of the training curve to metrics.jsonl."""
-        files.append(
-            self.folder / "metrics.jsonl", msgspec.json.encode({"stage": stage, "step": step} | values).decode()
-        )
+        point = msgspec.json.encode({"stage": stage, "step": step} | values)
+        files.append(self.folder / "metrics.jsonl", point.decode())
 
     def curve(self, stage: str | None = None) -> list[dict[str, Any]]:
         """The points of metrics.jsonl (of one stage); a torn last line is left out."""
@@ -163,8 +168,9 @@ class Run:
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """The JSON-able result of ``compute``, kept in results/ so that a resumed run does not repeat it."""
         path = self.folder / "results" / f"{slug(name)}.json"
-        if not path.exists():
-            files.write_json(path, compute())
+        with parallel.in_turn():
+            if not path.exists():
+                files.write_json(path, compute())
         return files.read_json(path, object, "the run")
 
     def record(self, measures: Mapping[str, Sequence[float] | Measure]) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from phantastic import parallel
 from phantastic.checkpoint import pack, pack_optimisers, unpack, unpack_optimisers
 from phantastic.errors import Refused, Stopped
 from phantastic.run import Run
@@ -34,8 +35,9 @@ def train(
     """Train ``modules`` for ``steps`` steps, or load them if the stage was finished before.
 
     Each optimiser minimises the loss of its own name, in the mapping's order; every returned scalar is logged as its
-    mean since the last logged point. Raises `Stopped` after a Ctrl-C or SIGTERM (the step is saved first) and
-    `Refused` when a loss is not finite.
+    mean since the last logged point. Where several processes train, losses and gradients are the means of theirs (see
+    `parallel`). Raises `Stopped` after a Ctrl-C or SIGTERM (the step is saved first) and `Refused` when a loss is not
+    finite.
     """
     if stage in run.checkpoints.latest.finished:
         run.load(stage, modules)
@@ -49,6 +51,8 @@ def train(
     saved_at = time.monotonic()
 
     def save() -> None:
+        if parallel.rank():
+            return
         state = pack(modules) | pack_optimisers(optimisers) | {f"sum/{k}": v.cpu() for k, v in sums.items()}
         run.checkpoints.save(stage, step, state)
 
@@ -56,12 +60,14 @@ def train(
         while step < steps:
             with autocast:
                 terms = losses(step)
+            parallel.meet()  # nobody averages with a process whose batch was refused
             for name, optimiser in optimisers.items():
                 optimiser.zero_grad(set_to_none=True)
                 terms[name].backward()
+                parallel.average_gradients(optimiser)
                 optimiser.step()
-            for name, value in terms.items():
-                value = value.detach().double()
+            means = parallel.average([value.detach().double() for value in terms.values()])
+            for name, value in zip(terms, means, strict=True):
                 sums[name] = sums[name] + value if name in sums else value.clone()
             step += 1
             if step % interval == 0 or step == steps:
@@ -71,7 +77,7 @@ def train(
                 refuse_divergence(run, stage, step, values)
                 run.log(stage, step, values)
                 run.progress(stage, step, steps, values["loss"])
-            if stopping.is_set():
+            if parallel.meet(stopping.is_set()):
                 save()
                 raise Stopped(f"stopped at stage {stage}, step {step}; go on with: phantastic resume {run.folder}")
             if time.monotonic() - saved_at >= run.checkpoint_seconds:

@@ -199,7 +199,9 @@ def test_every_task_is_measured_from_every_start(run: Run) -> None:
         assert all(f"{task}.{start}.{name}" in found for start in experiment.STARTS)
     assert "questions.static.f1" not in found
     findings = judge(STUDY.claims(), found, "quick")
-    assert len(findings) == 5
+    assert len(findings) == 6
+    starts = {name.split(".")[1] for name in found if name.startswith(("paraphrase", "entailment"))}
+    assert starts == {*experiment.STARTS, experiment.COMPARED}
     assert all(finding.verdict != "untested" for finding in findings)
     assert all(finding.verdict == "untested" for finding in judge(STUDY.claims(), found, "tiny"))
 
@@ -286,7 +288,7 @@ def test_a_hugging_face_folder_is_tuned_with_its_own_tokenizer(tmp_path: Path, v
 
         BertWordPieceTokenizer(str(tmp_path / "words")).save(str(folder / "tokenizer.json"))
     run = made(tmp_path, data=str(glue_folder(tmp_path / "glue", test=False)), model=str(folder))
-    assert {name.split(".")[1] for name in run.measures()} == {"pretrained", "fresh"}
+    assert {name.split(".")[1] for name in run.measures()} == {"pretrained", "fresh", "compared"}
     tuned = transformers.BertForSequenceClassification.from_pretrained(run.folder / "tuned/RTE").eval()
     ids = torch.tensor([[2, 70, 5, 3]])
     with torch.no_grad():

@@ -84,7 +84,7 @@ class BertRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
         bool, about("train next-sentence prediction too", "次文予測も学習する")
     ] = True  # fmt: skip
 
-    steps: Annotated[int, about("training steps", "学習ステップ数", ge=1, le=10**8)] = 12_000
+    steps: Annotated[int, about("training steps", "学習ステップ数", ge=1, le=10**8)] = 18_000
     batch: Annotated[int, about("examples in a batch", "ミニバッチの例の数", ge=1, le=1_024)] = 64
     rate: Annotated[
         float, about("highest learning rate of AdamW", "AdamW の最大の学習率", symbol="η", gt=0, le=1)

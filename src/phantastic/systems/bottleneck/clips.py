@@ -103,9 +103,10 @@ def converted(clips: events.Clips, recipe: FusionRecipe) -> Corpus:
 
 
 def batch(
-    corpus: Corpus, recipe: FusionRecipe, senses: Sequence[str], seed: int, step: int
+    corpus: Corpus, recipe: FusionRecipe, senses: Sequence[str], seed: int, step: int, part: slice = slice(None)
 ) -> tuple[dict[str, Tensor], dict[str, Float[Tensor, "batch classes"]]]:
-    """The clips of a training step and the labels of each sense: every clip comes once an epoch, in random order.
+    """The clips of a training step, or a part of them, and the labels of each sense: every clip comes once an epoch, in
+    random order.
 
     With mixup each sense of a clip is mixed with that of another one by a weight of its own, and so are the labels
     that its logits are held against (modality mixup; Nagrani et al. 2021, section 4.2).
@@ -114,14 +115,16 @@ def batch(
     order = numpy_generator(seed, "order", step // steps).permutation(len(corpus.labels))
     start = step % steps * recipe.batch
     rows = torch.from_numpy(order[start : start + recipe.batch])
-    inputs, labels = corpus.inputs(rows, senses), corpus.labels[rows]
-    targets = dict.fromkeys(senses, labels)
+    inputs, labels = corpus.inputs(rows[part], senses), corpus.labels[rows]
+    targets = dict.fromkeys(senses, labels[part])
     if recipe.mixup:
         generator = numpy_generator(seed, "mixup", step)
         for sense in senses:
             weight, partner = mixing(len(rows), recipe.mixup, generator)
-            inputs[sense] = mixup(inputs[sense], weight, partner)
-            targets[sense] = mixup(labels, weight, partner)
+            x, others = inputs[sense], corpus.inputs(rows[partner[part]], (sense,))[sense]
+            own = weight[part].reshape(-1, *(1,) * (x.ndim - 1))
+            inputs[sense] = own * x + (1 - own) * others  # as mixup does, but only this part is read
+            targets[sense] = mixup(labels, weight, partner)[part]
     return inputs, targets
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from phantastic import parallel
 from phantastic.claims import Measure
 from phantastic.data.audiovisual import smooth
 from phantastic.figure import Figure
@@ -83,10 +84,11 @@ def learn(run: Run, name: str, seed: int, model: FusionTransformer, clips: Calla
     def losses(step: int) -> dict[str, Tensor]:
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * schedule(step, steps)
-        inputs, targets = batch(clips(), recipe, senses, seed, step)
-        with initialised(seed, f"depth/{step}"):
+        part, weight = parallel.share(min(recipe.batch, len(clips().labels)))
+        inputs, targets = batch(clips(), recipe, senses, seed, step, part)
+        with initialised(seed, f"depth/{step}" if part.start == 0 else f"depth/{step}/{part.start}"):
             logits = model.logits(**inputs)
-        return {"loss": loss_of(logits, targets, recipe.smoothing)}
+        return {"loss": weight * loss_of(logits, targets, recipe.smoothing)}
 
     train(run, f"seed{seed}/{name}", {"model": model}, {"loss": optimiser}, losses, steps=steps)
 

@@ -27,6 +27,7 @@ from phantastic.train import train
 
 TUNED = ("pretrained", "fresh")
 STARTS = (*TUNED, "static")
+COMPARED = "compared"  # pairs of sentences are told apart by a network that was tuned on their similarity before
 DAMAGED = 2  # tasks that lesions are measured on
 FEW = 40  # examples of each
 
@@ -118,13 +119,21 @@ def run(run: Run) -> None:
         setting, found[seed] = Setting(run, seed), {}
         network = setting.pretrained()
         vectors = None if recipe.model else setting.static_vectors()
-        for task in setting.tasks:
-            for start in STARTS:
+        similar: Model | None = None
+        for task in sorted(setting.tasks, key=lambda task: task.kind != "score"):  # similarity first
+            for start in (*STARTS, COMPARED):
                 if start in TUNED:
                     model = tune(run, setting, network, task, start)
                     compute = partial(tuned_scores, setting, model, task)
+                    if start == "pretrained" and task.kind == "score":
+                        similar = model
                     if start == "pretrained" and seed == recipe.seed:
                         keep(run, setting, model, task)
+                elif start == COMPARED:
+                    if similar is None or task.kind != "class" or len(task.train[0].texts) == 1:
+                        continue
+                    model = tune(run, setting, similar, task, start)
+                    compute = partial(tuned_scores, setting, model, task)
                 elif vectors is not None and static.applies(task):
                     compute = partial(static_scores, setting, task, vectors)
                 else:

@@ -7,11 +7,12 @@ import altair as alt
 import numpy as np
 
 from phantastic.claims import Measure
-from phantastic.figure import BLUE, GREEN, ORANGE, Figure
+from phantastic.figure import BLUE, GREEN, ORANGE, SKY, Figure
 from phantastic.recipe import Text
 
 STARTS = {
     "pretrained": (Text("pre-trained", "事前学習あり"), BLUE),
+    "compared": (Text("pre-trained, then similarity first", "事前学習のあと、まず類似度"), SKY),
     "fresh": (Text("same network, not pre-trained", "同じネットワーク、事前学習なし"), ORANGE),
     "static": (Text("mean of static word vectors", "静的な単語ベクトルの平均"), GREEN),
 }
@@ -66,10 +67,12 @@ def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure], la
     whiskers = base.mark_rule(color="#333333").encode(y="low:Q", y2="high:Q")
     caption = Text(
         "What pre-training is worth. The same network, tuned on a few examples of each task: begun from what it "
-        "learned by reading, or from nothing; and a linear reading of static word vectors, which do not change with "
+        "learned by reading, or from nothing (two sentences also from what it learned when it was tuned on their "
+        "similarity); and a linear reading of static word vectors, which do not change with "
         "the words around them (a mean of vectors cannot say where an answer stands). Bars: 95% intervals.",
         "事前学習の価値。同じネットワークを各課題の少数の例で微調整する。読んで学んだ状態から始めた場合と、"
-        "何も学んでいない状態から始めた場合。周囲の語によって変わらない静的な単語ベクトルを線形に読む場合も示す"
+        "何も学んでいない状態から始めた場合(2 文の課題では、類似度で微調整した状態から始めた場合も)。"
+        "周囲の語によって変わらない静的な単語ベクトルを線形に読む場合も示す"
         "(ベクトルの平均からは、答えの位置は分からない)。縦線は 95% 区間。",
     )
     return Figure(caption(lang), (bars + whiskers).properties(width=110 * len(tasks), height=240))

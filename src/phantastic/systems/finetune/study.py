@@ -20,6 +20,11 @@ RADFORD = Paper(
     "radford2018", "Radford, A. and Narasimhan, K. and Salimans, T. and Sutskever, I.", 2018,
     "Improving language understanding by generative pre-training", "OpenAI",
 )  # fmt: skip
+PHANG = Paper(
+    "phang2018", "Phang, J. and Févry, T. and Bowman, S. R.", 2018,
+    "Sentence encoders on STILTs: supplementary training on intermediate labeled-data tasks", "arXiv:1811.01088",
+    "https://arxiv.org/abs/1811.01088",
+)  # fmt: skip
 
 
 class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,14 +65,14 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     train: Annotated[
         int, about("examples of a task to learn from; 0: all of a folder's",
                    "課題ごとの学習例の数。0 ならフォルダーの全部", ge=0, le=10**6),
-    ] = 4_000  # fmt: skip
+    ] = 16_000  # fmt: skip
     test: Annotated[
         int, about("examples of a task to measure on; 0: all of a folder's",
                    "課題ごとの評価例の数。0 ならフォルダーの全部", ge=0, le=10**6),
     ] = 500  # fmt: skip
     tuning_steps: Annotated[
         int, about("steps of fine-tuning, for each task", "課題ごとの微調整のステップ数", ge=1, le=10**7)
-    ] = 1_000  # fmt: skip
+    ] = 3_000  # fmt: skip
     tuning_batch: Annotated[
         int, about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024)
     ] = 32  # fmt: skip
@@ -77,7 +82,7 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     dropout: Annotated[
         float, about("dropout while a network made here is tuned; one from a folder has its own",
                      "微調整時のドロップアウト率(フォルダーのモデルでは自身の値)", ge=0, lt=1),
-    ] = 0.1  # fmt: skip
+    ] = 0.0  # fmt: skip
     documents: Annotated[
         int, about("texts of the static vectors, in documents", "静的ベクトルを学習する文書数", ge=10, le=10**6)
     ] = 10_000  # fmt: skip
@@ -90,7 +95,7 @@ STUDY = Study(
         "Language: pre-train once, then learn many tasks from few examples",
         "言語:一度の事前学習から、少数の例で多くの課題へ"
     ),
-    papers=(DEVLIN, WANG, LEVY, RADFORD),
+    papers=(DEVLIN, WANG, LEVY, RADFORD, PHANG),
     recipe=FinetuneRecipe,
     presets={
         "tiny": FinetuneRecipe(
@@ -104,7 +109,7 @@ STUDY = Study(
         ),
         "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
     },
-    minutes={"tiny": 0.1, "quick": 3.1},
+    minutes={"tiny": 0.1, "quick": 12.5},
     experiment="phantastic.systems.finetune.experiment",
 )  # fmt: skip
 STUDIES = (STUDY,)
