@@ -124,7 +124,7 @@ STUDY = Study(
             rate=1e-4, warmup=0.01,
         ),
     },
-    minutes={"tiny": 0.1, "quick": 7.0},
+    minutes={"tiny": 0.1, "quick": 10},
     experiment="phantastic.systems.bert.experiment",
     applications={
         "fill": Text(
