@@ -108,7 +108,7 @@ def batch(
     """The clips of a training step, or a part of them, and the labels of each sense: every clip comes once an epoch, in
     random order.
 
-    With mixup each sense of a clip is mixed with that of another one by a weight of its own, and so are the labels
+    With mixup each sense of a clip is mixed with that of one other clip by a weight of its own, and so are the labels
     that its logits are held against (modality mixup; Nagrani et al. 2021, section 4.2).
     """
     steps = max(1, len(corpus.labels) // recipe.batch)
@@ -119,8 +119,9 @@ def batch(
     targets = dict.fromkeys(senses, labels[part])
     if recipe.mixup:
         generator = numpy_generator(seed, "mixup", step)
-        for sense in senses:
-            weight, partner = mixing(len(rows), recipe.mixup, generator)
+        drawn = [mixing(len(rows), recipe.mixup, generator) for _ in senses]
+        partner = drawn[0][1]
+        for sense, (weight, _) in zip(senses, drawn, strict=True):
             x, others = inputs[sense], corpus.inputs(rows[partner[part]], (sense,))[sense]
             own = weight[part].reshape(-1, *(1,) * (x.ndim - 1))
             inputs[sense] = own * x + (1 - own) * others  # as mixup does, but only this part is read
