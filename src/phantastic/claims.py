@@ -9,13 +9,16 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 
 from phantastic.errors import Refused, nearest
 from phantastic.recipe import Text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Verdict = Literal["holds", "fails", "untested"]
 
@@ -27,6 +30,11 @@ class Measure(Struct, frozen=True):
     each: list[float]
     low: float | None = None
     high: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Where the interval begins and ends, for drawing; without one, both are the value."""
+        return self.value if self.low is None else self.low, self.value if self.high is None else self.high
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
@@ -74,6 +82,18 @@ def resampled(value: float, draws: Sequence[float], each: Sequence[float] | None
     ordered = sorted(draws)
     low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.025, 0.975))
     return Measure(value, list(each or [value]), low, high)
+
+
+def bootstrapped(each: "np.ndarray", generator: "np.random.Generator", draws: int) -> Measure:
+    """The mean over test items, with an interval by bootstrap over them."""
+    drawn = each[generator.integers(len(each), size=(draws, len(each)))].mean(1)
+    return resampled(float(each.mean()), drawn.tolist())
+
+
+def across(found: Sequence[Mapping[str, Measure]]) -> dict[str, Measure | list[float]]:
+    """The measures of all seeds, as `Run.record` takes them: values by seed; of a single seed its own intervals."""
+    first = found[0]
+    return {name: [of[name].value for of in found] if len(found) > 1 else first[name] for name in first}
 
 
 # --- predicates: each takes the claim and its measures and returns (does it hold, evidence)

@@ -59,8 +59,13 @@ def mixup(x: Tensor, weight: Float[Tensor, " clips"], partner: Int64[Tensor, " c
     Modality mixup (Nagrani et al. 2021, section 4.2) is a λ of its own for each modality, with the same partner; each
     modality's logits are then compared with the labels mixed by that λ.
     """
+    return blended(x, x[partner.to(x.device)], weight)
+
+
+def blended(x: Tensor, others: Tensor, weight: Float[Tensor, " clips"]) -> Tensor:
+    """λ x + (1 - λ) others, clip by clip."""
     weight = weight.to(x.device, x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
-    return weight * x + (1 - weight) * x[partner.to(x.device)]
+    return weight * x + (1 - weight) * others
 
 
 def smooth(labels: Float[Tensor, "clips classes"], epsilon: float) -> Float[Tensor, "clips classes"]:

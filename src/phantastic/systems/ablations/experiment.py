@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.claims import Measure, resampled
+from phantastic.claims import Measure, across, bootstrapped
 from phantastic.figure import Figure
 from phantastic.randomness import numpy_generator
 from phantastic.run import Run
@@ -77,8 +77,7 @@ def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches
     )  # fmt: skip
     with torch.autocast(next(network.parameters()).device.type, enabled=False):
         found = np.array([float(masked_lm(network, examples(step))["masked"]) for step in range(batches)])
-    draws = numpy_generator(seed, "bootstrap masked loss").integers(batches, size=(DRAWS, batches))
-    return resampled(float(found.mean()), found[draws].mean(1).tolist())
+    return bootstrapped(found, numpy_generator(seed, "bootstrap masked loss"), DRAWS)
 
 
 @torch.no_grad()
@@ -158,9 +157,8 @@ def differences(measures: Mapping[str, Measure]) -> dict[str, Measure]:
 def run(run: Run) -> None:
     """All networks under all seeds."""
     recipe = recipe_of(run)
-    found = {seed: measured(run, Setting(recipe, seed)) for seed in range(recipe.seed, recipe.seed + recipe.seeds)}
-    first = found[recipe.seed]
-    run.record({name: [of[name].value for of in found.values()] if len(found) > 1 else first[name] for name in first})
+    found = [measured(run, Setting(recipe, seed)) for seed in range(recipe.seed, recipe.seed + recipe.seeds)]
+    run.record(across(found))
 
 
 def models(run: Run) -> dict[str, nn.Module]:

@@ -30,7 +30,7 @@ USES = {
 
 
 def row(found: Measure, **names: object) -> dict[str, object]:
-    low, high = (found.value if end is None else end for end in (found.low, found.high))
+    low, high = found.ends
     return {"value": found.value, "low": low, "high": high, **names}
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor
 
 from phantastic.data.audioset import audioset, by_folder
-from phantastic.data.audiovisual import mixing, mixup
+from phantastic.data.audiovisual import blended, mixing, mixup
 from phantastic.data.clips import Listing, load
 from phantastic.data.files import folder
 from phantastic.data.spectrogram import log_mel
@@ -122,9 +122,8 @@ def batch(
         drawn = [mixing(len(rows), recipe.mixup, generator) for _ in senses]
         partner = drawn[0][1]
         for sense, (weight, _) in zip(senses, drawn, strict=True):
-            x, others = inputs[sense], corpus.inputs(rows[partner[part]], (sense,))[sense]
-            own = weight[part].reshape(-1, *(1,) * (x.ndim - 1))
-            inputs[sense] = own * x + (1 - own) * others  # as mixup does, but only this part is read
+            others = corpus.inputs(rows[partner[part]], (sense,))[sense]  # only this part is read
+            inputs[sense] = blended(inputs[sense], others, weight[part])
             targets[sense] = mixup(labels, weight, partner)[part]
     return inputs, targets
 

@@ -44,7 +44,7 @@ def figures(
 
 def row(x: Any, name: str, measure: Measure, most: float = inf) -> dict[str, Any]:
     """A point with its interval; no score is above ``most``, though an interval may be."""
-    low, high = (measure.value if end is None else end for end in (measure.low, measure.high))
+    low, high = measure.ends
     return {"x": x, "name": name, "value": measure.value, "low": low, "high": min(high, most)}
 
 

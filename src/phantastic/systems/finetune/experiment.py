@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from phantastic import files
-from phantastic.claims import Measure
+from phantastic.claims import Measure, across
 from phantastic.data import glue
 from phantastic.figure import Figure
 from phantastic.randomness import numpy_generator
@@ -114,35 +114,29 @@ def measured(setting: Setting, task: Task, said: list[Any]) -> dict[str, Measure
 def run(run: Run) -> None:
     """Under every seed: pre-train; tune on every task from there and from nothing; measure, also the baseline."""
     recipe = recipe_of(run)
-    found: dict[int, dict[str, Measure]] = {}
+    found: list[dict[str, Measure]] = []
     for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        setting, found[seed] = Setting(run, seed), {}
+        setting = Setting(run, seed)
         network = setting.pretrained()
+        found.append({})
         vectors = None if recipe.model else setting.static_vectors()
         similar: Model | None = None
         for task in sorted(setting.tasks, key=lambda task: task.kind != "score"):  # similarity first
-            for start in (*STARTS, COMPARED):
-                if start in TUNED:
-                    model = tune(run, setting, network, task, start)
-                    compute = partial(tuned_scores, setting, model, task)
-                    if start == "pretrained" and task.kind == "score":
-                        similar = model
-                    if start == "pretrained" and seed == recipe.seed:
-                        keep(run, setting, model, task)
-                elif start == COMPARED:
-                    if similar is None or task.kind != "class" or len(task.train[0].texts) == 1:
-                        continue
-                    model = tune(run, setting, similar, task, start)
-                    compute = partial(tuned_scores, setting, model, task)
-                elif vectors is not None and static.applies(task):
-                    compute = partial(static_scores, setting, task, vectors)
-                else:
-                    continue
-                kept = run.once(stage(seed, task, start), compute)
-                scores = msgspec.convert(kept, dict[str, Measure])
-                found[seed] |= {f"{task.name}.{start}.{name}": one for name, one in scores.items()}
-    first = found[recipe.seed]
-    run.record({name: [of[name].value for of in found.values()] if len(found) > 1 else first[name] for name in first})
+            begun: dict[str, Model] = dict.fromkeys(TUNED, network)
+            if similar is not None and task.kind == "class" and len(task.train[0].texts) == 2:
+                begun[COMPARED] = similar
+            tuned = {start: tune(run, setting, below, task, start) for start, below in begun.items()}
+            if task.kind == "score":
+                similar = tuned["pretrained"]
+            if seed == recipe.seed:
+                keep(run, setting, tuned["pretrained"], task)
+            scores = {start: partial(tuned_scores, setting, model, task) for start, model in tuned.items()}
+            if vectors is not None and static.applies(task):
+                scores["static"] = partial(static_scores, setting, task, vectors)
+            for start, compute in scores.items():
+                kept = msgspec.convert(run.once(stage(seed, task, start), compute), dict[str, Measure])
+                found[-1] |= {f"{task.name}.{start}.{name}": one for name, one in kept.items()}
+    run.record(across(found))
 
 
 def tuned_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measure]:

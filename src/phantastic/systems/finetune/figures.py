@@ -51,7 +51,7 @@ def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure], la
         for start, (said, _) in STARTS.items():
             found = measures.get(f"{task}.{start}.{name}")
             if found is not None:
-                low, high = (found.value if end is None else end for end in (found.low, found.high))
+                low, high = found.ends
                 rows.append({"task": label, "start": said(lang), "value": found.value, "low": low, "high": high})
     domain = shown(lang)["domain"]
     base = alt.Chart(alt.Data(values=rows)).encode(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from phantastic.claims import Measure, resampled
+from phantastic.claims import Measure, bootstrapped, resampled
 from phantastic.randomness import numpy_generator
 from phantastic.run import Run
 from phantastic.systems.bert.batches import Language
@@ -111,9 +111,8 @@ def nearest(setting: Crossing, found: Found) -> dict[str, Measure]:
     """``retrieval`` and ``words`` of a layer, with intervals by bootstrap over sentences and over words."""
     measures = {}
     for name, hits in (("retrieval", found.sentences), ("words", found.words)):
-        each, generator = np.array(hits), numpy_generator(setting.seed, f"bootstrap {name}")
-        draws = each[generator.integers(len(each), size=(DRAWS, len(each)))].mean(1)
-        measures[name] = resampled(float(each.mean()), draws.tolist())
+        generator = numpy_generator(setting.seed, f"bootstrap {name}")
+        measures[name] = bootstrapped(np.array(hits), generator, DRAWS)
     return measures
 
 
@@ -130,9 +129,7 @@ def surprises(setting: Crossing, network: Model) -> dict[str, Measure]:
 
 def over_batches(values: list[float], seed: int) -> Measure:
     """The mean, with an interval by bootstrap over batches."""
-    each = np.array(values)
-    draws = numpy_generator(seed, "bootstrap batches").integers(len(each), size=(DRAWS, len(each)))
-    return resampled(float(each.mean()), each[draws].mean(1).tolist())
+    return bootstrapped(np.array(values), numpy_generator(seed, "bootstrap batches"), DRAWS)
 
 
 def measured(run: Run, setting: Crossing) -> dict[str, Measure]:

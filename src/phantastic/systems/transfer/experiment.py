@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from phantastic.claims import across
 from phantastic.figure import Figure
 from phantastic.run import Run
 from phantastic.systems.bert.model import Model
@@ -38,8 +39,7 @@ def run(run: Run) -> None:
     for seed in range(recipe.seed, recipe.seed + recipe.seeds):
         two, one = Crossing(recipe, seed, run.device), Distilling(recipe, seed, run.device)
         found.append(crossing.measured(run, two) | distilling.measured(run, one))
-    first = found[0]
-    run.record({name: [of[name].value for of in found] if len(found) > 1 else first[name] for name in first})
+    run.record(across(found))
 
 
 def trained(run: Run) -> dict[str, Model]:

@@ -46,7 +46,7 @@ STUDENT = {
 
 
 def ends(found: Measure) -> dict[str, float]:
-    low, high = (found.value if end is None else end for end in (found.low, found.high))
+    low, high = found.ends
     return {"value": found.value, "low": low, "high": high}
 
 

@@ -139,7 +139,7 @@ def against_limits(measures: Mapping[str, Measure], members: Sequence[str], lang
         for objective in members:
             found = measures.get(f"{objective}.{name}")
             if found is not None:
-                low, high = (found.value if bound is None else bound for bound in (found.low, found.high))
+                low, high = found.ends
                 dots.append({"measure": title(lang), "member": NAMES[objective](lang), "value": found.value,
                              "low": low, "high": high})  # fmt: skip
     order = [title(lang) for _, title in SCALES.values()]
