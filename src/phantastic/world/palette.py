@@ -2,24 +2,24 @@
 
 import numpy as np
 
-# sRGB, 0 to 255: the circle of hues at saturation .9 and value .95, in steps halfway between equal angles and equal
+# sRGB, 0 to 255: the circle of hues at saturation .72 and value .97, in steps halfway between equal angles and equal
 # lengths in OKLab. Hues alone, because then a colour is one quantity, which a code can hold in one latent or two.
 PALETTE: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
-    ("red", "赤", (242, 24, 24)),
-    ("orange", "橙", (242, 111, 24)),
-    ("amber", "山吹", (242, 177, 24)),
-    ("yellow", "黄", (242, 240, 24)),
-    ("lime", "黄緑", (154, 242, 24)),
-    ("green", "緑", (38, 242, 24)),
-    ("emerald", "エメラルド", (24, 242, 127)),
-    ("turquoise", "青緑", (24, 242, 216)),
-    ("sky blue", "空色", (24, 202, 242)),
-    ("azure", "紺碧", (24, 144, 242)),
-    ("blue", "青", (24, 80, 242)),
-    ("indigo", "藍", (58, 24, 242)),
-    ("violet", "菫", (133, 24, 242)),
-    ("purple", "紫", (204, 24, 242)),
-    ("magenta", "赤紫", (242, 24, 203)),
-    ("pink", "桃", (242, 24, 120)),
+    ("red", "赤", (247, 69, 69)),
+    ("orange", "橙", (247, 140, 69)),
+    ("amber", "山吹", (247, 194, 69)),
+    ("yellow", "黄", (247, 246, 69)),
+    ("lime", "黄緑", (175, 247, 69)),
+    ("green", "緑", (81, 247, 69)),
+    ("emerald", "エメラルド", (69, 247, 153)),
+    ("turquoise", "青緑", (69, 247, 226)),
+    ("sky blue", "空色", (69, 215, 247)),
+    ("azure", "紺碧", (69, 167, 247)),
+    ("blue", "青", (69, 115, 247)),
+    ("indigo", "藍", (97, 69, 247)),
+    ("violet", "菫", (158, 69, 247)),
+    ("purple", "紫", (216, 69, 247)),
+    ("magenta", "赤紫", (247, 69, 215)),
+    ("pink", "桃", (247, 69, 148)),
 )
 RGB = np.array([rgb for _, _, rgb in PALETTE], dtype=np.float32)

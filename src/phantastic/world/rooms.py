@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from phantastic.errors import Refused
-from phantastic.world.objects import FOOTPRINTS, OBJECT, OBJECTS, TRIM, Array, Lamp, Mask, Surface, View
+from phantastic.world.objects import FOOTPRINTS, OBJECT, OBJECTS, STICK, TRIM, Array, Lamp, Mask, Surface, View
 from phantastic.world.palette import PALETTE, RGB
 
 FACTORS: tuple[str, ...] = ("identity", "object colour", "wall colour", "floor colour")
@@ -32,7 +32,8 @@ NUISANCES: tuple[str, ...] = ("object rotation", "camera yaw", "object left-righ
 NUISANCE_LOW = np.array([-0.9, -0.21, -0.12, -0.18, -1.0])
 NUISANCE_HIGH = np.array([0.9, 0.21, 0.12, 0.18, 1.0])
 
-WALLS, FLOOR = 2, 3  # materials, after OBJECT and TRIM
+WALLS, FLOOR, SKIRTING = 3, 4, 5  # materials, after those of the objects
+MATERIALS = 6
 
 # The walls fill .52 of the image on average, the floor .28, the object .20: unequal on purpose. A beta-VAE gives each
 # surface latents of its own only where surfaces differ in weight; between two of one weight, its objective barely
@@ -46,8 +47,11 @@ BACK, SIDE = 3.0, 1.2  # from the eye to the back wall and to either side wall, 
 HORIZON, SPAN = 0.28, 1.04  # share of the image above the eye's height; width and height of the image at distance 1
 LINES = 4  # lines of sight per pixel column
 PIXELS = 160_000  # rendered at once: what the processor's cache holds
-SPOTLIGHT = 1.0, 0.4, 0.5  # on object, walls and floor: an object outshines its room whatever the colours
-MATERIAL = 0.6, 1.0, 0.8  # felt, ice and leather: how much light each identity's surface returns
+SPOTLIGHT = 1.0, 0.88, 0.9  # on object, walls and floor
+MATERIAL = 0.58, 1.0, 0.78  # felt, ice and leather: how much light each identity's surface returns
+SKIRTING_HEIGHT = 0.10  # metres of white board at the foot of the walls: it draws the room's edges
+FIXED = {STICK: (235, 205, 150), SKIRTING: (235, 235, 235)}  # materials of one colour in every room
+SHADOW = 0.55  # share of the floor's light that is lost under the middle of an object
 TRIM_SHADE = 0.3  # bands, straps, feathers and sticks are a dark shade of the object's colour: its hue, another value
 
 
@@ -119,20 +123,25 @@ def _render(identity: int, colours: np.ndarray, nuisance: Array, size: int) -> n
         surfaces = OBJECTS[identity](view)
     for surface in surfaces:
         canvas.paint(surface)
-    walls = _walls(view, lamp, cos_yaw, sin_yaw)
-    canvas.paint(walls)
+    walls, distance = _walls(view, lamp, cos_yaw, sin_yaw)
+    board = view.row(SKIRTING_HEIGHT, distance)
+    canvas.paint(walls._replace(top=board, material=SKIRTING))
+    canvas.paint(walls._replace(bottom=np.minimum(board + 1, walls.bottom)))
     first = int(walls.bottom.min()) - 2
     canvas.fill(first, _floor(view, lamp, FOOTPRINTS[identity], np.arange(first, size)), FLOOR)
 
-    colour = np.empty((4, len(colours), 3), np.float32)
+    colour = np.empty((MATERIALS, len(colours), 3), np.float32)
     colour[[OBJECT, WALLS, FLOOR]] = RGB[colours.T] * np.array(SPOTLIGHT, np.float32)[:, None, None]
     colour[TRIM] = TRIM_SHADE * colour[OBJECT]
     colour[OBJECT] *= MATERIAL[identity]
+    for material, rgb in FIXED.items():
+        colour[material] = rgb
     return canvas.develop(colour)
 
 
-def _walls(view: View, lamp: Lamp, cos_yaw: Array, sin_yaw: Array) -> Surface:
-    """Each line of sight meets the back wall or a side wall, whichever is nearer; the corners are a little darker."""
+def _walls(view: View, lamp: Lamp, cos_yaw: Array, sin_yaw: Array) -> tuple[Surface, Array]:
+    """Each line of sight meets the back wall or a side wall, whichever is nearer, at the distance given beside it; the
+    corners are a little darker."""
     right, ahead = view.slope * cos_yaw + sin_yaw, cos_yaw - view.slope * sin_yaw
     to_back, to_side = BACK / ahead, SIDE / np.maximum(np.abs(right), 1e-6)
     distance, back = np.minimum(to_back, to_side), to_back < to_side
@@ -140,7 +149,7 @@ def _walls(view: View, lamp: Lamp, cos_yaw: Array, sin_yaw: Array) -> Surface:
     shade = np.where(back, lamp.shade(0, 0, -1), lamp.shade(-np.sign(right), 0, 0))
     shade = shade * (1 - 0.10 * np.square(np.maximum(1 - from_corner / 0.5, 0)))
     foot = view.row(0, distance)
-    return Surface(np.full_like(foot, -1), foot, np.ones(foot.shape, bool), shade, WALLS)
+    return Surface(np.full_like(foot, -1), foot, np.ones(foot.shape, bool), shade, WALLS), distance
 
 
 def _floor(view: View, lamp: Lamp, footprint: tuple[float, float], rows: np.ndarray) -> Array:
@@ -150,7 +159,7 @@ def _floor(view: View, lamp: Lamp, footprint: tuple[float, float], rows: np.ndar
     right, ahead = distance * view.slope.mean(0) - view.x, distance - view.z
     length, depth = footprint[0] + 0.25, footprint[1] + 0.25
     p, q = (view.cos * right + view.sin * ahead) / length, (view.cos * ahead - view.sin * right) / depth
-    return lamp.shade(0, 1, 0) * (1 - 0.4 * np.maximum(1 - p * p - q * q, 0))
+    return lamp.shade(0, 1, 0) * (1 - SHADOW * np.maximum(1 - p * p - q * q, 0))
 
 
 class _Canvas:
@@ -158,7 +167,7 @@ class _Canvas:
 
     def __init__(self, n: int, size: int):
         self.n, self.size = n, size
-        self.light = np.zeros((4, size, n * size), np.float32)
+        self.light = np.zeros((MATERIALS, size, n * size), np.float32)
         self.open = np.ones((size, n * size), np.float32)  # the share of each pixel that nothing covers yet
         self.centres = np.arange(size, dtype=np.float32)[:, None] + 0.5
 

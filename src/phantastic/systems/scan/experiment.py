@@ -1,7 +1,7 @@
 """The study `scan`: from images alone to words, imagined rooms and operators on concepts, and what came of each."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons, train_joint, train_operators, train_scan
-from phantastic.systems.scan.visual import Pool, adam, train_denoiser, train_visual
+from phantastic.systems.scan.visual import Pool, adam, features, train_denoiser, train_visual
 from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
 from phantastic.train import train
 
@@ -28,14 +28,15 @@ def run(run: Run) -> None:
     """Train and measure every seed, then record."""
     recipe: Any = run.recipe
     scene = setting(run, recipe)
-    read = scene.classifier.read(as_input(scene.images.to(run.device)))
-    collected: dict[str, list[float]] = {"classifier.accuracy": [float((read == scene.factors).mean())]}
+    collected: dict[str, list[float]] = {}
     draws: dict[str, list[float]] = {}
     for seed in range(recipe.seed, recipe.seed + recipe.seeds):
         measures, spread = one_seed(run, recipe, scene, seed)
         for name, value in measures.items():
             collected.setdefault(name, []).append(value)
         draws |= spread
+    read = scene.classifier.read(as_input(scene.images.to(run.device)))
+    collected["classifier.accuracy"] = [float((read == scene.factors).mean())]
     single = recipe.seeds == 1
     run.record({
         name: resampled(values[0], draws[name]) if single and name in draws else summarise(values)
@@ -50,7 +51,9 @@ def one_seed(
     taught, tests = draw_held_out(scene.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, seed)
     pool = Pool(scene.rooms, recipe.images, seed, run.device)
     denoiser = train_denoiser(run, recipe, pool, seed)
-    visual = train_visual(run, recipe, pool, denoiser, seed, "visual")
+    targets = cache(partial(features, denoiser, pool))
+    visual = train_visual(run, recipe, pool, denoiser, targets, seed, "visual")
+    train_classifier(run, recipe, scene.classifier, pool)
     lessons = draw_lessons(scene.rooms, scene.concepts, recipe.pairs, seed)
     teach = partial(train_scan, run, recipe, scene.vocabulary, lessons)
     symbols = teach(visual, seed, "scan", recipe.pairs)
@@ -69,7 +72,7 @@ def one_seed(
 
     reverse = grounded(visual, denoiser, teach(visual, seed, "scan_r", recipe.pairs, reverse=True))
     measures |= once("scan_r", lambda: both_ways(scene, reverse, recipe, seed, "scan_r."))
-    entangled = train_visual(run, recipe, pool, denoiser, seed, "entangled")
+    entangled = train_visual(run, recipe, pool, denoiser, targets, seed, "entangled")
     mixed = grounded(entangled, denoiser, teach(entangled, seed, "scan_u", recipe.pairs))
     measures |= once("scan_u", lambda: both_ways(scene, mixed, recipe, seed, "scan_u."))
     for name in ("jmvae", "trelbo") if recipe.baselines else ():
@@ -84,13 +87,22 @@ def one_seed(
 
 
 def setting(run: Run, recipe: ScanRecipe) -> Setting:
-    """Draw the concepts and test rooms of a run and train (or load) the classifier that judges all of its seeds."""
+    """The concepts and test rooms of a run, and the classifier that judges all of its seeds (trained, if it was)."""
     rooms = Rooms(recipe.size, recipe.colours)
     refuse_impossible(recipe, rooms.vocabulary)
-    drawn = rooms.vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
     factors, images = rooms.draw(recipe.test_images, recipe.seed, "test rooms")
-    classifier = train_classifier(run, recipe, rooms)
-    return Setting(rooms, drawn[: recipe.concepts], drawn[recipe.concepts :], factors, images, classifier)
+    with initialised(recipe.seed, "classifier"):
+        classifier = Classifier(recipe.size, rooms.vocabulary).to(run.device)
+    if "classifier" in run.checkpoints.latest.finished:
+        run.load("classifier", {"classifier": classifier})
+        classifier.requires_grad_(False)
+    return Setting(rooms, *draw_concepts(rooms.vocabulary, recipe), factors, images, classifier)
+
+
+def draw_concepts(vocabulary: Vocabulary, recipe: ScanRecipe) -> tuple[np.ndarray, np.ndarray]:
+    """The concepts taught and the concepts held out, int[n, factors] each."""
+    drawn = vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
+    return drawn[: recipe.concepts], drawn[recipe.concepts :]
 
 
 def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
@@ -105,24 +117,20 @@ def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
         raise Refused(f"few = {list(recipe.few)}: each is at most pairs = {recipe.pairs}, of which they are a part")
 
 
-def train_classifier(run: Run, recipe: ScanRecipe, rooms: Rooms) -> Classifier:
-    """The judge, taught by the ground truth of the pool of images."""
-    with initialised(recipe.seed, "classifier"):
-        classifier = Classifier(recipe.size, rooms.vocabulary).to(run.device)
-    if "classifier" in run.checkpoints.latest.finished:  # no pool need be rendered
-        run.load("classifier", {"classifier": classifier})
-        return classifier.requires_grad_(False)
-    pool = Pool(rooms, recipe.images, recipe.seed, run.device)
+def train_classifier(run: Run, recipe: ScanRecipe, classifier: Classifier, pool: Pool) -> None:
+    """Teach the judge the ground truth of the first seed's images, if it has not been taught."""
+    if "classifier" in run.checkpoints.latest.finished:
+        return
     labels = torch.from_numpy(pool.factors).to(run.device)
+    optimiser = adam(classifier, recipe.classifier_rate)
 
     def losses(step: int) -> dict[str, Tensor]:
         rows = pool.rows("classifier batch", step, recipe.batch)
         noise = torch_generator(recipe.seed, "classifier noise", step, run.device)
         return {"loss": classifier.loss(roughened(as_input(pool.images[rows]), noise), labels[rows])}
 
-    optimisers = {"loss": adam(classifier, recipe.classifier_rate)}
-    train(run, "classifier", {"classifier": classifier}, optimisers, losses, steps=recipe.classifier_steps)
-    return classifier.requires_grad_(False)
+    train(run, "classifier", {"classifier": classifier}, {"loss": optimiser}, losses, steps=recipe.classifier_steps)
+    classifier.requires_grad_(False)
 
 
 def roughened(images: Tensor, generator: torch.Generator) -> Tensor:

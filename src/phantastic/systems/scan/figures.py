@@ -1,5 +1,6 @@
 """The pictures of the study `scan`: rooms imagined from phrases, the operators, latents, and SCAN beside its rivals."""
 
+from collections.abc import Callable
 from typing import Any
 
 import altair as alt
@@ -10,22 +11,19 @@ from torch import Tensor, nn
 from phantastic.claims import Measure
 from phantastic.figure import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure, image_grid
 from phantastic.nn.distributions import sample
-from phantastic.randomness import torch_generator
+from phantastic.randomness import numpy_generator, torch_generator
 from phantastic.recipe import Text
 from phantastic.run import Run
+from phantastic.systems.scan.concepts import OPEN, OPERATORS
 from phantastic.systems.scan.evaluation import Mind, grounded
-from phantastic.systems.scan.experiment import models
+from phantastic.systems.scan.experiment import draw_concepts, models
 from phantastic.systems.scan.language import Lexicon, expected
-from phantastic.systems.scan.rooms import Rooms, as_rgb
-from phantastic.systems.scan.symbolic import perceive
+from phantastic.systems.scan.rooms import Rooms, as_input, as_rgb
+from phantastic.systems.scan.symbolic import Operations, draw_held_out, perceive
+from phantastic.systems.vae.model import VAE
 
 COLUMNS = 8
 PHRASES = ("red suitcase, blue wall", "red suitcase", "blue wall", "ice lolly")
-OPERATIONS = (
-    "blue AND hat",
-    "red hat, blue wall IN COMMON red suitcase, blue wall",
-    "red hat, blue wall IGNORE blue wall",
-)
 RIVALS = {
     "": Text("SCAN", "SCAN"),
     "scan_r.": Text("SCAN_R (reverse KL)", "SCAN_R(逆向きの KL)"),
@@ -41,36 +39,56 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
     rooms = Rooms(recipe.size, recipe.colours)
     trained = models(run)
     mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
-    lexicon = Lexicon(rooms.palette)
+    concepts, _ = draw_concepts(rooms.vocabulary, recipe)
+    _, tests = draw_held_out(rooms.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, recipe.seed)
     measures = run.measures()
-    found = {
-        "imagined": imagined(mind, trained["operators"], lexicon, rooms, recipe.seed, lang),
-        "latents": latents(mind, rooms, recipe.seed, lang),
+    return {
+        "imagined": imagined(mind, trained["operators"], rooms, concepts, tests, recipe.seed, lang),
+        "latents": latents(mind.vae, mind.decode, rooms, recipe.seed, lang),
         "rivals": rivals(measures, lang),
         "examples": examples(measures, lang),
     }
-    return found
-
-
-def shown(images: Tensor) -> np.ndarray:
-    """One row of images for `image_grid`, uint8[n, size, size, 3]."""
-    return as_rgb(images)
 
 
 @torch.no_grad()
-def imagined(mind: Mind, operators: nn.Module, lexicon: Lexicon, rooms: Rooms, seed: int, lang: str) -> Figure:
-    """Phrases and operations, each with rooms imagined for it."""
-    rows, labels = [], []
-    for text in (*PHRASES, *OPERATIONS):
+def imagined(
+    mind: Mind, operators: nn.Module | None, rooms: Rooms, concepts: np.ndarray, tests: Operations, seed: int, lang: str
+) -> Figure:
+    """True rooms, then rooms imagined for phrases and, once there are ``operators``, for some of the ``tests``.
+
+    A phrase that is not among the ``concepts`` taught is marked.
+    """
+    lexicon = Lexicon(rooms.palette)
+    first = lexicon.parse(PHRASES[0])
+    rows = [as_rgb(as_input(rooms.observe(np.tile(first, (COLUMNS, 1)), numpy_generator(seed, "true rooms"))))]
+    labels = [Text("true rooms: ", "本物の部屋:")(lang) + lexicon.describe(first, lang)]
+    examples = () if operators is None else unseen_operations(lexicon, concepts, tests)
+    for text in (*PHRASES, *examples):
         images, label = imagine(mind, operators, lexicon, rooms, text, COLUMNS, seed, lang)
+        taught = text not in examples and (lexicon.parse(text) == concepts).all(1).any()
         rows.append(images)
-        labels.append(label)
+        labels.append(label if taught else label + Text(" (never taught)", "(未学習)")(lang))
     caption = Text(
-        "Rooms that SCAN imagines for a phrase it may never have been taught, and for two concepts joined by an "
-        "operator. What the phrase leaves open varies.",
-        "教えられていない句や、演算子で結んだ二つの概念から SCAN が想像した部屋。句が定めないものは変化する。",
+        "Rooms that SCAN imagines from words; on top, true rooms of the first phrase. What is marked “never taught” "
+        "stood in no lesson, as a phrase or as the result of an operator. What a phrase leaves open varies.",
+        "SCAN が言葉から想像した部屋。一番上は最初の句に当てはまる本物の部屋。「未学習」の句や演算結果は学習に一度も"
+        "現れていない。句が指定しないものは部屋ごとに異なる。",
     )
-    return Figure(caption(lang), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size)))
+    return Figure(caption(lang), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size), smooth=True))
+
+
+def unseen_operations(lexicon: Lexicon, concepts: np.ndarray, tests: Operations) -> tuple[str, ...]:
+    """A held-out operation of each operator: of those whose result is no concept taught, the one of fewest words."""
+    words = (np.stack([tests.first, tests.second]) != OPEN).sum((0, 2))
+    fresh = ~(tests.result[:, None] == concepts).all(2).any(1)
+    found = []
+    for index, operator in enumerate(OPERATORS):
+        rows = np.flatnonzero(fresh & (tests.operator == index))
+        if len(rows):
+            row = rows[words[rows].argmin()]
+            operands = (lexicon.describe(part[row], "en") for part in (tests.first, tests.second))
+            found.append(f" {operator} ".join(operands))
+    return tuple(found)
 
 
 @torch.no_grad()
@@ -89,7 +107,7 @@ def imagine(
         posterior, label = named(second), lexicon.describe(second, lang)
     else:
         left = named(first) if first is not None else perceive(mind.vae, picture)  # pyright: ignore[reportArgumentType]
-        index = torch.tensor([("AND", "IN COMMON", "IGNORE").index(operator)], device=device)
+        index = torch.tensor([OPERATORS.index(operator)], device=device)
         posterior = operators(left, named(second), index)
         operand = lexicon.describe(first, lang) if first is not None else Text("the image", "画像")(lang)
         label = f"{operand} {operator} {lexicon.describe(second, lang)}"
@@ -101,18 +119,16 @@ def imagine(
 
 
 @torch.no_grad()
-def latents(mind: Mind, rooms: Rooms, seed: int, lang: str) -> Figure:
+def latents(vae: VAE, decode: Callable[[Tensor], Tensor], rooms: Rooms, seed: int, lang: str) -> Figure:
     """Traversals of the latents that carry most, around one room."""
     _, images = rooms.draw(256, seed, "traversed rooms")
-    posterior = perceive(mind.vae, images)
-    spread = posterior.mean.var(0)
-    order = torch.argsort(spread, descending=True)[:8]
-    values = torch.linspace(-2, 2, COLUMNS)
+    means = perceive(vae, images).mean
+    order = torch.argsort(means.var(0), descending=True)[:8]
     rows = []
     for latent in order:
-        codes = posterior.mean[:1].repeat(COLUMNS, 1)
-        codes[:, latent] = values.to(codes)
-        rows.append(as_rgb(mind.decode(codes)))
+        codes = means[:1].repeat(COLUMNS, 1)
+        codes[:, latent] = torch.linspace(-2, 2, COLUMNS).to(codes)
+        rows.append(as_rgb(decode(codes)))
     caption = Text(
         "What single latents of the visual module have come to mean without any label: each row moves one latent from "
         "−2 to 2 while the others stay.",
@@ -120,7 +136,18 @@ def latents(mind: Mind, rooms: Rooms, seed: int, lang: str) -> Figure:
         "−2 から 2 まで動かした。",
     )
     labels = [f"z{int(latent) + 1}" for latent in order]
-    return Figure(caption(lang), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size)))
+    return Figure(caption(lang), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size), smooth=True))
+
+
+def seen(images: Tensor, lang: str) -> Figure:
+    """Rooms as the visual module gets them: what there is to see before anything is learned."""
+    caption = Text(
+        "Rooms that the visual module sees, without a word about what is in them.",
+        "視覚モジュールが見る部屋。何があるかは一切教えられない。",
+    )
+    rows = as_rgb(as_input(images[: 3 * COLUMNS]))
+    grid = rows.reshape(3, COLUMNS, *rows.shape[1:])
+    return Figure(caption(lang), image_grid(grid, scale=enlarged(grid.shape[2]), smooth=True))
 
 
 def rivals(measures: dict[str, Measure], lang: str) -> Figure:
@@ -188,4 +215,4 @@ def examples(measures: dict[str, Measure], lang: str) -> Figure:
 
 def enlarged(size: int) -> int:
     """How many times as large a small image is drawn."""
-    return max(1, 96 // size)
+    return max(1, 112 // size)

@@ -74,6 +74,10 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     visual_steps: Annotated[
         int, about("training steps of the visual module", "視覚モジュールの学習ステップ数", ge=1, le=10**7)
     ] = 5_000
+    entangled_steps: Annotated[
+        int,
+        about("training steps of the entangled module", "もつれた視覚モジュールの学習ステップ数", ge=1, le=10**7),
+    ] = 5_000
     visual_rate: Annotated[float, about("its learning rate", "その学習率", gt=0, le=1)] = 1e-3
 
     concepts: Annotated[int, about("concepts taught", "教える概念の数", ge=4, le=10_000)] = 133
@@ -133,9 +137,9 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 TINY = ScanRecipe(
-    colours=4, images=256, batch=16, denoising_steps=6, visual_steps=8, latent=6, concepts=12, pairs=4, few=(2,),
-    symbol_steps=12, operator_steps=8, classifier_steps=8, test_concepts=12, test_images=240, samples=4,
-    baselines=True, joint_steps=4, threads=1,
+    colours=4, images=256, batch=16, denoising_steps=6, visual_steps=8, entangled_steps=8, latent=6,
+    concepts=12, pairs=4, few=(2,), symbol_steps=12, operator_steps=8, classifier_steps=8, test_concepts=12,
+    test_images=240, samples=4, baselines=True, joint_steps=4, threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
     precision="bfloat16", visual_steps=7_500, visual_rate=2e-3, hidden=200,
@@ -144,8 +148,8 @@ QUICK = ScanRecipe(
 FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10))
 PAPER = ScanRecipe(
     size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3,
-    latent=32, beta=53.0, beta_peak=53.0, visual_steps=500_000, visual_rate=1e-4, symbol_steps=500_000,
-    symbol_rate=1e-4, seeds=3, operator_hidden=1024, operator_steps=100_000, baselines=True,
+    latent=32, beta=53.0, beta_peak=53.0, visual_steps=500_000, entangled_steps=500_000, visual_rate=1e-4,
+    symbol_steps=500_000, symbol_rate=1e-4, seeds=3, operator_hidden=1024, operator_steps=100_000, baselines=True,
     joint_steps=500_000, joint_rate=1e-4,
     classifier_steps=20_000, test_images=10_000, samples=128,
 )  # fmt: skip

@@ -13,6 +13,8 @@ they only grow more exact. Without the dip, a weak factor finds no latent of its
 the first peak, two strong ones may begin half turned into each other, and turn back too slowly.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -84,27 +86,34 @@ def beta_at(recipe: ScanRecipe, step: int) -> float:
     return recipe.beta * (recipe.beta_peak / recipe.beta) ** height
 
 
-def train_visual(run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAutoencoder, seed: int, name: str) -> VAE:
-    """The visual module ``visual``, or ``entangled``: the same with a constant, nearly absent β (for SCAN_U)."""
+def train_visual(
+    run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAutoencoder, targets: Callable[[], Tensor], seed: int,
+    name: str,
+) -> VAE:  # fmt: skip
+    """The visual module ``visual``, or ``entangled``: the same with a constant, nearly absent β (for SCAN_U).
+
+    ``targets`` gives J(x) of the pool; it is called only if the stage has not been finished.
+    """
+    steps = recipe.visual_steps if name == "visual" else recipe.entangled_steps
     with initialised(seed, name):
         vae = VAE(3, recipe.size, recipe.latent, hidden=(256,)).to(run.device)
     awaken(vae)
     stage = f"seed{seed}/{name}"
-    targets = features(denoiser, pool) if stage not in run.checkpoints.latest.finished else pool.images
+    wanted = targets() if stage not in run.checkpoints.latest.finished else pool.images
     optimiser = adam(vae, recipe.visual_rate)
 
     def losses(step: int) -> dict[str, Tensor]:
         rows = pool.rows(f"{name} batch", step, recipe.batch)
         beta = beta_at(recipe, step) if name == "visual" else recipe.beta_entangled
-        cool_down(optimiser, recipe.visual_rate, step, recipe.visual_steps)
+        cool_down(optimiser, recipe.visual_rate, step, steps)
         posterior = vae.encode(as_input(pool.images[rows]))
         codes = sample(posterior, torch_generator(seed, f"{name} noise", step, run.device))
         seen = denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes)))
-        reconstruction = (seen - targets[rows].float()).square().sum() / len(rows)
+        reconstruction = (seen - wanted[rows].float()).square().sum() / len(rows)
         kl = kl_to_standard(posterior).sum(1).mean()
         return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
 
-    train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=recipe.visual_steps)
+    train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=steps)
     return vae.requires_grad_(False)
 
 
