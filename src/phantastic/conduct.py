@@ -51,6 +51,8 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
     run.checkpoint_seconds = every
     with stoppable(run), owned(run):
         if not run.manifest.finished:
+            if not parallel.rank():
+                run.show = report.Growing(run, lang)
             with terminal.progress(lang) as run.progress:
                 run.study.load().run(run)
         if not parallel.part():

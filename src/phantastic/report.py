@@ -4,7 +4,7 @@ import base64
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,30 +48,53 @@ def publish(run: "Run", lang: str) -> list[Finding]:
     curves = training_curves(run.curve(), lang)
     if curves is not None:
         figures = figures | {"curves": curves}
-    pictures = []
-    for name, drawn in figures.items():
-        path = figure.write(drawn, run.folder / "figures" / name)[0]
-        data = base64.b64encode(path.read_bytes()).decode()
-        pictures.append(Picture(name, drawn.caption, TYPES[path.suffix], data))
+    pictures = [picture(run.folder, name, drawn) for name, drawn in figures.items()]
     files.write(run.folder / "report.html", page(run, findings, pictures, lang))
     return findings
 
 
-def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], lang: str) -> str:
-    """The report; the glyphs it needs beyond Latin are embedded."""
-    word = words(lang)
+class Growing:
+    """The report while its run goes on: called with a name and how to draw it, it shows all pictures so far, the last
+    one first, on a page that renews itself."""
+
+    def __init__(self, run: "Run", lang: str):
+        self.run, self.lang = run, lang
+        self.pictures: dict[str, Picture] = {}
+
+    def __call__(self, name: str, draw: Callable[[str], Figure]) -> None:
+        self.pictures.pop(name, None)
+        self.pictures = {name: picture(self.run.folder, name, draw(self.lang)), **self.pictures}
+        values = {"lang": self.lang, "word": words(self.lang), "study": self.run.study}
+        files.write(self.run.folder / "report.html", rendered("growing.html", values, list(self.pictures.values())))
+
+
+def picture(folder: Path, name: str, drawn: Figure) -> Picture:
+    """Write a figure into the run's figures/, as the page embeds it."""
+    path = figure.write(drawn, folder / "figures" / name)[0]
+    return Picture(name, drawn.caption, TYPES[path.suffix], base64.b64encode(path.read_bytes()).decode())
+
+
+def rendered(template: str, values: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
+    """A page of templates/; the glyphs it needs beyond Latin are embedded."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    text = environment.get_template(template).render(
+        values, pictures=[picture._replace(data="") for picture in pictures], font=""
+    )
+    return environment.get_template(template).render(values, pictures=pictures, font=Markup(font_face(text)))
+
+
+def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], lang: str) -> str:
+    """The report."""
+    word = words(lang)
     values: dict[str, Any] = {
         "lang": lang, "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
-        "about": about(run.manifest, lang), "findings": findings, "pictures": pictures, "measures": run.measures(),
+        "about": about(run.manifest, lang), "findings": findings, "measures": run.measures(),
         "parameters": parameters(run.study.recipe), "commands": commands(run, lang), "equations": equations(run, lang),
     }  # fmt: skip
-    template = environment.get_template("report.html")
-    text = template.render(values | {"pictures": [picture._replace(data="") for picture in pictures], "font": ""})
-    return template.render(values, font=Markup(font_face(text)))
+    return rendered("report.html", values, pictures)
 
 
 def about(made: Manifest, lang: str) -> str:

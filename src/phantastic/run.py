@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import msgspec
@@ -31,6 +31,9 @@ from phantastic.manifest import read as read_manifest
 from phantastic.recipe import Recipe, validated
 from phantastic.study import Study, find
 
+if TYPE_CHECKING:
+    from phantastic.figure import Figure
+
 MODEL = "model.safetensors"
 LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors", "msgspec", "altair")
 
@@ -44,6 +47,8 @@ class Run:
         self.device = parallel.device(manifest.device)
         self.checkpoint_seconds = 30.0
         self.progress: Callable[[str, int, int, float], None] = lambda stage, step, steps, loss: None
+        # what is to be seen while the run goes on: a figure's name, and how to draw it in a language
+        self.show: Callable[[str, Callable[[str], Figure]], None] = lambda name, draw: None
         self.lock: filelock.BaseFileLock | None = None
         self.since = time.monotonic()
 

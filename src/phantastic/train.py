@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -31,13 +32,14 @@ def train(
     losses: Callable[[int], Mapping[str, Tensor]],
     *,
     steps: int,
+    at: Mapping[int, Callable[[], None]] = MappingProxyType({}),
 ) -> None:
     """Train ``modules`` for ``steps`` steps, or load them if the stage was finished before.
 
     Each optimiser minimises the loss of its own name, in the mapping's order; every returned scalar is logged as its
-    mean since the last logged point. Where several processes train, losses and gradients are the means of theirs (see
-    `parallel`). Raises `Stopped` after a Ctrl-C or SIGTERM (the step is saved first) and `Refused` when a loss is not
-    finite.
+    mean since the last logged point. ``at`` says what is to be shown after so many steps; it changes nothing. Where
+    several processes train, losses and gradients are the means of theirs (see `parallel`). Raises `Stopped` after a
+    Ctrl-C or SIGTERM (the step is saved first) and `Refused` when a loss is not finite.
     """
     if stage in run.checkpoints.latest.finished:
         run.load(stage, modules)
@@ -77,6 +79,8 @@ def train(
                 refuse_divergence(run, stage, step, values)
                 run.log(stage, step, values)
                 run.progress(stage, step, steps, values["loss"])
+            if step in at:
+                at[step]()
             if parallel.meet(stopping.is_set()):
                 save()
                 raise Stopped(f"stopped at stage {stage}, step {step}; go on with: phantastic resume {run.folder}")

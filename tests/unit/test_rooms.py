@@ -321,7 +321,8 @@ def test_a_white_board_of_its_height_runs_along_the_foot_of_every_wall(monkeypat
     nuisance, beside = rooms.draw_nuisance(40, np.random.default_rng(8)), np.r_[0:8, 56:64]  # where no object stands
     with_board = shares(0, nuisance, (2,))[:, :, beside].astype(float)
     factors = np.tile([0, RED, RED, RED], (40, 1))
-    images, other = (rooms.render(each, nuisance)[:, :, beside].astype(int) for each in (factors, factors + [2, 7, 7, 7]))
+    others = np.tile([2, TURQUOISE, TURQUOISE, TURQUOISE], (40, 1))
+    images, other = (rooms.render(each, nuisance)[:, :, beside].astype(int) for each in (factors, others))
     monkeypatch.setattr(rooms, "SKIRTING_HEIGHT", 0.0)
     covered = (shares(0, nuisance, (2,))[:, :, beside] - with_board) / with_board[:, :1]
     slope = (beside + 0.5 - 32) * PIXEL

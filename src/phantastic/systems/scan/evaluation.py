@@ -32,12 +32,13 @@ class Mind(NamedTuple):
 
 
 def grounded(vae: VAE, denoiser: DenoisingAutoencoder, symbols: SymbolVAE) -> Mind:
-    """SCAN: what it imagines passes through the denoiser, as what it was trained to match did."""
+    """SCAN."""
+    return Mind(vae, symbols.encode, symbols.decode, imagery(vae, denoiser))
 
-    def decode(codes: Tensor) -> Tensor:
-        return torch.sigmoid(denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes))))
 
-    return Mind(vae, symbols.encode, symbols.decode, decode)
+def imagery(vae: VAE, denoiser: DenoisingAutoencoder) -> Callable[[Tensor], Tensor]:
+    """Codes -> images: what is imagined passes through the denoiser, as what it was trained to match did."""
+    return lambda codes: torch.sigmoid(denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes))))
 
 
 def joined(model: Any) -> Mind:

@@ -13,7 +13,16 @@ from phantastic.errors import Refused
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.run import Run
 from phantastic.systems.scan.concepts import Vocabulary
-from phantastic.systems.scan.evaluation import Setting, both_ways, disentangled, grounded, imagined, joined, recombined
+from phantastic.systems.scan.evaluation import (
+    Setting,
+    both_ways,
+    disentangled,
+    grounded,
+    imagery,
+    imagined,
+    joined,
+    recombined,
+)
 from phantastic.systems.scan.measure import Classifier
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms, as_input
@@ -48,17 +57,33 @@ def one_seed(
     run: Run, recipe: ScanRecipe, scene: Setting, seed: int
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """All measures of one seed, and resampled values of those that are compared within one seed."""
+    from phantastic.systems.scan import figures
+
     taught, tests = draw_held_out(scene.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, seed)
     pool = Pool(scene.rooms, recipe.images, seed, run.device)
+    run.show("rooms", lambda lang: figures.seen(pool.images, lang))
     denoiser = train_denoiser(run, recipe, pool, seed)
+
+    def watch(vae: VAE) -> None:
+        decode = imagery(vae, denoiser)
+        run.show("latents", lambda lang: figures.latents(vae, decode, scene.rooms, seed, lang))
+
     targets = cache(partial(features, denoiser, pool))
-    visual = train_visual(run, recipe, pool, denoiser, targets, seed, "visual")
+    visual = train_visual(run, recipe, pool, denoiser, targets, seed, "visual", watch)
     train_classifier(run, recipe, scene.classifier, pool)
     lessons = draw_lessons(scene.rooms, scene.concepts, recipe.pairs, seed)
     teach = partial(train_scan, run, recipe, scene.vocabulary, lessons)
     symbols = teach(visual, seed, "scan", recipe.pairs)
-    operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
     mind = grounded(visual, denoiser, symbols)
+
+    def imagine(operators: Recombinator | None) -> None:
+        run.show(
+            "imagined", lambda lang: figures.imagined(mind, operators, scene.rooms, scene.concepts, tests, seed, lang)
+        )
+
+    imagine(None)
+    operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
+    imagine(operators)
 
     def once(name: str, compute: Callable[[], Any]) -> Any:
         return run.once(f"seed{seed}/{name}", compute)

@@ -60,7 +60,9 @@ def imagined(
     """
     lexicon = Lexicon(rooms.palette)
     first = lexicon.parse(PHRASES[0])
-    rows = [as_rgb(as_input(rooms.observe(np.tile(first, (COLUMNS, 1)), numpy_generator(seed, "true rooms"))))]
+    draw = numpy_generator(seed, "true rooms")
+    true = rooms.vocabulary.complete(np.tile(first, (COLUMNS, 1)), draw)
+    rows = [as_rgb(as_input(rooms.observe(true, draw)))]
     labels = [Text("true rooms: ", "本物の部屋:")(lang) + lexicon.describe(first, lang)]
     examples = () if operators is None else unseen_operations(lexicon, concepts, tests)
     for text in (*PHRASES, *examples):
@@ -215,4 +217,4 @@ def examples(measures: dict[str, Measure], lang: str) -> Figure:
 
 def enlarged(size: int) -> int:
     """How many times as large a small image is drawn."""
-    return max(1, 112 // size)
+    return max(1, 128 // size)

@@ -14,6 +14,7 @@ the first peak, two strong ones may begin half turned into each other, and turn 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from phantastic.train import train
 
 # Shares of the steps at which β leaves its peak, is low, leaves, is back at its peak, leaves, and is low for good.
 TURNS = 0.04, 0.06, 0.16, 0.26, 0.72, 0.94
+WATCHED = 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.85  # shares of the steps after which a look is taken
 
 
 class Pool:
@@ -88,11 +90,12 @@ def beta_at(recipe: ScanRecipe, step: int) -> float:
 
 def train_visual(
     run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAutoencoder, targets: Callable[[], Tensor], seed: int,
-    name: str,
+    name: str, watch: Callable[[VAE], None] = lambda vae: None,
 ) -> VAE:  # fmt: skip
     """The visual module ``visual``, or ``entangled``: the same with a constant, nearly absent β (for SCAN_U).
 
-    ``targets`` gives J(x) of the pool; it is called only if the stage has not been finished.
+    ``targets`` gives J(x) of the pool; it is called only if the stage has not been finished. ``watch`` is shown the
+    module as it learns.
     """
     steps = recipe.visual_steps if name == "visual" else recipe.entangled_steps
     with initialised(seed, name):
@@ -101,6 +104,7 @@ def train_visual(
     stage = f"seed{seed}/{name}"
     wanted = targets() if stage not in run.checkpoints.latest.finished else pool.images
     optimiser = adam(vae, recipe.visual_rate)
+    at = {max(1, round(share * steps)): partial(watch, vae) for share in WATCHED}
 
     def losses(step: int) -> dict[str, Tensor]:
         rows = pool.rows(f"{name} batch", step, recipe.batch)
@@ -113,7 +117,7 @@ def train_visual(
         kl = kl_to_standard(posterior).sum(1).mean()
         return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
 
-    train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=steps)
+    train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=steps, at=at)
     return vae.requires_grad_(False)
 
 
