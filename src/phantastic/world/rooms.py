@@ -27,10 +27,10 @@ SIZES: tuple[int, ...] = tuple(len(values) for values in VALUES)
 
 NUISANCES: tuple[str, ...] = ("object rotation", "camera yaw", "object left-right", "object depth", "light")
 # Radians in the room, counter-clockwise from above; radians to the right; metres to the right of the line of sight;
-# metres beyond the mean distance; from dim (7% darker, in sRGB) with the lamp more behind the camera to bright (6%
+# metres beyond the mean distance; from dim (5% darker, in sRGB) with the lamp more behind the camera to bright (5%
 # lighter) with the lamp more to the left. The object is wholly in view throughout.
-NUISANCE_LOW = np.array([-0.9, -0.21, -0.12, -0.18, -1.0])
-NUISANCE_HIGH = np.array([0.9, 0.21, 0.12, 0.18, 1.0])
+NUISANCE_LOW = np.array([-0.9, -0.12, -0.10, -0.18, -1.0])
+NUISANCE_HIGH = np.array([0.9, 0.12, 0.10, 0.18, 1.0])
 
 WALLS, FLOOR, SKIRTING = 3, 4, 5  # materials, after those of the objects
 MATERIALS = 6
@@ -113,7 +113,7 @@ def _render(identity: int, colours: np.ndarray, nuisance: Array, size: int) -> n
     slope = pixel * np.ascontiguousarray(places.reshape(size, 1, LINES).transpose(2, 1, 0))
 
     # The lamp hangs above, left of and behind the camera, fixed to the room: the camera's yaw turns it in the image.
-    azimuth, level, power = 0.62 + 0.22 * light, 0.62, (1 + 0.15 * light) / 1.15
+    azimuth, level, power = 0.62 + 0.22 * light, 0.62, (1 + 0.10 * light) / 1.10
     lamp = Lamp(-level * np.sin(azimuth), 0.785, -level * np.cos(azimuth), power)
     seen_lamp = lamp._replace(x=lamp.x * cos_yaw - lamp.z * sin_yaw, z=lamp.x * sin_yaw + lamp.z * cos_yaw)
     view = View(slope, x, z, np.cos(turn), np.sin(turn), seen_lamp, EYE, HORIZON * size, pixel)
