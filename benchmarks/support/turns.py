@@ -27,7 +27,7 @@ def runnable(contenders: Mapping[str, Any]) -> dict[str, Any]:
     able, why = precision.hardware("cpu")
     if able:
         return dict(contenders)
-    print(f"contenders in bfloat16 are left out: {why('en')}")
+    print(f"contenders in bfloat16 are left out, which is not in hardware here: {why}")
     return {name: each for name, each in contenders.items() if "bfloat16" not in name}
 
 

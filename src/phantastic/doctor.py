@@ -74,11 +74,9 @@ def gpu() -> Check:
 
 def arithmetic(lang: str) -> Check:
     """What ``precision = "auto"`` takes here, and why."""
-    device = resolve_device("auto")
-    found = words(lang)["auto_precision"].format(
-        precision=precision.resolve("auto", device), why=precision.hardware(device)[1](lang)
-    )
-    return Check("precision", True, found)
+    word = words(lang)
+    able, why = precision.hardware(resolve_device("auto"))
+    return Check("precision", True, (word["auto_bfloat16"] if able else word["auto_float32"]).format(why=why))
 
 
 def folder(root: Path) -> Check:

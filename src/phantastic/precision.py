@@ -1,12 +1,11 @@
 """In which arithmetic networks learn. Every other module asks here, and bfloat16 is switched on nowhere else."""
 
 import os
+import platform
 from pathlib import Path
 from typing import Literal
 
 import torch
-
-from phantastic.recipe import Text
 
 # To what the environment may hold oneDNN, which computes PyTorch's bfloat16, so that it must do without such
 # instructions; and PyTorch's own kernels: who holds those to AVX2 wants what a processor without them gives
@@ -26,21 +25,17 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def hardware(device: str) -> tuple[bool, Text]:
-    """Whether ``cpu`` or ``cuda`` multiplies bfloat16 in hardware, and how that is known. A processor that does not is
-    about ten times slower in bfloat16 than in float32.
+def hardware(device: str) -> tuple[bool, str]:
+    """Whether ``cpu`` or ``cuda`` multiplies bfloat16 in hardware, and what shows it: the processor's instructions, the
+    setting that keeps PyTorch from them, or the GPU. A processor that does not is about ten times slower in bfloat16
+    than in float32.
     """
     if device == "cuda":
-        name = torch.cuda.get_device_name()
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return True, Text(f"{name} multiplies bfloat16", f"{name} が bfloat16 の乗算器をもつため")
-        return False, Text(f"{name} does not multiply bfloat16", f"{name} に bfloat16 の乗算器がないため")
+        return torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name()
     found, limit = ", ".join(sorted(instructions())), held()
-    if not found:
-        return False, Text("the processor does not multiply bfloat16", "プロセッサーに bfloat16 の乗算命令がないため")
-    if limit:
-        return False, Text(f"{limit} keeps PyTorch from {found}", f"{limit} により PyTorch が {found} を使えないため")
-    return True, Text(f"the processor has {found}", f"プロセッサーに {found} があるため")
+    return bool(
+        found and not limit
+    ), limit or found or f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def instructions() -> set[str]:
