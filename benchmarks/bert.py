@@ -13,6 +13,8 @@ second part followed the first; dropout .1, AdamW. Contenders, on the same batch
 - ours: logits at the predicted positions only, fused AdamW, memory kept, as `train` runs it;
 - ours, bfloat16: the same under autocast.
 
+Those in bfloat16 are left out on a processor that does not multiply it.
+
 What the C library does with freed memory is set for the process, so it is set anew before each turn: kept for ours,
 glibc's own way for stock. CPU time is what counts on a busy machine; ratios are of turns next to each other.
 """
@@ -25,7 +27,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from support.turns import allocator, compare
+from support.turns import allocator, compare, runnable
 from torch import Tensor, nn
 
 from phantastic.randomness import initialised, torch_generator
@@ -144,7 +146,7 @@ def throughput(corpus: Tensor, rounds: int, steps: int) -> None:
 
     contenders = {
         name: (turn(make(corpus, 0, precision)), name.startswith("ours"))
-        for name, (make, precision) in CONTENDERS.items()
+        for name, (make, precision) in runnable(CONTENDERS).items()
     }
     compare(contenders, rounds, steps * BATCH * LENGTH, "tokens", "stock")
 
@@ -152,7 +154,7 @@ def throughput(corpus: Tensor, rounds: int, steps: int) -> None:
 def curves(corpus: Tensor, steps: int, seeds: int) -> None:
     """The loss in nats by tenths of the steps, and how far apart the contenders end."""
     last: dict[str, list[float]] = {}
-    for name, (make, precision) in CONTENDERS.items():
+    for name, (make, precision) in runnable(CONTENDERS).items():
         allocator(name.startswith("ours"))
         tables = []
         for seed in range(seeds):

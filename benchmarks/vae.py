@@ -9,7 +9,7 @@ Contenders:
 - plain: PyTorch's own layers in their own layout (NCHW), float32 images in memory (no DataLoader), ``torch.optim.Adam``
   as it comes, ``binary_cross_entropy_with_logits`` summed and divided by the batch, ``loss.item()`` never asked for;
 - ours: `VAE` and `beta_vae` as `train` runs them: channels_last, 8-bit images in memory, fused Adam, memory kept;
-- ours, bfloat16: the same under autocast;
+- ours, bfloat16: the same under autocast, on a processor that multiplies bfloat16;
 - Pythae: its BetaVAE and trainer around the plain loop's layers, where it is installed (``pip install .[bench]``).
 
 What the C library does with freed memory is set for the process, so it is set anew before each turn: kept for ours, and
@@ -25,7 +25,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 
 import torch
-from support.turns import compare
+from support.turns import compare, runnable
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -152,7 +152,7 @@ def throughput(data: Tensor, rounds: int, steps: int) -> None:
         if importlib.util.find_spec("pythae"):
             epoch = pythae(data, steps, folder)
             contenders["Pythae"] = lambda _turn: epoch(), False
-        compare(contenders, rounds, steps * BATCH, "images", "plain")
+        compare(runnable(contenders), rounds, steps * BATCH, "images", "plain")
 
 
 def repeated(step: Step, steps: int) -> Callable[[int], None]:
@@ -173,7 +173,7 @@ def curves(data: Tensor, steps: int, seeds: int) -> None:
         "ours, bfloat16": lambda seed: ours(data, seed, "bfloat16", steps),
     }
     last: dict[str, list[float]] = {}
-    for name, make in contenders.items():
+    for name, make in runnable(contenders).items():
         each = []
         for seed in range(seeds):
             step = make(seed)

@@ -72,7 +72,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from phantastic.run import Run
 
     root = tmp_path_factory.mktemp("shelf")
-    one, three = ToyRecipe(steps=30, threads=1), ToyRecipe(steps=25, seeds=3, threads=1)
+    one = ToyRecipe(steps=30, precision="float32", threads=1)
+    three = ToyRecipe(steps=25, seeds=3, precision="float32", threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
         from phantastic import report

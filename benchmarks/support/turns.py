@@ -5,7 +5,9 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from phantastic import precision
 from phantastic.memory import MMAP_THRESHOLD, TRIM_THRESHOLD, keep_freed_memory
 
 
@@ -18,6 +20,15 @@ def allocator(kept: bool) -> None:
         libc.mallopt(MMAP_THRESHOLD, 9 * 2**20)
         libc.mallopt(TRIM_THRESHOLD, 18 * 2**20)
         libc.malloc_trim(0)
+
+
+def runnable(contenders: Mapping[str, Any]) -> dict[str, Any]:
+    """The contenders without those in bfloat16 where the processor does not multiply it."""
+    able, why = precision.hardware("cpu")
+    if able:
+        return dict(contenders)
+    print(f"contenders in bfloat16 are left out, which is not in hardware here: {why}")
+    return {name: each for name, each in contenders.items() if "bfloat16" not in name}
 
 
 def compare(

@@ -237,7 +237,7 @@ def doctor(root: Path, lang: str) -> None:
     """Check this machine: versions, threads, device, fonts, folders."""
     from phantastic import doctor, terminal
 
-    checks = doctor.examine(root)
+    checks = doctor.examine(root, lang)
     terminal.examination(checks, lang)
     if not all(check.ok for check in checks):
         raise SystemExit(1)

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 
 import torch
 
-from phantastic import parallel, report, terminal
+from phantastic import parallel, precision, report, terminal
 from phantastic.errors import Refused, Stopped
+from phantastic.memory import keep_freed_memory
 from phantastic.run import Run
 from phantastic.words import duration, words
 
@@ -17,6 +18,7 @@ from phantastic.words import duration, words
 def owned(run: Run) -> Iterator[Run]:
     """The run with its number of threads set, closed afterwards whatever happens."""
     torch.set_num_threads(run.manifest.threads)  # here and nowhere else: a resumed run gives the same bits
+    keep_freed_memory()
     try:
         yield run
     except BaseException:
@@ -53,6 +55,9 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
         if not run.manifest.finished:
             if not parallel.rank():
                 run.show = report.Growing(run, lang)
+            slow = run.device.type == "cpu" and not precision.hardware("cpu")[0]
+            if slow and run.manifest.precision == "bfloat16":
+                terminal.note(word["slow_bfloat16"])
             with terminal.progress(lang) as run.progress:
                 run.study.load().run(run)
         if not parallel.part():

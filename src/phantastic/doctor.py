@@ -12,8 +12,11 @@ from typing import NamedTuple
 
 import torch
 
+from phantastic import precision
 from phantastic.errors import Refused
 from phantastic.files import REASONS
+from phantastic.run import resolve_device
+from phantastic.words import words
 
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # what makes networks fast, and bfloat16
 ENOUGH_BYTES = 2**30
@@ -27,9 +30,9 @@ class Check(NamedTuple):
     found: str
 
 
-def examine(root: Path) -> list[Check]:
+def examine(root: Path, lang: str) -> list[Check]:
     """Look at everything a run needs; ``root`` is where the runs would be."""
-    return [python(), libraries(), processor(), gpu(), folder(root), fonts()]
+    return [python(), libraries(), processor(), gpu(), arithmetic(lang), folder(root), fonts()]
 
 
 def python() -> Check:
@@ -67,6 +70,13 @@ def gpu() -> Check:
         return Check("GPU", True, "none that PyTorch can use; everything runs on the processor")
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return Check("GPU", True, ", ".join(names))
+
+
+def arithmetic(lang: str) -> Check:
+    """What ``precision = "auto"`` takes here, and why."""
+    word = words(lang)
+    able, why = precision.hardware(resolve_device("auto"))
+    return Check("precision", True, (word["auto_bfloat16"] if able else word["auto_float32"]).format(why=why))
 
 
 def folder(root: Path) -> Check:

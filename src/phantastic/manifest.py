@@ -6,7 +6,7 @@ Everything here is read without PyTorch, so that listing and comparing runs is i
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -34,6 +34,11 @@ class Manifest(Struct):
     started: str
     seconds: float = 0.0
     finished: bool = False
+    precision: Literal["", "float32", "bfloat16"] = ""
+
+    def __post_init__(self) -> None:
+        if not self.precision:  # made before there was "auto": the recipe says what ran
+            self.precision = "bfloat16" if self.recipe.get("precision") == "bfloat16" else "float32"
 
 
 def read(folder: Path) -> Manifest:

@@ -44,9 +44,12 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         about("where networks run; auto takes a GPU if there is one", "計算装置。auto は GPU があれば使う"),
     ] = "auto"
     precision: Annotated[
-        Literal["float32", "bfloat16"],
-        about("arithmetic of the networks while training", "学習時のネットワークの演算精度"),
-    ] = "float32"
+        Literal["auto", "float32", "bfloat16"],
+        about(
+            "arithmetic of the networks while training; auto takes bfloat16 where the device has it in hardware",
+            "学習時のネットワークの演算精度。auto は、計算装置にあれば bfloat16 を使う",
+        ),
+    ] = "auto"
     threads: Annotated[
         int,
         about(

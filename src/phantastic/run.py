@@ -22,7 +22,7 @@ import msgspec
 import torch
 from torch import nn
 
-from phantastic import __version__, files, parallel
+from phantastic import __version__, files, parallel, precision
 from phantastic.checkpoint import Checkpoints, Latest, slug, unpack
 from phantastic.claims import Measure, summarise
 from phantastic.errors import Refused
@@ -74,6 +74,7 @@ class Run:
             FORMAT, study.name, preset, msgspec.to_builtins(recipe), __version__, library_versions(),
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             device, threads, git_revision(), datetime.now(UTC).isoformat(timespec="seconds"),
+            precision=precision.resolve(recipe.precision, device),
         )  # fmt: skip
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -145,6 +145,7 @@ def run(entry: Study, folder: Path, lang: str) -> None:
         f"{word['preset']}: {made.preset}; {word['state']}: {word['finished' if made.finished else 'unfinished']}; "
         f"{word['started']}: {made.started}; {word['time']}: {duration(made.seconds, lang)}\n"
         f"{made.machine}; {word['device']}: {made.device}; {word['threads']}: {made.threads}; "
+        f"{word['precision']}: {made.precision}; "
         + ", ".join(f"{name} {number}" for name, number in made.versions.items())
     )
     parameter_table(entry, {word["value"]: made.recipe}, lang)

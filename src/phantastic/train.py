@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from phantastic import parallel
 from phantastic.checkpoint import pack, pack_optimisers, unpack, unpack_optimisers
 from phantastic.errors import Refused, Stopped
+from phantastic.precision import autocast
 from phantastic.run import Run
 
 LOGGED_POINTS = 192  # points of a stage's training curve; divides an epoch of dSprites at batch 64 evenly
@@ -49,7 +49,7 @@ def train(
     step, sums = restore(run, stage, modules, optimisers)
     run.trim_log(stage, step)
     interval = max(1, steps // LOGGED_POINTS)
-    autocast = torch.autocast(run.device.type, torch.bfloat16, enabled=run.recipe.precision == "bfloat16")
+    arithmetic = autocast(run.device, run.manifest.precision)  # as it began, also on another machine
     saved_at = time.monotonic()
 
     def save() -> None:
@@ -60,7 +60,7 @@ def train(
 
     with stop_requests() as stopping:
         while step < steps:
-            with autocast:
+            with arithmetic:
                 terms = losses(step)
             parallel.meet()  # nobody averages with a process whose batch was refused
             for name, optimiser in optimisers.items():

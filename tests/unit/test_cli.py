@@ -155,7 +155,7 @@ def test_cite(phantastic: Invoke, runs: Path) -> None:
 def test_doctor(phantastic: Invoke, home: Path) -> None:
     result = phantastic("doctor")
     assert result.exit_code == 0, result.output
-    for word in ("Python", "torch", "cores", "GPU", str(home), "IPAexGothic"):
+    for word in ("Python", "torch", "cores", "GPU", "auto takes", str(home), "IPAexGothic"):
         assert word in result.output
     assert list(home.iterdir()) == []
     (home / "file").write_text("")

@@ -24,7 +24,10 @@ TOY = Study(
         Paper("gauss1809", "Gauss, C. F.", 1809, "Theoria motus <corporum>", "Perthes & Besser", "https://e.org/a"),
     ),
     recipe=ToyRecipe,
-    presets={"tiny": ToyRecipe(steps=30, threads=1), "quick": ToyRecipe(steps=200, seeds=3, threads=1)},
+    presets={
+        "tiny": ToyRecipe(steps=30, precision="float32", threads=1),
+        "quick": ToyRecipe(steps=200, seeds=3, precision="float32", threads=1),
+    },
     minutes={"tiny": 0.02},
     experiment="toys.experiment",
     applications={"at": Text("a number where the curve is read", "曲線を読む位置の数")},

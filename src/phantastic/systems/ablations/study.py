@@ -59,11 +59,13 @@ STUDY = Study(
     recipe=AblationsRecipe,
     presets={
         "tiny": AblationsRecipe(
-            layers=1, width=8, heads=2, steps=2, batch=4, moments=2, train=12, test=8, tuning_steps=1, tuning_batch=4
+            layers=1, width=8, heads=2, steps=2, batch=4, moments=2, train=12, test=8, tuning_steps=1, tuning_batch=4,
+            precision="float32",
         ),
-        "quick": AblationsRecipe(threads=1),
+        "quick": AblationsRecipe(precision="float32", threads=1),
         "full": AblationsRecipe(
-            steps=12_000, moments=8, train=16_000, test=2_000, tuning_steps=2_000, seeds=3, threads=1,
+            steps=12_000, moments=8, train=16_000, test=2_000, tuning_steps=2_000, precision="float32", seeds=3,
+            threads=1,
         ),
     },
     minutes={"tiny": 0.1, "quick": 39},

@@ -108,9 +108,9 @@ STUDY = Study(
     papers=(DEVLIN, VASWANI, TURC, LINZEN, GOLDBERG, SALAZAR),
     recipe=BertRecipe,
     presets={
-        "tiny": BertRecipe(layers=1, width=16, heads=2, hidden=32, steps=30, batch=8, test=10),
-        "quick": BertRecipe(threads=1),
-        "full": BertRecipe(layers=4, width=256, hidden=1_024, steps=60_000, precision="bfloat16", rate=1e-3, seeds=3),
+        "tiny": BertRecipe(layers=1, width=16, heads=2, hidden=32, steps=30, batch=8, test=10, precision="float32"),
+        "quick": BertRecipe(precision="float32", threads=1),
+        "full": BertRecipe(layers=4, width=256, hidden=1_024, steps=60_000, rate=1e-3, seeds=3),
         "compact-2-128": BertRecipe(layers=2, width=128, heads=2, hidden=512, steps=60_000, rate=2e-3),
         "compact-4-256": BertRecipe(layers=4, width=256, heads=4, hidden=1_024, steps=60_000, rate=1e-3),
         "compact-4-512": BertRecipe(layers=4, width=512, heads=8, hidden=2_048, steps=60_000, rate=5e-4),

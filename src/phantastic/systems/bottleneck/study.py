@@ -107,12 +107,12 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 0.0  # fmt: skip
 
 
-QUICK = FusionRecipe(threads=1)
+QUICK = FusionRecipe(precision="float32", threads=1)
 FULL = msgspec.structs.replace(QUICK, test_clips=2_000, epochs=12, points=5, numbers=(1, 4, 16, 64), seeds=3)
 PAPER = FusionRecipe(
     clips=8_000, test_clips=2_000, epochs=50, batch=64, rate=3e-4, layers=12, width=768, heads=12, points=7,
     numbers=(1, 4, 16, 64, 256), size=224, frames=32, patch=16, tubelet=2, bands=128, hop=0.01, patch_time=16,
-    patch_bands=16, stochastic_depth=0.3, smoothing=0.3, mixup=0.5, precision="bfloat16", seeds=3,
+    patch_bands=16, stochastic_depth=0.3, smoothing=0.3, mixup=0.5, seeds=3,
 )  # fmt: skip
 FUSION = Study(
     name="fusion",
@@ -126,7 +126,7 @@ FUSION = Study(
     presets={
         "tiny": FusionRecipe(
             clips=32, test_clips=64, epochs=1, batch=16, layers=2, width=16, heads=2, points=3, numbers=(1, 4),
-            size=16, frames=4, patch=8, bottlenecks=2, threads=1,
+            size=16, frames=4, patch=8, bottlenecks=2, precision="float32", threads=1,
         ),
         "quick": QUICK,
         "full": FULL,
@@ -190,7 +190,7 @@ class IntegrationRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
     ] = 4  # fmt: skip
 
 
-TOGETHER = IntegrationRecipe(threads=1)
+TOGETHER = IntegrationRecipe(precision="float32", threads=1)
 INTEGRATION = Study(
     name="integration",
     title=Text("Does it combine the senses as people do?", "人のように感覚を統合するか"),
@@ -203,11 +203,13 @@ INTEGRATION = Study(
     presets={
         "tiny": IntegrationRecipe(
             trials=32, epochs=1, clips=16, clip_epochs=1, test_trials=16, batch=16, layers=2, width=16, heads=2,
-            bottlenecks=2, threads=1,
+            bottlenecks=2, precision="float32", threads=1,
         ),
         "quick": TOGETHER,
         "full": msgspec.structs.replace(TOGETHER, clips=6_000, test_trials=2_000, seeds=3),
-        "paper": msgspec.structs.replace(TOGETHER, trials=100_000, epochs=10, clips=20_000, test_trials=5_000, seeds=5),
+        "paper": msgspec.structs.replace(
+            TOGETHER, trials=100_000, epochs=10, clips=20_000, test_trials=5_000, precision="auto", seeds=5
+        ),
     },
     minutes={"tiny": 0.1, "quick": 6, "full": 18},
     experiment="phantastic.systems.bottleneck.integration",

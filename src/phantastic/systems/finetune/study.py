@@ -100,12 +100,12 @@ STUDY = Study(
     presets={
         "tiny": FinetuneRecipe(
             layers=1, width=16, heads=2, hidden=32, steps=10, batch=8, train=24, test=16, tuning_steps=4,
-            tuning_batch=8, documents=100,
+            tuning_batch=8, documents=100, precision="float32",
         ),
-        "quick": FinetuneRecipe(threads=1),
+        "quick": FinetuneRecipe(precision="float32", threads=1),
         "full": FinetuneRecipe(
             layers=4, width=256, heads=4, hidden=1_024, steps=40_000, rate=1e-3, train=16_000, test=2_000,
-            tuning_steps=3_000, tuning_rate=3e-4, documents=100_000, precision="bfloat16", seeds=3,
+            tuning_steps=3_000, tuning_rate=3e-4, documents=100_000, seeds=3,
         ),
         "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
     },

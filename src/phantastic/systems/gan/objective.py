@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import logsigmoid
 
+from phantastic.precision import autocast
+
 
 @runtime_checkable
 class Generator(Protocol):
@@ -65,12 +67,12 @@ def adversarial(
     logits = discriminator(data)
     judged = value(logits, discriminator(made.detach()))
     punished = -judged + penalty / 2 * steepness(logits, data) if penalty else -judged
-    kind = made.device.type
-    precision = torch.autocast(kind, torch.bfloat16, enabled=torch.is_autocast_enabled(kind))  # as it is now, for later
+    low = torch.is_autocast_enabled(made.device.type)
+    arithmetic = autocast(made.device, "bfloat16" if low else "float32")  # as it is now, for later
 
     def loss() -> Tensor:
         frozen = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
-        with precision:
+        with arithmetic:
             return -logsigmoid(functional_call(discriminator, frozen, made)).mean()
 
     return Round(loss, discriminator=punished, value=judged.detach())

@@ -84,9 +84,12 @@ STUDY = Study(
     papers=(GOODFELLOW, KINGMA, RADFORD, MESCHEDER, VEEGAN, PACGAN),
     recipe=GameRecipe,
     presets={
-        "tiny": GameRecipe(point_steps=20, point_batch=32, images=512, image_steps=4, batch=8, latent=4, sample=100),
-        "quick": GameRecipe(precision="bfloat16"),
-        "full": GameRecipe(point_steps=20_000, image_steps=10_000, precision="bfloat16", seeds=3),
+        "tiny": GameRecipe(
+            point_steps=20, point_batch=32, images=512, image_steps=4, batch=8, latent=4, sample=100,
+            precision="float32",
+        ),
+        "quick": GameRecipe(),
+        "full": GameRecipe(point_steps=20_000, image_steps=10_000, seeds=3),
         "paper": GameRecipe(
             point_steps=400_000, point_batch=100, point_rate=1e-4, image_steps=200_000, seeds=10
         ),

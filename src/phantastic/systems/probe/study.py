@@ -82,9 +82,11 @@ class ProbeRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     ] = "quick"  # fmt: skip
 
 
-TINY = ProbeRecipe(train_sentences=60, dev_sentences=30, test_sentences=30, epochs=2, ranks=(1, 4), bert="tiny")
+TINY = ProbeRecipe(
+    train_sentences=60, dev_sentences=30, test_sentences=30, epochs=2, ranks=(1, 4), bert="tiny", precision="float32",
+)  # fmt: skip
 FULL = ProbeRecipe(
-    train_sentences=5_000, dev_sentences=1_000, test_sentences=2_000, seeds=3, precision="bfloat16", bert="full",
+    train_sentences=5_000, dev_sentences=1_000, test_sentences=2_000, seeds=3, bert="full",
     ranks=(1, 2, 4, 8, 16, 32, 64, 128),
 )  # fmt: skip
 STUDY = Study(
@@ -93,7 +95,7 @@ STUDY = Study(
     lecture=Text("Language: what BERT knows of syntax", "言語:BERT は文の構造を知っているか"),
     papers=(PROBE, CONTROL, JABBERWOCKY, BERT, UD),
     recipe=ProbeRecipe,
-    presets={"tiny": TINY, "quick": ProbeRecipe(threads=1), "full": FULL},
+    presets={"tiny": TINY, "quick": ProbeRecipe(precision="float32", threads=1), "full": FULL},
     minutes={"tiny": 0.1, "quick": 11.0},
     experiment="phantastic.systems.probe.experiment",
     applications={

@@ -68,7 +68,7 @@ def one_seed(
         decode = imagery(vae, denoiser)
         run.show("latents", lambda lang: figures.latents(vae, decode, scene.rooms, seed, lang))
 
-    targets = cache(partial(features, denoiser, pool))
+    targets = cache(partial(features, denoiser, pool, run.manifest.precision))
     visual = train_visual(run, recipe, pool, denoiser, targets, seed, "visual", watch)
     train_classifier(run, recipe, scene.classifier, pool)
     lessons = draw_lessons(scene.rooms, scene.concepts, recipe.pairs, seed)

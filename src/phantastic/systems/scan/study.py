@@ -139,10 +139,11 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
 TINY = ScanRecipe(
     colours=4, images=256, batch=16, denoising_steps=6, visual_steps=8, entangled_steps=8, latent=6,
     concepts=12, pairs=4, few=(2,), symbol_steps=12, operator_steps=8, classifier_steps=8, test_concepts=12,
-    test_images=240, samples=4, baselines=True, joint_steps=4, threads=1,
+    test_images=240, samples=4, baselines=True, joint_steps=4,
+    precision="float32", threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
-    precision="bfloat16", visual_steps=7_500, visual_rate=2e-3, hidden=200,
+    visual_steps=7_500, visual_rate=2e-3, hidden=200,
     symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,),
 )  # fmt: skip
 FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10))

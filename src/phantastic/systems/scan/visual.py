@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from phantastic.nn.distributions import kl_to_standard, sample
+from phantastic.precision import autocast
 from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.run import Run
 from phantastic.systems.scan.rooms import Rooms, as_input
@@ -75,10 +76,12 @@ def train_denoiser(run: Run, recipe: ScanRecipe, pool: Pool, seed: int) -> Denoi
 
 
 @torch.no_grad()
-def features(denoiser: DenoisingAutoencoder, pool: Pool) -> Tensor:
-    """J(x) of every image of the pool, kept in bfloat16: it is needed at every step and never changes."""
-    with torch.autocast(pool.images.device.type, torch.bfloat16):
-        parts = [denoiser.reconstruct_logits(as_input(part)).bfloat16() for part in pool.images.split(512)]
+def features(denoiser: DenoisingAutoencoder, pool: Pool, precision: str) -> Tensor:
+    """J(x) of every image of the pool, computed and kept in ``precision``: it is needed at every step and never
+    changes."""
+    kind = getattr(torch, precision)
+    with autocast(pool.images.device, precision):
+        parts = [denoiser.reconstruct_logits(as_input(part)).to(kind) for part in pool.images.split(512)]
     return torch.cat(parts)
 
 

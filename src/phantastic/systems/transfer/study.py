@@ -103,11 +103,13 @@ STUDY = Study(
         "tiny": TransferRecipe(
             layers=1, student_layers=1, width=8, heads=2, steps=4, teacher_steps=2, student_steps=2, batch=4, train=12,
             test=8, crossing_steps=1, tunings=1, tuning_steps=1, tuning_batch=4,
+            precision="float32",
         ),
-        "quick": TransferRecipe(threads=1),
+        "quick": TransferRecipe(precision="float32", threads=1),
         "full": TransferRecipe(
             layers=4, student_layers=3, width=128, steps=20_000, teacher_steps=20_000, student_steps=10_000, rate=2e-3,
-            train=8_000, test=2_000, crossing_steps=400, tuning_steps=1_500, tuning_rate=5e-4, seeds=3,
+            train=8_000, test=2_000, crossing_steps=400, tuning_steps=1_500, tuning_rate=5e-4,
+            precision="float32", seeds=3,
         ),
     },
     minutes={"tiny": 0.1, "quick": 13.9},

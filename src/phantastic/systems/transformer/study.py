@@ -77,10 +77,13 @@ STUDY = Study(
     recipe=TransformerRecipe,
     presets={
         "tiny": TransformerRecipe(
-            width=16, hidden=32, length=6, strings=16, string_steps=6, sentences=16, sentence_steps=4, tested=20
+            width=16, hidden=32, length=6, strings=16, string_steps=6, sentences=16, sentence_steps=4, tested=20,
+            precision="float32",
         ),
-        "quick": TransformerRecipe(),
-        "full": TransformerRecipe(string_steps=2_000, sentence_steps=5_000, tested=2_000, seeds=3),
+        "quick": TransformerRecipe(precision="float32"),
+        "full": TransformerRecipe(
+            string_steps=2_000, sentence_steps=5_000, tested=2_000, precision="float32", seeds=3
+        ),
         "paper": TransformerRecipe(
             width=512, heads=8, layers=6, hidden=2048, dropout=0.1, smoothing=0.1, rate=7e-4, warmup=4_000, length=24,
             words=33, strings=256, string_steps=20_000, sentences=256, sentence_steps=100_000, tested=2_000, seeds=3,

@@ -168,14 +168,14 @@ FAMILY = Study(
     presets={
         "tiny": FamilyRecipe(
             objectives=("beta", "denoising"), images=2048, steps=8, batch=16, latent=4, warm_up=4, sample=600,
-            dci_sample=100, votes=20,
+            dci_sample=100, votes=20, precision="float32",
         ),
         "quick": FamilyRecipe(
-            steps=800, learning_rate=1e-3, warm_up=200, capacity_steps=600, precision="bfloat16", dci_sample=200,
+            steps=800, learning_rate=1e-3, warm_up=200, capacity_steps=600, dci_sample=200,
             votes=200,
         ),
         "full": FamilyRecipe(
-            objectives=("vae", "beta"), steps=23_040, warm_up=10_000, precision="bfloat16", sample=15_000,
+            objectives=("vae", "beta"), steps=23_040, warm_up=10_000, sample=15_000,
             votes=10_000,
         ),
         "paper": FamilyRecipe(
