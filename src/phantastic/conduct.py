@@ -1,13 +1,14 @@
 """Conducting a run from the terminal: threads, signals, progress; then the ledger and the report."""
 
 import json
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import torch
 
-from phantastic import parallel, report, terminal
+from phantastic import parallel, report, stages, terminal
 from phantastic.errors import Refused, Stopped
 from phantastic.run import Run
 from phantastic.words import duration, words
@@ -27,8 +28,9 @@ def owned(run: Run) -> Iterator[Run]:
 
 
 @contextmanager
-def stoppable(run: Run) -> Iterator[None]:
-    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on."""
+def stoppable(run: Run, lang: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on in a line of its own."""
+    word = words(lang)
 
     def terminate(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -36,10 +38,26 @@ def stoppable(run: Run) -> Iterator[None]:
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped; go on with: phantastic resume {run.folder}") from None
+    except (Stopped, KeyboardInterrupt) as stop:
+        clock = run.clock
+        stage = stages.label(clock.name, run.recipe.seeds, lang)
+        if isinstance(stop, Stopped) and clock.steps:  # the training saved the step it stopped at
+            text = word["stopped_saved"].format(stage=stage, step=clock.step)
+        else:
+            text = word["stopped_within"].format(stage=stage) if stage else word["stopped_before"]
+        raise Stopped(f"{text}\n{command(run)}") from None
+    except Refused:
+        raise
+    except Exception:
+        terminal.note(f"{word['kept']}\n{command(run)}")
+        raise
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def command(run: Run) -> str:
+    """What goes on with the run, from the folder where it was begun."""
+    return f"phantastic resume {shlex.quote(str(run.folder))}"
 
 
 def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
@@ -49,9 +67,9 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
     """
     word = words(lang)
     run.checkpoint_seconds = every
-    with stoppable(run), owned(run):
+    with stoppable(run, lang), owned(run):
         if not run.manifest.finished:
-            with terminal.progress(lang) as run.progress:
+            with terminal.progress(run.clock, run.recipe.seeds, lang) as run.clock.watch:
                 run.study.load().run(run)
         if not parallel.part():
             return
@@ -59,7 +77,6 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
             terminal.note(word["done_already"])
         else:
             run.finish()
-            run.count_time()
         findings = report.publish(run, lang)
     terminal.ledger(findings, lang, word["no_claims"])
     print(f"\n{word['time']}: {duration(run.manifest.seconds, lang)}\n{word['report']}: {run.folder / 'report.html'}")
