@@ -39,9 +39,9 @@ def stoppable(run: Run, lang: str) -> Iterator[None]:
     try:
         yield
     except (Stopped, KeyboardInterrupt) as stop:
-        clock = run.clock
+        clock, latest = run.clock, run.checkpoints.latest
         stage = stages.label(clock.name, run.recipe.seeds, lang)
-        if isinstance(stop, Stopped) and clock.steps:  # the training saved the step it stopped at
+        if isinstance(stop, Stopped) and stage and (latest.stage, latest.step) == (clock.name, clock.step):
             text = word["stopped_saved"].format(stage=stage, step=clock.step)
         else:
             text = word["stopped_within"].format(stage=stage) if stage else word["stopped_before"]

@@ -44,7 +44,7 @@ class Run:
         self.device = parallel.device(manifest.device)
         self.checkpoint_seconds = 30.0
         self.lock: filelock.BaseFileLock | None = None
-        self.clock = self.wound()
+        self.clock = self.new_clock()
 
     @classmethod
     def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run":
@@ -92,8 +92,9 @@ class Run:
                 try:  # damage is found now, before anything runs or is written
                     run.checkpoints = Checkpoints(folder, manifest.recipe)  # again: its owner may just have moved on
                     run.checkpoints.verify()
-                    run.clock = run.wound()
                     run.curve()
+                    stages.read(folder)
+                    run.clock = run.new_clock()
                 except Refused:
                     run.release()
                     raise
@@ -112,7 +113,7 @@ class Run:
             raise files.refusal(self.folder / ".lock", error) from None
         return self
 
-    def wound(self) -> stages.Clock:
+    def new_clock(self) -> stages.Clock:
         """A clock that goes on from the folder's stages.json; it stands still once the run is finished."""
         seeds = range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
         table = stages.expected(self.study.folder, self.study.name, self.manifest.preset, seeds)

@@ -99,7 +99,7 @@ def minutes(folder: Path, made: Manifest, lang: str) -> list[tuple[str, str, str
     rows = [(label(stage.name, seeds, lang), str(stage.steps or ""), stage.seconds) for stage in finished]
     if finished and made.finished:
         rows.append((words(lang)["rest"], "", made.seconds - known))
-    whole = sum(seconds for *_, seconds in rows)
+    whole = sum(seconds for *_, seconds in rows) or 1.0
     return [(name, steps, f"{seconds:.1f}", f"{seconds / whole:.0%}") for name, steps, seconds in rows]
 
 

@@ -72,7 +72,7 @@ def test_shares_of_a_batch_equal_the_whole_batch(ranks: Ranks, tmp_path: Path) -
     for name, value in load_file(one / "model.safetensors").items():
         np.testing.assert_allclose(weights[name], value, rtol=0, atol=1e-5, err_msg=name)
     assert values(two) == pytest.approx(values(one), rel=0, abs=1e-5)
-    ended(ranks.begin(tmp_path, *FUSION, *FEW, "--name", "killed", each=({"die_at": 95}, {})), ranks, -signal.SIGKILL)
+    ended(ranks.begin(tmp_path, *FUSION, *FEW, "--name", "killed", each=({"die_at": 121}, {})), ranks, -signal.SIGKILL)
     assert json.loads((killed / "LATEST").read_text())["step"] == 1
     ended(ranks.begin(tmp_path, "resume", "fusion/killed"), ranks, 0)
     assert bits(killed) == bits(two)

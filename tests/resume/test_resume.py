@@ -256,6 +256,7 @@ DAMAGE = {
     "manifest of another format": (lambda f: rewrite(f / "manifest.json", '"format": 1', '"format": 99'), "99"),
     "recipe out of bounds": (lambda f: rewrite(f / "manifest.json", '"steps": 30', '"steps": -1'), "steps"),
     "unknown study": (lambda f: rewrite(f / "manifest.json", '"study": "toy"', '"study": "tooy"'), "'toy'"),
+    "stages.json is no JSON": (lambda f: (f / "stages.json").write_text("{"), "stages.json"),
     "a line of the log": (spoil_middle_line, "metrics.jsonl, line 3"),
 }
 
