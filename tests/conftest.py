@@ -86,11 +86,11 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run.close()
         run = Run.create(TOY, one, "tiny", root / "runs", "half")
 
-        def stop(stage: str, *_: object) -> None:
-            if stage == "mirror":
+        def stop(event: str) -> None:
+            if run.clock.name == "mirror":
                 raise Stopped
 
-        run.progress = stop
+        run.clock.watch = stop
         with pytest.raises(Stopped):
             experiment.run(run)
         run.close()

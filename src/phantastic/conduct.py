@@ -1,13 +1,14 @@
 """Conducting a run from the terminal: threads, signals, progress; then the ledger and the report."""
 
 import json
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import torch
 
-from phantastic import parallel, precision, report, terminal
+from phantastic import parallel, precision, report, stages, terminal
 from phantastic.errors import Refused, Stopped
 from phantastic.memory import keep_freed_memory
 from phantastic.run import Run
@@ -29,8 +30,9 @@ def owned(run: Run) -> Iterator[Run]:
 
 
 @contextmanager
-def stoppable(run: Run) -> Iterator[None]:
-    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on."""
+def stoppable(run: Run, lang: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on in a line of its own."""
+    word = words(lang)
 
     def terminate(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -38,10 +40,26 @@ def stoppable(run: Run) -> Iterator[None]:
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped; go on with: phantastic resume {run.folder}") from None
+    except (Stopped, KeyboardInterrupt) as stop:
+        clock, latest = run.clock, run.checkpoints.latest
+        stage = stages.label(clock.name, run.recipe.seeds, lang)
+        if isinstance(stop, Stopped) and stage and (latest.stage, latest.step) == (clock.name, clock.step):
+            text = word["stopped_saved"].format(stage=stage, step=clock.step)
+        else:
+            text = word["stopped_within"].format(stage=stage) if stage else word["stopped_before"]
+        raise Stopped(f"{text}\n{command(run)}") from None
+    except Refused:
+        raise
+    except Exception:
+        terminal.note(f"{word['kept']}\n{command(run)}")
+        raise
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def command(run: Run) -> str:
+    """What goes on with the run, from the folder where it was begun."""
+    return f"phantastic resume {shlex.quote(str(run.folder))}"
 
 
 def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
@@ -51,14 +69,14 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
     """
     word = words(lang)
     run.checkpoint_seconds = every
-    with stoppable(run), owned(run):
+    with stoppable(run, lang), owned(run):
         if not run.manifest.finished:
             if not parallel.rank():
                 run.show = report.Growing(run, lang)
             slow = run.device.type == "cpu" and not precision.hardware("cpu")[0]
             if slow and run.manifest.precision == "bfloat16":
                 terminal.note(word["slow_bfloat16"])
-            with terminal.progress(lang) as run.progress:
+            with terminal.progress(run.clock, run.recipe.seeds, lang) as run.clock.watch:
                 run.study.load().run(run)
         if not parallel.part():
             return
@@ -66,7 +84,6 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
             terminal.note(word["done_already"])
         else:
             run.finish()
-            run.count_time()
         findings = report.publish(run, lang)
     terminal.ledger(findings, lang, word["no_claims"])
     print(f"\n{word['time']}: {duration(run.manifest.seconds, lang)}\n{word['report']}: {run.folder / 'report.html'}")

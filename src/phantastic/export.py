@@ -11,7 +11,7 @@ import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from phantastic import files, manifest
+from phantastic import files, manifest, stages
 from phantastic.errors import Refused
 from phantastic.recipe import parameters
 from phantastic.study import Study, find
@@ -19,8 +19,8 @@ from phantastic.words import SYMBOLS, words
 
 # all of a run but its lock and the checkpoints of unfinished stages
 PARTS = (
-    manifest.MANIFEST, "LATEST", "model.safetensors", "measures.json", "claims.json", "metrics.jsonl", "report.html",
-    "results", "figures", "lesions",
+    manifest.MANIFEST, "LATEST", "model.safetensors", "measures.json", "claims.json", "metrics.jsonl", stages.FILE,
+    "report.html", "results", "figures", "lesions",
 )  # fmt: skip
 
 

@@ -29,8 +29,12 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except Refused as error:
             fail(str(error), 2)
-        except (Stopped, KeyboardInterrupt) as stop:
-            fail(str(stop) or "stopped", INTERRUPTED)
+        except (Stopped, KeyboardInterrupt) as stop:  # no error: the user wanted it
+            from phantastic.words import words
+
+            lang = language()
+            click.echo(str(stop) or words(lang)["stopped"], err=True)
+            raise SystemExit(INTERRUPTED) from None
         except BrokenPipeError:  # `phantastic ls | head`: click ends quietly
             raise
         except OSError as error:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import to_builtins
 
-from phantastic import figure, files
+from phantastic import figure, files, stages
 from phantastic.claims import Finding, judge
 from phantastic.figure import BLUE, VERMILION, Figure
 from phantastic.fonts import font_face
@@ -93,6 +93,7 @@ def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], l
         "lang": lang, "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
         "about": about(run.manifest, lang), "findings": findings, "measures": run.measures(),
         "parameters": parameters(run.study.recipe), "commands": commands(run, lang), "equations": equations(run, lang),
+        "minutes": stages.minutes(run.folder, run.manifest, lang),
     }  # fmt: skip
     return rendered("report.html", values, pictures)
 

@@ -1,7 +1,8 @@
 """The run folder: everything that came out of one recipe.
 
-``runs/<study>/<name>/`` holds manifest.json, metrics.jsonl, measures.json, claims.json, results/ (intermediate results
-that need not be computed twice), figures/, checkpoints/, LATEST and, once finished, model.safetensors.
+``runs/<study>/<name>/`` holds manifest.json, metrics.jsonl, stages.json, measures.json, claims.json, results/
+(intermediate results that need not be computed twice), figures/, checkpoints/, LATEST and, once finished,
+model.safetensors.
 """
 
 import math
@@ -10,7 +11,6 @@ import platform
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +22,7 @@ import msgspec
 import torch
 from torch import nn
 
-from phantastic import __version__, files, parallel, precision
+from phantastic import __version__, files, parallel, precision, stages
 from phantastic.checkpoint import Checkpoints, Latest, slug, unpack
 from phantastic.claims import Measure, summarise
 from phantastic.errors import Refused
@@ -46,11 +46,10 @@ class Run:
         self.checkpoints = Checkpoints(folder, manifest.recipe)
         self.device = parallel.device(manifest.device)
         self.checkpoint_seconds = 30.0
-        self.progress: Callable[[str, int, int, float], None] = lambda stage, step, steps, loss: None
         # what is to be seen while the run goes on: a figure's name, and how to draw it in a language
         self.show: Callable[[str, Callable[[str], Figure]], None] = lambda name, draw: None
         self.lock: filelock.BaseFileLock | None = None
-        self.since = time.monotonic()
+        self.clock = self.new_clock()
 
     @classmethod
     def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run":
@@ -100,6 +99,8 @@ class Run:
                     run.checkpoints = Checkpoints(folder, manifest.recipe)  # again: its owner may just have moved on
                     run.checkpoints.verify()
                     run.curve()
+                    stages.read(folder)
+                    run.clock = run.new_clock()
                 except Refused:
                     run.release()
                     raise
@@ -118,17 +119,19 @@ class Run:
             raise files.refusal(self.folder / ".lock", error) from None
         return self
 
-    def count_time(self) -> None:
-        """Bring the manifest's seconds up to now."""
-        now = time.monotonic()
-        self.manifest.seconds += now - self.since
-        self.since = now
+    def new_clock(self) -> stages.Clock:
+        """A clock that goes on from the folder's stages.json; it stands still once the run is finished."""
+        seeds = range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
+        table = stages.expected(self.study.folder, self.study.name, self.manifest.preset, seeds)
+        return stages.Clock(self.folder, table, self.manifest.finished)
 
     def close(self) -> None:
-        """Note the time spent and release the folder."""
+        """Note the time spent, if the run is not finished, and release the folder."""
         if self.lock is not None:
-            self.count_time()
             try:
+                if not self.manifest.finished:
+                    self.manifest.seconds = self.clock.total()
+                    self.clock.save()
                 files.write_json(self.folder / MANIFEST, self.manifest)
             finally:
                 self.release()
@@ -176,7 +179,9 @@ class Run:
         path = self.folder / "results" / f"{slug(name)}.json"
         with parallel.in_turn():
             if not path.exists():
-                files.write_json(path, compute())
+                with self.clock.stage(name + stages.MEASURES):
+                    result = compute()
+                files.write_json(path, result)
         return files.read_json(path, object, "the run")
 
     def record(self, measures: Mapping[str, Sequence[float] | Measure]) -> None:
@@ -191,7 +196,8 @@ class Run:
         return files.read_json(self.folder / "measures.json", dict[str, Measure], "the run")
 
     def finish(self) -> None:
-        """Merge the finished stages into model.safetensors and let ``LATEST`` point there; the checkpoints go."""
+        """Merge the finished stages into model.safetensors and let ``LATEST`` point there; the checkpoints go, and the
+        clock stops."""
         latest = self.checkpoints.latest
         parts = {entry.file for entry in latest.finished.values()} - {MODEL}
         if parts:
@@ -202,7 +208,8 @@ class Run:
             self.checkpoints.move(Latest(latest.recipe, dict.fromkeys(latest.finished, entry)))
         for path in (self.folder / "checkpoints").glob("*.safetensors"):  # also what a killed process left behind
             path.unlink(missing_ok=True)
-        self.manifest.finished = True
+        self.manifest.seconds = self.clock.total()
+        self.manifest.finished = self.clock.closed = True
 
     def weights(self, stage: str) -> dict[str, torch.Tensor]:
         """The final weights of a finished stage, ``module/parameter`` -> tensor."""

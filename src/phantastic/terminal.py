@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from msgspec import to_builtins
 from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from phantastic import manifest
+from phantastic import manifest, stages
 from phantastic.claims import Finding, Measure
 from phantastic.errors import Refused
 from phantastic.recipe import parameters
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 110  # columns where the output is not a terminal
 PLAIN_SECONDS = 10.0  # between lines of progress there
 COLOURS = {"holds": "green", "fails": "bold red", "untested": "yellow"}  # beside the words, for those who see them
-Advance = Callable[[str, int, int, float], None]
+Watch = Callable[[stages.Event], None]
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -152,6 +152,9 @@ def run(entry: Study, folder: Path, lang: str) -> None:
     if measures := manifest.measures(folder):
         heading(word["measures"])
         table([word["measure"], word["mean"], word["interval"]], [(name, *shown(m)) for name, m in measures.items()])
+    if rows := stages.minutes(folder, made, lang):
+        heading(word["minutes_title"])
+        table([word["stage"], word["steps"], word["seconds"], word["share"]], rows)
     ledger(manifest.findings(folder), lang, word["no_claims"] if made.finished else word["not_judged"])
 
 
@@ -259,43 +262,83 @@ def examination(checks: "Sequence[Check]", lang: str) -> None:
 
 
 @contextmanager
-def progress(lang: str) -> Iterator[Advance]:
-    """A function to call with (stage, step, steps, loss): a bar on standard error, or a line now and then where
-    standard error is no terminal.
-    """
-    word = words(lang)
+def progress(clock: stages.Clock, seeds: int, lang: str) -> Iterator[Watch]:
+    """What watches the clock of a run: bars on standard error, or a line now and then where it is no terminal."""
     if not sys.stderr.isatty():
-        yield plain_progress(lang)
+        yield lines(clock, seeds, lang)
         return
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"),
-        TextColumn(word["left"]), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console(sys.stderr), refresh_per_second=4) as bars:
-        tasks = {}
-
-        def advance(stage: str, step: int, steps: int, loss: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=steps, loss="")
-            bars.update(tasks[stage], completed=step, loss=f"{word['loss']} {loss:.4g}")
-
-        yield advance
+    with Bars(clock, seeds, lang) as bars:
+        yield bars.watch
 
 
-def plain_progress(lang: str) -> Advance:
-    """One line of progress at the end of every stage and every ten seconds in between."""
+class Bars(Progress):
+    """A line for every finished stage; below them the bar of the stage in progress and the time left in all."""
+
+    def __init__(self, clock: stages.Clock, seeds: int, lang: str):
+        self.clock, self.seeds, self.lang = clock, seeds, lang
+        self.shown: TaskID | None = None
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"),
+            TextColumn("{task.fields[loss]}"),
+        )  # fmt: skip
+        super().__init__(*columns, console=console(sys.stderr), refresh_per_second=4, transient=True)
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(remaining(self.clock, self.lang))
+
+    def watch(self, event: stages.Event) -> None:
+        clock = self.clock
+        of = f"/{clock.count()}" if clock.count() else ""
+        number = len(clock.finished) + clock.inside
+        name = f"{number}{of} {stages.label(clock.name, self.seeds, self.lang)}"
+        done = f"{clock.step}/{clock.steps}" if clock.steps else ""
+        if event == "end":
+            taken = duration(clock.finished[-1].seconds, self.lang)
+            self.console.print("  ".join(filter(None, (name, done, loss_of(clock, self.lang), taken))))
+            if self.shown is not None:
+                self.remove_task(self.shown)
+            self.shown = None
+            return
+        if event == "begin":
+            self.shown = self.add_task(name, total=clock.steps or None, done="", loss="")  # no total: the bar pulses
+        if self.shown is not None:
+            self.update(self.shown, completed=clock.step, done=done, loss=loss_of(clock, self.lang))
+
+
+def lines(clock: stages.Clock, seeds: int, lang: str) -> Watch:
+    """A line of progress when a stage begins, when it ends and every ten seconds in between."""
     word = words(lang)
-    begun: dict[str, tuple[float, int]] = {}
-    shown_at = time.monotonic()
+    shown_at = 0.0
 
-    def advance(stage: str, step: int, steps: int, loss: float) -> None:
+    def watch(event: stages.Event) -> None:
         nonlocal shown_at
-        now = time.monotonic()
-        since, first = begun.setdefault(stage, (now, step))
-        if step == steps or now - shown_at >= PLAIN_SECONDS:
-            shown_at = now
-            left = (now - since) / max(1, step - first) * (steps - step)
-            text = f"{word['stage']} {stage}  {word['step']} {step}/{steps}  {word['loss']} {loss:.4g}"
-            print(f"{text}  {word['left']} {duration(left, lang)}", file=sys.stderr, flush=True)
+        if event == "point" and time.monotonic() - shown_at < PLAIN_SECONDS:
+            return
+        shown_at = time.monotonic()
+        number, of = len(clock.finished) + clock.inside, clock.count()
+        name = stages.label(clock.name, seeds, lang)
+        head = word["stage_of"] if of else word["stage_alone"]
+        parts = [head.format(number=number, of=of, stage=name)]
+        if clock.steps and event != "begin":
+            parts.append(f"{word['step']} {clock.step}/{clock.steps}")
+        parts.append(loss_of(clock, lang))
+        if event == "end":
+            parts.append(word["taken"].format(time=duration(clock.finished[-1].seconds, lang)))
+        parts.append(remaining(clock, lang))
+        print("  ".join(filter(None, parts)), file=sys.stderr, flush=True)
 
-    return advance
+    return watch
+
+
+def loss_of(clock: stages.Clock, lang: str) -> str:
+    return "" if clock.loss is None else f"{words(lang)['loss']} {clock.loss:.4g}"
+
+
+def remaining(clock: stages.Clock, lang: str) -> str:
+    """The time left in all or, where that is not known, in the stage in progress; else nothing."""
+    word = words(lang)
+    left, here = clock.left(), clock.stage_left()
+    if left is not None:
+        return word["left_in_all"].format(time=duration(left, lang))
+    return "" if here is None else word["left_in_stage"].format(time=duration(here, lang))

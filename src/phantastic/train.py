@@ -57,8 +57,10 @@ def train(
             return
         state = pack(modules) | pack_optimisers(optimisers) | {f"sum/{k}": v.cpu() for k, v in sums.items()}
         run.checkpoints.save(stage, step, state)
+        run.clock.point(stage, step)
+        run.clock.save()
 
-    with stop_requests() as stopping:
+    with stop_requests() as stopping, run.clock.stage(stage, steps, step):
         while step < steps:
             with arithmetic:
                 terms = losses(step)
@@ -78,12 +80,12 @@ def train(
                 sums.clear()
                 refuse_divergence(run, stage, step, values)
                 run.log(stage, step, values)
-                run.progress(stage, step, steps, values["loss"])
+                run.clock.point(stage, step, values["loss"])
             if step in at:
                 at[step]()
             if parallel.meet(stopping.is_set()):
                 save()
-                raise Stopped(f"stopped at stage {stage}, step {step}; go on with: phantastic resume {run.folder}")
+                raise Stopped(f"stopped at stage {stage}, step {step}")
             if time.monotonic() - saved_at >= run.checkpoint_seconds:
                 save()
                 saved_at = time.monotonic()

@@ -158,6 +158,7 @@ DAMAGED = {
     "manifest.json": ("show", "resume", "compare", "ledger", "apply", "lesion", "export", "cite"),
     "measures.json": ("show", "compare"),
     "claims.json": ("show", "compare", "ledger"),
+    "stages.json": ("show", "resume"),
     "model.safetensors": ("apply", "lesion"),
     "LATEST": ("resume", "apply", "lesion"),
 }

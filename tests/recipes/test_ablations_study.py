@@ -134,15 +134,15 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu"})
     other = Run.create(STUDY, recipe, "tiny", tmp_path)
 
-    def stop(stage: str, *_: object) -> None:
-        if stage.endswith("masking-80-20-0"):
+    def stop(event: str) -> None:
+        if other.clock.name.endswith("masking-80-20-0"):
             raise Stopped
 
-    other.progress = stop
+    other.clock.watch = stop
     with pytest.raises(Stopped):
         experiment.run(other)
     stages: list[str] = []
-    other.progress = lambda stage, *_: stages.append(stage)
+    other.clock.watch = lambda event: stages.append(other.clock.name) if other.clock.steps else None
     experiment.run(other)
     other.close()
     assert "seed0/full" not in stages

@@ -184,12 +184,12 @@ def test_run_prints_ledger_report_and_json(phantastic: Invoke, home: Path) -> No
     assert list(summary["measures"]) == ["error_fit", "error_mirror", "error_rival"]
     assert all(isinstance(value, float) for value in summary["measures"].values())
     assert summary["claims"]["toy.ordered"] == "untested"
-    assert "stage fit  step 3/3" in result.stderr
-    assert "stage fit" not in result.stdout
+    assert "stage 1 of 3: fit  step 3/3" in result.stderr
+    assert "stage 1 of 3" not in result.stdout
     assert "report: runs/toy/山田 太郎/report.html" in result.stdout
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
-        "LATEST", "manifest.json", "metrics.jsonl", "measures.json", "claims.json", "model.safetensors", "report.html",
-        "results", "figures", "checkpoints",
+        "LATEST", "manifest.json", "metrics.jsonl", "stages.json", "measures.json", "claims.json", "model.safetensors",
+        "report.html", "results", "figures", "checkpoints",
     }  # fmt: skip
 
 

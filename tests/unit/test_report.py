@@ -165,4 +165,4 @@ def test_durations() -> None:
         "2 h 1 min",
     ]
     assert duration(7265, "ja") == "2時間1分"
-    assert words("ja")["left"] != words("en")["left"]
+    assert words("ja")["left_in_all"] != words("en")["left_in_all"]
