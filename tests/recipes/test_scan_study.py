@@ -18,12 +18,19 @@ from PIL import Image
 
 from phantastic.claims import judge
 from phantastic.errors import Refused
+from phantastic.figure import Figure
 from phantastic.recipe import compose, parameters, to_toml, validated
+from phantastic.report import Growing, publish
 from phantastic.run import Run
 from phantastic.study import register
+from phantastic.systems.scan import figures
+from phantastic.systems.scan.concepts import LOGIC
+from phantastic.systems.scan.evaluation import grounded
+from phantastic.systems.scan.figures import unseen_operations
 from phantastic.systems.scan.language import Lexicon
-from phantastic.systems.scan.rooms import PALETTES
+from phantastic.systems.scan.rooms import PALETTES, Rooms
 from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.symbolic import draw_held_out
 
 SCAN = register()["scan"]
 JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
@@ -361,3 +368,59 @@ def test_what_is_no_picture_is_refused_by_name(apply, tmp_path):
     (tmp_path / "words.png").write_text("red hat")
     with pytest.raises(Refused, match=r"words\.png"):
         apply(look=str(tmp_path / "words.png"))
+
+
+# --- what is seen while it runs
+
+
+def test_pictures_appear_as_it_learns_and_change_nothing(run: Run, experiment: ModuleType, tmp_path: Path):
+    watched = Run.create(SCAN, run.recipe, "tiny", tmp_path)
+    report = Growing(watched, "ja")
+    shown: list[tuple[str, int]] = []
+
+    def show(name: str, draw: Callable[[str], Figure]) -> None:
+        shown.append((name, len(watched.checkpoints.latest.finished)))
+        report(name, draw)
+
+    watched.show = show
+    experiment.run(watched)
+    names = [name for name, _ in shown]
+    assert shown[0] == ("rooms", 0)  # before anything is learned
+    assert names.count("latents") > 3
+    assert {finished for name, finished in shown if name == "latents"} == {1}  # while the module learns
+    assert names[-2:] == ["imagined", "imagined"]  # without the operators, and with them
+    page = (watched.folder / "report.html").read_text(encoding="utf-8")
+    assert 'http-equiv="refresh"' in page
+    assert page.count("<figure>") == 3
+    assert (
+        page.index("SCAN が言葉から") < page.index("潜在変数") < page.index("視覚モジュールが見る部屋")
+    )  # newest first
+    assert {path.stem for path in (watched.folder / "figures").glob("*.png")} == {"rooms", "latents", "imagined"}
+    assert watched.measures() == run.measures()
+    watched.finish()
+    publish(watched, "ja")
+    assert 'http-equiv="refresh"' not in (watched.folder / "report.html").read_text(encoding="utf-8")
+    watched.close()
+
+
+def test_what_was_never_taught_is_marked(run: Run, experiment: ModuleType):
+    rooms = Rooms(run.recipe.size, run.recipe.colours)
+    lexicon = Lexicon(rooms.palette)
+    concepts, _ = experiment.draw_concepts(rooms.vocabulary, run.recipe)
+    taught, tests = draw_held_out(rooms.vocabulary, 12, 240, run.recipe.seed)
+    operations = unseen_operations(lexicon, concepts, tests)
+    assert operations
+    known = {tuple(row) for row in (*concepts, *taught.result)}
+    for text in operations:
+        operator, first, second = lexicon.parse_operation(text)
+        assert tuple(LOGIC[operator](first[None], second[None])[0]) not in known
+    labels: list[str] = []
+    trained = experiment.models(run)
+    mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "image_grid", lambda images, names, **_: labels.extend(names))
+        some = np.concatenate([concepts, lexicon.parse(figures.PHRASES[1])[None]])
+        figures.imagined(mind, trained["operators"], rooms, some, tests, 0, "en")
+    assert labels[0].startswith("true rooms: ")
+    assert "never taught" not in labels[2]  # red suitcase, which was put among the concepts
+    assert all("never taught" in label for label in labels[1 + len(figures.PHRASES) :])

@@ -145,3 +145,15 @@ def test_wrapped_lines_fit_and_lose_nothing(words: str, width: int) -> None:
     lines = wrapped(words, font, width)
     assert all(font.getlength(line) <= width or len(line) == 1 for line in lines)
     assert "".join("".join(lines).split()) == "".join(words.replace("≥", "≧").split())
+
+
+def test_smooth_pictures_are_interpolated_and_keep_flat_colours() -> None:
+    edge = np.zeros((1, 1, 4, 4, 3), np.uint8)
+    edge[..., 2:, :] = 200
+    squares, smooth = (np.asarray(image_grid(edge, scale=8, smooth=each)) for each in (False, True))
+    assert squares.shape == smooth.shape
+    inside = slice(8, 8 + 32)
+    assert set(np.unique(squares[inside, inside])) == {0, 200}
+    assert len(np.unique(smooth[inside, inside])) > 10
+    flat = np.full((1, 1, 4, 4, 3), (10, 120, 240), np.uint8)
+    assert (np.asarray(image_grid(flat, scale=8, smooth=True))[inside, inside] == (10, 120, 240)).all()

@@ -38,10 +38,10 @@ MATERIALS = 6
 # The walls fill .52 of the image on average, the floor .28, the object .20: unequal on purpose. A beta-VAE gives each
 # surface latents of its own only where surfaces differ in weight; between two of one weight, its objective barely
 # changes when their latents are turned into each other, as in a principal component analysis of equal variances
-# (Rolinek, Zietlow & Martius 2019). (Seen by hue, as SCAN sees them, a surface's weight is its area; the spotlight does
-# not enter.) The room is small for that: at the ends of the ranges an object reaches up to .16 m into a wall; it is
-# drawn whole, in front of it. The three objects are of nearly one height and breadth: where an identity covers what
-# another leaves open, its effect depends on the colours of all surfaces, and such an effect entangles them.
+# (Rolinek, Zietlow & Martius 2019). (Seen by hue, as SCAN sees them, a surface's weight is its area; how
+# bright it is does not enter.) The room is small for that: at the ends of the ranges an object reaches up to .16 m into
+# a wall; it is drawn whole, in front of it. The three objects are of nearly one height and breadth: where an identity
+# covers what another leaves open, its effect depends on the colours of all surfaces, and such an effect entangles them.
 EYE, DISTANCE = 1.10, 2.40  # height of the eye, and how far ahead the object stands, metres
 BACK, SIDE = 3.0, 1.2  # from the eye to the back wall and to either side wall, metres
 HORIZON, SPAN = 0.28, 1.04  # share of the image above the eye's height; width and height of the image at distance 1
@@ -52,7 +52,7 @@ MATERIAL = 0.58, 1.0, 0.78  # felt, ice and leather: how much light each identit
 SKIRTING_HEIGHT = 0.10  # metres of white board at the foot of the walls: it draws the room's edges
 FIXED = {STICK: (235, 205, 150), SKIRTING: (235, 235, 235)}  # materials of one colour in every room
 SHADOW = 0.55  # share of the floor's light that is lost under the middle of an object
-TRIM_SHADE = 0.3  # bands, straps, feathers and sticks are a dark shade of the object's colour: its hue, another value
+TRIM_SHADE = 0.3  # bands, straps and feathers are a dark shade of the object's colour: its hue, another value
 
 
 def draw_nuisance(n: int, generator: np.random.Generator) -> Float[np.ndarray, "n 5"]:
