@@ -33,9 +33,8 @@ def hardware(device: str) -> tuple[bool, str]:
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name()
     found, limit = ", ".join(sorted(instructions())), held()
-    return bool(
-        found and not limit
-    ), limit or found or f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+    kernels = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+    return bool(found) and not limit, limit or found or kernels
 
 
 def instructions() -> set[str]:
