@@ -1,4 +1,4 @@
-"""Pre-training throughput of BERT beside stock `transformers`, in one process, taking turns.
+"""Pre-training throughput of BERT beside stock `transformers`, taking turns.
 
     python benchmarks/bert.py                       4 layers x 256, 128 positions, batch 32, two threads
     python benchmarks/bert.py --threads 1
@@ -15,8 +15,8 @@ second part followed the first; dropout .1, AdamW. Contenders, on the same batch
 
 Those in bfloat16 are left out on a processor that does not multiply it.
 
-What the C library does with freed memory is set for the process, so it is set anew before each turn: kept for ours,
-glibc's own way for stock. CPU time is what counts on a busy machine; ratios are of turns next to each other.
+Each has a process of its own; freed memory is kept in ours and left to the C library in stock's. CPU time is what counts
+on a busy machine; ratios are of turns next to each other.
 """
 
 import argparse
@@ -27,9 +27,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from support.turns import allocator, compare, runnable
+from support.turns import compare, runnable
 from torch import Tensor, nn
 
+from phantastic.memory import keep_freed_memory
 from phantastic.randomness import initialised, torch_generator
 from phantastic.systems.bert import create, save_pretrained
 from phantastic.systems.bert.bert import BertConfig
@@ -136,7 +137,7 @@ CONTENDERS: dict[str, tuple[Callable[[Tensor, int, str], Step], str]] = {
 }
 
 
-def throughput(corpus: Tensor, rounds: int, steps: int) -> None:
+def throughput(corpus: Tensor, rounds: int, steps: int, threads: int) -> None:
     def turn(step: Step) -> Callable[[int], None]:
         def train(number: int) -> None:
             for place in range(steps):
@@ -145,17 +146,18 @@ def throughput(corpus: Tensor, rounds: int, steps: int) -> None:
         return train
 
     contenders = {
-        name: (turn(make(corpus, 0, precision)), name.startswith("ours"))
+        name: (lambda make=make, precision=precision: turn(make(corpus, 0, precision)), name.startswith("ours"))
         for name, (make, precision) in runnable(CONTENDERS).items()
     }
-    compare(contenders, rounds, steps * BATCH * LENGTH, "tokens", "stock")
+    compare(contenders, rounds, steps * BATCH * LENGTH, "tokens", "stock", threads)
 
 
 def curves(corpus: Tensor, steps: int, seeds: int) -> None:
     """The loss in nats by tenths of the steps, and how far apart the contenders end."""
     last: dict[str, list[float]] = {}
     for name, (make, precision) in runnable(CONTENDERS).items():
-        allocator(name.startswith("ours"))
+        if name.startswith("ours"):
+            keep_freed_memory()
         tables = []
         for seed in range(seeds):
             step = make(corpus, seed, precision)
@@ -179,13 +181,13 @@ def main() -> None:
     parser.add_argument("--curves", type=int, metavar="STEPS", help="a multiple of ten; compare the loss instead")
     parser.add_argument("--seeds", type=int, default=3, help="of the curves")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads if options.curves else 1)  # those that take turns set their own
     corpus = text(20_000)
     print(f"{LENGTH} positions, batch {BATCH}, {options.threads} thread(s), torch {torch.__version__}")
     if options.curves:
         curves(corpus, options.curves, options.seeds)
     else:
-        throughput(corpus, options.rounds, options.steps)
+        throughput(corpus, options.rounds, options.steps, options.threads)
 
 
 if __name__ == "__main__":
