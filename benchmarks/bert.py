@@ -15,8 +15,8 @@ second part followed the first; dropout .1, AdamW. Contenders, on the same batch
 
 Those in bfloat16 are left out on a processor that does not multiply it.
 
-Each has a process of its own; freed memory is kept in ours and left to the C library in stock's. CPU time is what counts
-on a busy machine; ratios are of turns next to each other.
+Each has a process of its own; freed memory is kept in ours and left to the C library in stock's. CPU time is what
+counts on a busy machine; ratios are of turns next to each other.
 """
 
 import argparse

@@ -226,11 +226,11 @@ def solid(identity: int, p: np.ndarray, y: np.ndarray, q: np.ndarray) -> np.ndar
         return ((around < 0.55) & (y < 0.06)) | ((around < 0.40) & (y < 1.04)) | (leaf < 1)
     if identity == 1:
         dome = (1 - (p / 0.48) ** 2) * (1 - 0.4 * (q / 0.26) ** 2)
-        height = 0.78 + 0.45 * np.sqrt(np.maximum(dome, 0))
+        height = 0.76 + 0.45 * np.sqrt(np.maximum(dome, 0))
         bite = 0.04 - (p - 0.44) ** 2
-        height = np.where(bite > 0, np.minimum(height, 1.0 - np.sqrt(np.maximum(bite, 0))), height)
-        slab = (np.abs(p) < 0.48) & (np.abs(q) < 0.26) & (y > 0.24) & (y < height)
-        return slab | ((around < 0.09) & (y < 0.24))
+        height = np.where(bite > 0, np.minimum(height, 0.98 - np.sqrt(np.maximum(bite, 0))), height)
+        slab = (np.abs(p) < 0.48) & (np.abs(q) < 0.26) & (y > 0.20) & (y < height)
+        return slab | ((around < 0.09) & (y < 0.20))
     box = (np.abs(p) < 0.48) & (np.abs(q) < 0.28) & (y < 0.96)
     hoop = (np.abs(p) < 0.22) & (np.abs(q) < 0.05) & (y < 1.16) & ~((np.abs(p) < 0.14) & (y < 1.08))
     return box | hoop

@@ -167,7 +167,7 @@ def hat(view: View) -> list[Surface]:
 
 def ice_lolly(view: View) -> list[Surface]:
     """An ice lolly on a stick: a slab with a domed top, two grooves, and a bite out of one shoulder."""
-    length, depth, base, shoulder, tip = 0.48, 0.26, 0.24, 0.78, 1.23
+    length, depth, base, shoulder, tip = 0.48, 0.26, 0.20, 0.76, 1.21
     slab = _box(view, length, depth)
 
     def top(t: Array) -> Array:
@@ -175,7 +175,7 @@ def ice_lolly(view: View) -> list[Surface]:
         dome = np.maximum((1 - np.square(p / length)) * (1 - 0.4 * np.square(q / depth)), 0)
         height = shoulder + (tip - shoulder) * np.sqrt(dome)
         bite = 0.20**2 - np.square(p - 0.44)
-        bitten = np.minimum(height, 1.0 - np.sqrt(np.maximum(bite, 0)))
+        bitten = np.minimum(height, 0.98 - np.sqrt(np.maximum(bite, 0)))
         return view.row(np.where(bite > 0, bitten, height), t)
 
     edge, bottom = top(slab.near), view.row(base, slab.near)
@@ -185,7 +185,7 @@ def ice_lolly(view: View) -> list[Surface]:
     groove = slab.inside & slab.long & (np.abs(np.abs(slab.place(slab.near)) - 0.19) < 0.04)
     near, _, inside, round_side = _cylinder(view, 0.09)
     return [
-        Surface(view.row(0.86, slab.near), view.row(base + 0.14, slab.near), groove, 0.84 * slab.side, OBJECT),
+        Surface(view.row(0.84, slab.near), view.row(base + 0.14, slab.near), groove, 0.84 * slab.side, OBJECT),
         Surface(edge, bottom, slab.inside, slab.side, OBJECT),
         Surface(skyline, edge + 1, slab.inside, view.lamp.shade(0, 1, 0), OBJECT),
         Surface(view.row(base, near) - 1, view.row(0, near), inside, round_side, STICK),

@@ -143,10 +143,12 @@ TINY = ScanRecipe(
     precision="float32", threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
-    visual_steps=7_500, visual_rate=2e-3, hidden=200,
-    symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,),
+    denoising_steps=1_000, visual_steps=7_500, visual_rate=2e-3, entangled_steps=2_000,
+    hidden=200, symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,), operator_rate=3e-3, samples=32,
 )  # fmt: skip
-FULL = msgspec.structs.replace(QUICK, seeds=3, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10))
+FULL = msgspec.structs.replace(
+    QUICK, seeds=3, entangled_steps=7_500, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10), samples=64
+)
 PAPER = ScanRecipe(
     size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3,
     latent=32, beta=53.0, beta_peak=53.0, visual_steps=500_000, entangled_steps=500_000, visual_rate=1e-4,
