@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import to_builtins
 
-from phantastic import figure, files, stages
+from phantastic import figure, files, stages, terminal
 from phantastic.claims import Finding, judge
 from phantastic.figure import BLUE, VERMILION, Figure
 from phantastic.fonts import font_face
@@ -62,10 +62,13 @@ class Growing:
         self.pictures: dict[str, Picture] = {}
 
     def __call__(self, name: str, draw: Callable[[str], Figure]) -> None:
+        page = self.run.folder / "report.html"
+        if not self.pictures:
+            terminal.note(f"{words(self.lang)['watch']}: {page}")
         self.pictures.pop(name, None)
         self.pictures = {name: picture(self.run.folder, name, draw(self.lang)), **self.pictures}
         values = {"lang": self.lang, "word": words(self.lang), "study": self.run.study}
-        files.write(self.run.folder / "report.html", rendered("growing.html", values, list(self.pictures.values())))
+        files.write(page, rendered("growing.html", values, list(self.pictures.values())))
 
 
 def picture(folder: Path, name: str, drawn: Figure) -> Picture:
