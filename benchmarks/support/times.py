@@ -36,8 +36,9 @@ def update(folder: Path) -> Path:
     study = find(made.study)
     if not made.finished:
         raise Refused(f"{folder} is not finished; finish it with: phantastic resume {folder}")
-    preset = msgspec.to_builtins(study.presets[made.preset])
-    if other := sorted(key for key in preset if key not in ("seed", "device") and preset[key] != made.recipe[key]):
+    preset = msgspec.json.decode(msgspec.json.encode(study.presets[made.preset]))  # as the manifest was: no tuples
+    free = ("seed", "device", "threads")
+    if other := sorted(key for key in preset if key not in free and preset[key] != made.recipe[key]):
         raise Refused(f"{folder} differs from the preset {made.preset} in {', '.join(other)}")
     path = study.folder / stages.TABLE
     tables = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

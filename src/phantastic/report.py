@@ -62,12 +62,12 @@ class Growing:
         self.pictures: dict[str, Picture] = {}
 
     def __call__(self, name: str, draw: Callable[[str], Figure]) -> None:
-        page = self.run.folder / "report.html"
+        word, page = words(self.lang), self.run.folder / "report.html"
         if not self.pictures:
-            terminal.note(f"{words(self.lang)['watch']}: {page}")
+            terminal.note(f"{word['watch']}: {page}")
         self.pictures.pop(name, None)
         self.pictures = {name: picture(self.run.folder, name, draw(self.lang)), **self.pictures}
-        values = {"lang": self.lang, "word": words(self.lang), "study": self.run.study}
+        values = {"lang": self.lang, "word": word, "study": self.run.study}
         files.write(page, rendered("growing.html", values, list(self.pictures.values())))
 
 

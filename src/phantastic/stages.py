@@ -73,9 +73,14 @@ def expected(folder: Path, study: str, preset: str, seeds: Sequence[int]) -> lis
     entries = tables.get(study, {}).get(preset, {})
     table = [msgspec.convert({"name": name} | entry, Stage) for name, entry in entries.items()]
     block = [stage for stage in table if re.match(r"seed\b", stage.name)]
-    repeated = [Stage(f"seed{seed}{stage.name[4:]}", stage.seconds, stage.steps) for seed in seeds for stage in block]
-    first = table.index(block[0]) if block else len(table)
-    return table[:first] + repeated + [stage for stage in table[first:] if stage not in block]
+    end = table.index(block[-1]) + 1 if block else 0
+
+    def of(seed: int, part: Sequence[Stage]) -> list[Stage]:
+        return [Stage(re.sub(r"^seed\b", f"seed{seed}", each.name), each.seconds, each.steps) for each in part]
+
+    # what stands between the stages of a seed is done once, with the first
+    repeated = [stage for number, seed in enumerate(seeds) for stage in of(seed, block if number else table[:end])]
+    return repeated + table[end:]
 
 
 def general(name: str) -> str:

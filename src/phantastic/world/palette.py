@@ -2,24 +2,24 @@
 
 import numpy as np
 
-# sRGB, 0 to 255: the circle of hues at saturation .72 and value .97, in steps halfway between equal angles and equal
+# sRGB, 0 to 255: the circle of hues at saturation .8 and value .97, in steps halfway between equal angles and equal
 # lengths in OKLab. Hues alone, because then a colour is one quantity, which a code can hold in one latent or two.
 PALETTE: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
-    ("red", "赤", (247, 69, 69)),
-    ("orange", "橙", (247, 140, 69)),
-    ("amber", "山吹", (247, 194, 69)),
-    ("yellow", "黄", (247, 246, 69)),
-    ("lime", "黄緑", (175, 247, 69)),
-    ("green", "緑", (81, 247, 69)),
-    ("emerald", "エメラルド", (69, 247, 153)),
-    ("turquoise", "青緑", (69, 247, 226)),
-    ("sky blue", "空色", (69, 215, 247)),
-    ("azure", "紺碧", (69, 167, 247)),
-    ("blue", "青", (69, 115, 247)),
-    ("indigo", "藍", (97, 69, 247)),
-    ("violet", "菫", (158, 69, 247)),
-    ("purple", "紫", (216, 69, 247)),
-    ("magenta", "赤紫", (247, 69, 215)),
-    ("pink", "桃", (247, 69, 148)),
+    ("red", "赤", (247, 49, 49)),
+    ("orange", "橙", (247, 128, 49)),
+    ("amber", "山吹", (247, 188, 49)),
+    ("yellow", "黄", (247, 246, 49)),
+    ("lime", "黄緑", (167, 247, 49)),
+    ("green", "緑", (63, 247, 49)),
+    ("emerald", "エメラルド", (49, 247, 143)),
+    ("turquoise", "青緑", (49, 247, 224)),
+    ("sky blue", "空色", (49, 212, 247)),
+    ("azure", "紺碧", (49, 158, 247)),
+    ("blue", "青", (49, 101, 247)),
+    ("indigo", "藍", (81, 49, 247)),
+    ("violet", "菫", (148, 49, 247)),
+    ("purple", "紫", (213, 49, 247)),
+    ("magenta", "赤紫", (247, 49, 212)),
+    ("pink", "桃", (247, 49, 137)),
 )
 RGB = np.array([rgb for _, _, rgb in PALETTE], dtype=np.float32)

@@ -44,7 +44,7 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
     measures = run.measures()
     return {
         "imagined": imagined(mind, trained["operators"], rooms, concepts, tests, recipe.seed, lang),
-        "latents": latents(mind.vae, mind.decode, rooms, recipe.seed, lang),
+        "latents": latents(trained["visual"], mind.decode, rooms, recipe.seed, lang),  # pyright: ignore[reportArgumentType]
         "rivals": rivals(measures, lang),
         "examples": examples(measures, lang),
     }
@@ -95,8 +95,8 @@ def unseen_operations(lexicon: Lexicon, concepts: np.ndarray, tests: Operations)
 
 @torch.no_grad()
 def imagine(
-    mind: Mind, operators: nn.Module, lexicon: Lexicon, rooms: Rooms, text: str, count: int, seed: int, lang: str,
-    picture: Tensor | None = None,
+    mind: Mind, operators: nn.Module | None, lexicon: Lexicon, rooms: Rooms, text: str, count: int, seed: int,
+    lang: str, picture: Tensor | None = None,
 ) -> tuple[np.ndarray, str]:  # fmt: skip
     """``count`` RGB images imagined for a phrase or operation, and its label; ``picture``: an absent first operand."""
     operator, first, second = lexicon.parse_operation(text)
@@ -110,6 +110,7 @@ def imagine(
     else:
         left = named(first) if first is not None else perceive(mind.vae, picture)  # pyright: ignore[reportArgumentType]
         index = torch.tensor([OPERATORS.index(operator)], device=device)
+        assert operators is not None  # without them only phrases are imagined
         posterior = operators(left, named(second), index)
         operand = lexicon.describe(first, lang) if first is not None else Text("the image", "画像")(lang)
         label = f"{operand} {operator} {lexicon.describe(second, lang)}"

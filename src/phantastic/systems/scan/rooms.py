@@ -16,8 +16,7 @@ from phantastic.randomness import numpy_generator
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.world import rooms
 
-CHROMA = 0.56  # half the range that hues of saturation 1 would span
-MOST = 0.5 / CHROMA  # saturation that still fits; the rooms' colours have .72
+CHROMA = 0.5  # half the range that hues of saturation 1 span: all of it; the rooms' have .8
 ARC = 0.36  # share of the circle
 CUT = 0.66  # the hue at which the circle is cut open, between blue and indigo
 CHUNK = 4096
@@ -76,7 +75,7 @@ def to_cone(images: np.ndarray) -> np.ndarray:
         [value == red, value == green], [(green - blue) / safe, (blue - red) / safe + 2], (red - green) / safe + 4
     )
     hue = (sextant - 6 * CUT) % 6 * (ARC * np.pi / 3)
-    saturation = np.minimum(chroma / np.where(value == 0, 1, value), MOST)
+    saturation = chroma / np.where(value == 0, 1, value)
     cone = [0.5 + CHROMA * saturation * np.cos(hue), 0.5 + CHROMA * saturation * np.sin(hue), value]
     return (np.stack(cone, axis=-1) * 255).round().astype(np.uint8)
 

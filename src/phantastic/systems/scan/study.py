@@ -167,7 +167,7 @@ STUDIES = (
         papers=(HIGGINS, SUZUKI, VEDANTAM, EASTWOOD),
         recipe=ScanRecipe,
         presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
-        minutes={"tiny": 0.2, "quick": 8.0, "full": 31.0},
+        minutes={"tiny": 0.2, "quick": 11.0},
         experiment="phantastic.systems.scan.experiment",
         applications={
             "say": Text(
