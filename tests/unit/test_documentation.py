@@ -203,14 +203,16 @@ def test_the_table_of_studies_counts_what_their_ledgers_say() -> None:
     """Verdicts by study, counted in the systems' own READMEs, and the minutes of `quick` as declared."""
     for readme in ("README.md", "README.ja.md"):
         table = (ROOT / readme).read_text(encoding="utf-8").split("<!-- studies -->")[1].split("<!-- /studies -->")[0]
-        for name, study in STUDIES.items():
-            ledger = (study.folder / "README.md").read_text(encoding="utf-8")
+        for name, told in STUDIES.items():
+            ledger = (told.folder / "README.md").read_text(encoding="utf-8")
             verdicts = re.findall(rf"^\| ([✓✗×–]) [^|]*\|.*?\(`{name}\.[\w.-]+`", ledger, re.MULTILINE)
             counts = [sum(each in marks for each in verdicts) for marks in ("✓", "✗×", "–")]
             row = next(line for line in table.splitlines() if line.startswith(f"| [`{name}`]"))
             cells = [cell.strip() for cell in row.strip("|").split("|")]
             assert cells[2:5] == [str(count) for count in counts], f"{readme}: {name}"
-            assert cells[5] == (f"{study.minutes['quick']:g}" if "quick" in study.minutes else "–"), f"{readme}: {name}"
+            assert cells[5] == (f"{told.minutes['quick']:g}" if "quick" in told.minutes else "–"), (
+                f"{readme}: {name}"
+            )
 
 
 def test_versions_agree() -> None:

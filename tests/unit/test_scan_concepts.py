@@ -21,7 +21,7 @@ from phantastic.systems.scan.measure import Classifier, accuracy, diversity, ima
 from phantastic.systems.scan.rooms import PALETTES, Rooms, as_input, as_observed, as_rgb, to_cone, to_rgb
 from phantastic.systems.scan.study import PAPER, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons
-from phantastic.systems.scan.visual import TURNS, beta_at, cool_down
+from phantastic.systems.scan.visual import MIDDLE, STAGES, beta_at, cool_down
 from phantastic.world.palette import RGB
 
 VOCABULARY = Vocabulary((3, 4, 4, 4))
@@ -264,7 +264,7 @@ def test_neighbouring_hues_lie_next_to_each_other_from_indigo_to_blue():
     length = 2 * np.pi * colour.CHROMA * colour.ARC / 6 / 50
     assert steps.max() < length + 1.5 / 255
     assert steps.sum() > 280 * length
-    assert np.abs(np.hypot(*(cone - 0.5).T) - colour.CHROMA).max() < 1 / 255
+    assert np.abs(np.hypot(cone[:, 0], cone[:, 1] - 0.5) - colour.CHROMA).max() < 1 / 255
     named = np.array([colorsys.rgb_to_hsv(*rgb)[0] for rgb in RGB])
     assert np.abs(named - colour.CUT).min() > 0.03
 
@@ -306,14 +306,15 @@ def test_rooms_have_the_colours_of_their_recipe(colours):
 
 @settings(max_examples=40)
 @given(st.floats(0.1, 50), st.floats(1, 100), st.integers(50, 400))
-def test_beta_is_high_low_high_and_low(beta, factor, steps):
+def test_beta_is_middling_high_and_low(beta, factor, steps):
     recipe = ScanRecipe(beta=beta, beta_peak=beta * factor, visual_steps=steps)
     schedule = np.array([beta_at(recipe, step) for step in range(steps + 1)])
-    first, low, up, top, down, end = (share * steps for share in TURNS)
+    up, top, down, end = (share * steps for share in STAGES)
     at = np.arange(steps + 1)
-    assert np.allclose(schedule[(at <= first) | ((at >= top) & (at <= down))], beta * factor)
-    assert np.allclose(schedule[((at >= low) & (at <= up)) | (at >= end)], beta)
-    for start, stop, way in ((first, low, -1), (up, top, 1), (down, end, -1)):
+    assert np.allclose(schedule[at <= up], beta * factor**MIDDLE)
+    assert np.allclose(schedule[(at >= top) & (at <= down)], beta * factor)
+    assert np.allclose(schedule[at >= end], beta)
+    for start, stop, way in ((up, top, 1 - MIDDLE), (down, end, -1)):
         ramp = schedule[(at > start) & (at < stop)]
         assert np.allclose(ramp[1:] / ramp[:-1], factor ** (way / (stop - start)))
 

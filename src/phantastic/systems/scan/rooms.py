@@ -1,11 +1,10 @@
 """The rooms as SCAN sees them: a recipe's share of the colours, and images in HSV with the hue as a point on an arc.
 
 The paper trains in HSV, where a surface's colour is one number that light and shade leave alone. Here that number is an
-angle on an arc, (S cos ARC·H, S sin ARC·H): on a line, the hues at its ends would weigh much more than those in its
-middle; on a whole circle, a hue would need two latents, whose common radius is then free to carry something else, and
-did. The wider the arc, the more its bend weighs: at .36 of the circle a surface's bend weighs less than an object's
-identity, so that the four factors are the four largest components of the images. H is counted from CUT, so that no
-named colour lies at the cut. A pixel is (S cos ARC·H, S sin ARC·H, V), the first two shifted and scaled to [0, 1].
+angle on an arc: on a line, white would have to lie somewhere among the hues; on a whole circle, a hue would need two
+latents, whose common radius is then free to carry something else, and did. The wider the arc, the more its bend weighs:
+on a quarter of the circle it weighs a hundredth of the hues' own weight. Hues are counted from CUT, so that no named
+colour lies at the cut. A pixel is (C S cos a, 1/2 + C S sin a, V) with the angle a = ARC (H - 1/2) of a turn.
 """
 
 import numpy as np
@@ -16,8 +15,8 @@ from phantastic.randomness import numpy_generator
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.world import rooms
 
-CHROMA = 0.5  # half the range that hues of saturation 1 span: all of it; the rooms' have .8
-ARC = 0.36  # share of the circle
+ARC = 0.25  # share of the circle
+CHROMA = 0.7  # C: with it, hues of saturation 1 just fill the range; the rooms' have .8
 CUT = 0.66  # the hue at which the circle is cut open, between blue and indigo
 CHUNK = 4096
 # Which of the sixteen colours a recipe with fewer takes: common names, spread evenly.
@@ -74,19 +73,17 @@ def to_cone(images: np.ndarray) -> np.ndarray:
     sextant = np.select(
         [value == red, value == green], [(green - blue) / safe, (blue - red) / safe + 2], (red - green) / safe + 4
     )
-    hue = (sextant - 6 * CUT) % 6 * (ARC * np.pi / 3)
+    angle = ((sextant / 6 - CUT) % 1 - 0.5) * (ARC * 2 * np.pi)
     saturation = chroma / np.where(value == 0, 1, value)
-    cone = [0.5 + CHROMA * saturation * np.cos(hue), 0.5 + CHROMA * saturation * np.sin(hue), value]
+    cone = [CHROMA * saturation * np.cos(angle), 0.5 + CHROMA * saturation * np.sin(angle), value]
     return (np.stack(cone, axis=-1) * 255).round().astype(np.uint8)
 
 
 def to_rgb(cone: np.ndarray) -> np.ndarray:
     """(S cos H, S sin H, V) floats [..., 3] in [0, 1] -> RGB uint8[..., 3]; what lies outside the cone is clipped."""
-    x, y = (cone[..., 0] - 0.5) / CHROMA, (cone[..., 1] - 0.5) / CHROMA
-    value = np.clip(cone[..., 2], 0, 1)
-    beyond = np.pi * (1 - ARC)  # the open part of the circle: each half of it counts as the nearer end
-    angle = np.clip((np.arctan2(y, x) + beyond) % (2 * np.pi) - beyond, 0, ARC * 2 * np.pi)
-    sextant, saturation = (angle * (3 / np.pi / ARC) + 6 * CUT) % 6, np.minimum(np.hypot(x, y), 1)
+    x, y, value = cone[..., 0] / CHROMA, (cone[..., 1] - 0.5) / CHROMA, np.clip(cone[..., 2], 0, 1)
+    angle = np.clip(np.arctan2(y, x) / (ARC * 2 * np.pi), -0.5, 0.5)  # what lies beyond counts as the nearer end
+    sextant, saturation = (angle + 0.5 + CUT) % 1 * 6, np.minimum(np.hypot(x, y), 1)
     away = [np.abs((sextant - primary + 3) % 6 - 3) for primary in (0, 2, 4)]
     share = np.clip(2 - np.stack(away, axis=-1), 0, 1)
     return (255 * value[..., None] * (1 - saturation[..., None] * (1 - share))).round().astype(np.uint8)

@@ -58,13 +58,17 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     beta_peak: Annotated[
         float,
         about(
-            "its highest weight, at the start and once more in between",
-            "その最大の重み。最初と途中にとる",
+            "its highest weight, in between",
+            "その最大の重み。途中にとる",
             symbol="β_p",
             gt=0,
             le=10**5,
         ),
-    ] = 110.0
+    ] = 100.0
+    turning: Annotated[
+        bool,
+        about("turn the visual module's latents onto the factors", "視覚モジュールの潜在変数を要因の向きに回す"),
+    ] = True
     beta_entangled: Annotated[
         float,
         about(
@@ -143,15 +147,16 @@ TINY = ScanRecipe(
     precision="float32", threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
-    denoising_steps=1_000, visual_steps=7_500, visual_rate=2e-3, entangled_steps=2_000,
+    denoising_steps=1_000, visual_steps=5_000, visual_rate=2e-3, entangled_steps=2_000,
     hidden=200, symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,), operator_rate=3e-3, samples=32,
 )  # fmt: skip
 FULL = msgspec.structs.replace(
-    QUICK, seeds=3, entangled_steps=7_500, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10), samples=64
+    QUICK, seeds=3, entangled_steps=5_000, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10), samples=64
 )
 PAPER = ScanRecipe(
     size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3,
-    latent=32, beta=53.0, beta_peak=53.0, visual_steps=500_000, entangled_steps=500_000, visual_rate=1e-4,
+    latent=32, beta=53.0, beta_peak=53.0, turning=False,
+    visual_steps=500_000, entangled_steps=500_000, visual_rate=1e-4,
     symbol_steps=500_000, symbol_rate=1e-4, seeds=3, operator_hidden=1024, operator_steps=100_000, baselines=True,
     joint_steps=500_000, joint_rate=1e-4,
     classifier_steps=20_000, test_images=10_000, samples=128,

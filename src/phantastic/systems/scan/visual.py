@@ -4,13 +4,13 @@
 
 J is the whole denoising autoencoder up to its last nonlinearity (Higgins et al. 2018, Fig. 2 and App. A.1).
 
-Where the paper holds β for hundreds of thousands of steps, here it moves for thousands: high, low, high, low. At the
-peak a latent costs more than anything but the factors' own effects is worth (β above twice the variance of J(x) along
-the strongest interaction, below twice that along the weakest factor; Rolinek, Zietlow & Martius 2019). So the strong
-factors first take a latent each; while β is low, the weak ones find theirs, and everything gets a little tangled; back
-at the peak, latents that are not needed fall silent and the rest turn until each holds one factor; as β falls for good
-they only grow more exact. Without the dip, a weak factor finds no latent of its own and settles in another's; without
-the first peak, two strong ones may begin half turned into each other, and turn back too slowly.
+Where the paper holds β for hundreds of thousands of steps, here it moves for thousands: middling, high, low. In the
+middle every factor finds latents: β is below twice the variance of J(x) along each of them (Rolinek, Zietlow & Martius
+2019), and some of what they do together finds latents too. At the peak a latent costs more than anything but the
+factors' own effects is worth (β above twice the variance along the strongest interaction, still below twice that along
+the weakest factor): the others fall silent. As β falls for good, the codes grow exact. Meanwhile the latents are turned
+onto the factors (see `turning`). A peak at the start would silence a weak factor's latents before it is learnt, and it
+would settle in a stronger one's for good.
 """
 
 from collections.abc import Callable
@@ -26,12 +26,16 @@ from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.run import Run
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.turning import turn
 from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
 from phantastic.systems.vae.objectives.denoising import denoising
 from phantastic.train import train
 
-# Shares of the steps at which β leaves its peak, is low, leaves, is back at its peak, leaves, and is low for good.
-TURNS = 0.04, 0.06, 0.16, 0.26, 0.72, 0.94
+# Shares of the steps at which β leaves the middle, reaches its peak, leaves it, and is low for good.
+STAGES = 0.18, 0.26, 0.65, 0.92
+MIDDLE = 0.45  # where between its lowest (0) and its highest (1), on a logarithmic scale, β begins
+TURNS = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5  # shares of the steps after which the latents are turned
+TURNED_BY = 128  # images
 WATCHED = 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.85  # shares of the steps after which a look is taken
 
 
@@ -87,7 +91,7 @@ def features(denoiser: DenoisingAutoencoder, pool: Pool, precision: str) -> Tens
 
 def beta_at(recipe: ScanRecipe, step: int) -> float:
     """β at a training step, between ``beta`` and ``beta_peak``; geometric wherever it moves."""
-    height = float(np.interp(step / recipe.visual_steps, TURNS, (1, 0, 0, 1, 1, 0)))
+    height = float(np.interp(step / recipe.visual_steps, STAGES, (MIDDLE, 1, 1, 0)))
     return recipe.beta * (recipe.beta_peak / recipe.beta) ** height
 
 
@@ -108,15 +112,22 @@ def train_visual(
     wanted = targets() if stage not in run.checkpoints.latest.finished else pool.images
     optimiser = adam(vae, recipe.visual_rate)
     at = {max(1, round(share * steps)): partial(watch, vae) for share in WATCHED}
+    turns = {round(share * steps) for share in TURNS} if name == "visual" and recipe.turning else set()
+
+    def see(codes: Tensor) -> Tensor:
+        return denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes)))
 
     def losses(step: int) -> dict[str, Tensor]:
         rows = pool.rows(f"{name} batch", step, recipe.batch)
         beta = beta_at(recipe, step) if name == "visual" else recipe.beta_entangled
         cool_down(optimiser, recipe.visual_rate, step, steps)
+        if step in turns:
+            with autocast(run.device, "float32"):
+                some = pool.batch(f"{name} turn", step, TURNED_BY)
+                turn(vae, see, sample(vae.encode(some), torch_generator(seed, f"{name} turn", step, run.device)), beta)
         posterior = vae.encode(as_input(pool.images[rows]))
         codes = sample(posterior, torch_generator(seed, f"{name} noise", step, run.device))
-        seen = denoiser.reconstruct_logits(torch.sigmoid(vae.decode(codes)))
-        reconstruction = (seen - wanted[rows].float()).square().sum() / len(rows)
+        reconstruction = (see(codes) - wanted[rows].float()).square().sum() / len(rows)
         kl = kl_to_standard(posterior).sum(1).mean()
         return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
 
