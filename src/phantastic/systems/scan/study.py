@@ -54,7 +54,7 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
             gt=0,
             le=10**4,
         ),
-    ] = 5.0
+    ] = 3.0
     beta_peak: Annotated[
         float,
         about(
@@ -172,7 +172,7 @@ STUDIES = (
         papers=(HIGGINS, SUZUKI, VEDANTAM, EASTWOOD),
         recipe=ScanRecipe,
         presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
-        minutes={"tiny": 0.2, "quick": 11.0},
+        minutes={"tiny": 0.2, "quick": 9.5},
         experiment="phantastic.systems.scan.experiment",
         applications={
             "say": Text(

@@ -33,7 +33,7 @@ from phantastic.train import train
 
 # Shares of the steps at which β leaves the middle, reaches its peak, leaves it, and is low for good.
 STAGES = 0.18, 0.26, 0.65, 0.92
-MIDDLE = 0.45  # where between its lowest (0) and its highest (1), on a logarithmic scale, β begins
+MIDDLE = 0.54  # where between its lowest (0) and its highest (1), on a logarithmic scale, β begins
 TURNS = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5  # shares of the steps after which the latents are turned
 TURNED_BY = 128  # images
 WATCHED = 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.85  # shares of the steps after which a look is taken
