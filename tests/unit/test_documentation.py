@@ -210,9 +210,7 @@ def test_the_table_of_studies_counts_what_their_ledgers_say() -> None:
             row = next(line for line in table.splitlines() if line.startswith(f"| [`{name}`]"))
             cells = [cell.strip() for cell in row.strip("|").split("|")]
             assert cells[2:5] == [str(count) for count in counts], f"{readme}: {name}"
-            assert cells[5] == (f"{told.minutes['quick']:g}" if "quick" in told.minutes else "–"), (
-                f"{readme}: {name}"
-            )
+            assert cells[5] == (f"{told.minutes['quick']:g}" if "quick" in told.minutes else "–"), f"{readme}: {name}"
 
 
 def test_versions_agree() -> None:

@@ -3,7 +3,7 @@
 The paper trains in HSV, where a surface's colour is one number that light and shade leave alone. Here that number is an
 angle on an arc: on a line, white would have to lie somewhere among the hues; on a whole circle, a hue would need two
 latents, whose common radius is then free to carry something else, and did. The wider the arc, the more its bend weighs:
-on a quarter of the circle it weighs a hundredth of the hues' own weight. Hues are counted from CUT, so that no named
+on a quarter of the circle it weighs a thirtieth of the hues' own weight. Hues are counted from CUT, so that no named
 colour lies at the cut. A pixel is (C S cos a, 1/2 + C S sin a, V) with the angle a = ARC (H - 1/2) of a turn.
 """
 
@@ -64,7 +64,7 @@ def as_rgb(images: Tensor) -> np.ndarray:
 
 
 def to_cone(images: np.ndarray) -> np.ndarray:
-    """RGB uint8[..., 3] -> (S cos H, S sin H, V) uint8[..., 3]; 127.5 is 0 in the first two."""
+    """RGB uint8[..., 3] -> (C S cos a, 1/2 + C S sin a, V) uint8[..., 3], where 255 is 1."""
     rgb = images.astype(np.float32) / 255
     value = rgb.max(-1)
     chroma = value - rgb.min(-1)
@@ -80,7 +80,7 @@ def to_cone(images: np.ndarray) -> np.ndarray:
 
 
 def to_rgb(cone: np.ndarray) -> np.ndarray:
-    """(S cos H, S sin H, V) floats [..., 3] in [0, 1] -> RGB uint8[..., 3]; what lies outside the cone is clipped."""
+    """What `to_cone` gives, as floats [..., 3] in [0, 1] -> RGB uint8[..., 3]; what lies outside the cone is clipped."""
     x, y, value = cone[..., 0] / CHROMA, (cone[..., 1] - 0.5) / CHROMA, np.clip(cone[..., 2], 0, 1)
     angle = np.clip(np.arctan2(y, x) / (ARC * 2 * np.pi), -0.5, 0.5)  # what lies beyond counts as the nearer end
     sextant, saturation = (angle + 0.5 + CUT) % 1 * 6, np.minimum(np.hypot(x, y), 1)

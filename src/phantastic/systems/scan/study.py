@@ -172,7 +172,7 @@ STUDIES = (
         papers=(HIGGINS, SUZUKI, VEDANTAM, EASTWOOD),
         recipe=ScanRecipe,
         presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
-        minutes={"tiny": 0.2, "quick": 9.5},
+        minutes={"tiny": 0.2, "quick": 9.8},
         experiment="phantastic.systems.scan.experiment",
         applications={
             "say": Text(

@@ -8,8 +8,8 @@ the best variances are σ_i² = 1 / (1 + 2 M_ii / β). What then depends on the 
     β/2 Σ_i log(1 + 2/β (Uᵀ M U)_ii),
 
 least where the columns of J are orthogonal (Rolinek, Zietlow & Martius 2019). Two factors that change different pixels
-have such columns in every image, so one U makes all M diagonal. Gradient descent finds it too, but a turn changes the
-loss by little, and two latents that began halfway between two factors need tens of thousands of steps to turn back.
+have such columns in every image, so one U makes all M diagonal. Gradient descent follows the same force, but a turn
+changes the loss by little, and two latents that began halfway between two factors turn back slowly, or fold first.
 Here U is taken at once, by Jacobi rotations of two latents at a time.
 """
 
