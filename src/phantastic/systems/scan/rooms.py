@@ -80,7 +80,7 @@ def to_cone(images: np.ndarray) -> np.ndarray:
 
 
 def to_rgb(cone: np.ndarray) -> np.ndarray:
-    """What `to_cone` gives, as floats [..., 3] in [0, 1] -> RGB uint8[..., 3]; what lies outside the cone is clipped."""
+    """What `to_cone` gives, as floats [..., 3] in [0, 1] -> RGB uint8[..., 3]; what is outside the cone is clipped."""
     x, y, value = cone[..., 0] / CHROMA, (cone[..., 1] - 0.5) / CHROMA, np.clip(cone[..., 2], 0, 1)
     angle = np.clip(np.arctan2(y, x) / (ARC * 2 * np.pi), -0.5, 0.5)  # what lies beyond counts as the nearer end
     sextant, saturation = (angle + 0.5 + CUT) % 1 * 6, np.minimum(np.hypot(x, y), 1)
