@@ -38,11 +38,11 @@ def turn(vae: VAE, see: Callable[[Tensor], Tensor], codes: Float[Tensor, "images
     """
     rotation = rotation_of(sensitivity(see, codes), beta)
     u = torch.from_numpy(rotation).to(codes)
-    head, entry = vae.encoder.head, vae.decoder.dense1
+    head, entry = vae.encoder.head, vae.decoder.get_parameter("dense1.weight")
     for part in (head.weight, head.bias):
         means, log_variances = part.chunk(2)
         part.copy_(torch.cat([u.T @ means, u.T.square() @ log_variances]))
-    entry.weight.copy_(entry.weight @ u)
+    entry.copy_(entry @ u)
     return rotation
 
 
