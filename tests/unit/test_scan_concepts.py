@@ -21,7 +21,7 @@ from phantastic.systems.scan.measure import Classifier, accuracy, diversity, ima
 from phantastic.systems.scan.rooms import PALETTES, Rooms, as_input, as_observed, as_rgb, to_cone, to_rgb
 from phantastic.systems.scan.study import PAPER, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons
-from phantastic.systems.scan.visual import MIDDLE, STAGES, beta_at, cool_down
+from phantastic.systems.scan.visual import HEIGHTS, STAGES, beta_at, cool_down
 from phantastic.world.palette import RGB
 
 VOCABULARY = Vocabulary((3, 4, 4, 4))
@@ -306,17 +306,17 @@ def test_rooms_have_the_colours_of_their_recipe(colours):
 
 @settings(max_examples=40)
 @given(st.floats(0.1, 50), st.floats(1, 100), st.integers(50, 400))
-def test_beta_is_middling_high_and_low(beta, factor, steps):
+def test_beta_is_low_middling_high_and_low(beta, factor, steps):
     recipe = ScanRecipe(beta=beta, beta_peak=beta * factor, visual_steps=steps)
     schedule = np.array([beta_at(recipe, step) for step in range(steps + 1)])
-    up, top, down, end = (share * steps for share in STAGES)
-    at = np.arange(steps + 1)
-    assert np.allclose(schedule[at <= up], beta * factor**MIDDLE)
-    assert np.allclose(schedule[(at >= top) & (at <= down)], beta * factor)
-    assert np.allclose(schedule[at >= end], beta)
-    for start, stop, way in ((up, top, 1 - MIDDLE), (down, end, -1)):
-        ramp = schedule[(at > start) & (at < stop)]
-        assert np.allclose(ramp[1:] / ramp[:-1], factor ** (way / (stop - start)))
+    at, stages = np.arange(steps + 1) / steps, (0, *STAGES, 1)
+    heights = (HEIGHTS[0], *HEIGHTS, HEIGHTS[-1])
+    assert HEIGHTS[-1] == 0 < HEIGHTS[0] < HEIGHTS[1] < max(HEIGHTS) == 1
+    for start, stop, low, high in zip(stages[:-1], stages[1:], heights[:-1], heights[1:], strict=True):
+        part = schedule[(at >= start) & (at <= stop)]
+        assert np.allclose(part[1:] / part[:-1], factor ** ((high - low) / ((stop - start) * steps)))
+    for stage, height in zip(STAGES, HEIGHTS, strict=True):
+        assert np.isclose(np.interp(stage, at, np.log(schedule / beta)), height * np.log(factor), atol=0.1)
 
 
 def test_the_papers_beta_is_constant():

@@ -147,7 +147,7 @@ TINY = ScanRecipe(
     precision="float32", threads=1,
 )  # fmt: skip
 QUICK = ScanRecipe(
-    denoising_steps=1_000, visual_steps=5_000, visual_rate=2e-3, entangled_steps=2_000,
+    denoising_steps=1_000, visual_steps=5_000, visual_rate=2e-3, entangled_steps=1_000,
     hidden=200, symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,), operator_rate=3e-3, samples=32,
 )  # fmt: skip
 FULL = msgspec.structs.replace(

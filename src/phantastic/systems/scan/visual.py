@@ -4,13 +4,13 @@
 
 J is the whole denoising autoencoder up to its last nonlinearity (Higgins et al. 2018, Fig. 2 and App. A.1).
 
-Where the paper holds β for hundreds of thousands of steps, here it moves for thousands: middling, high, low. In the
-middle every factor finds latents: β is below twice the variance of J(x) along each of them (Rolinek, Zietlow & Martius
-2019), and some of what they do together finds latents too. At the peak a latent costs more than anything but the
-factors' own effects is worth (β above twice the variance along the strongest interaction, still below twice that along
-the weakest factor): the others fall silent. As β falls for good, the codes grow exact. Meanwhile the latents are turned
-onto the factors (see `turning`). A peak at the start would silence a weak factor's latents before it is learnt, and it
-would settle in a stronger one's for good.
+Where the paper holds β for hundreds of thousands of steps, here it moves for thousands: low, middling, high, low. At
+first no latent costs enough to fall silent before it has found something; a factor that found none would settle in a
+stronger one's latent for good. In the middle every factor keeps latents: β is below twice the variance of J(x) along
+each of them (Rolinek, Zietlow & Martius 2019), and some of what they do together keeps latents too. At the peak a
+latent costs more than anything but the factors' own effects is worth (β above twice the variance along the strongest
+interaction, still below twice that along the weakest factor): the others fall silent. As β falls for good, the codes
+grow exact. Meanwhile the latents are turned onto the factors (see `turning`).
 """
 
 from collections.abc import Callable
@@ -31,9 +31,10 @@ from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
 from phantastic.systems.vae.objectives.denoising import denoising
 from phantastic.train import train
 
-# Shares of the steps at which β leaves the middle, reaches its peak, leaves it, and is low for good.
-STAGES = 0.18, 0.26, 0.65, 0.92
-MIDDLE = 0.54  # where between its lowest (0) and its highest (1), on a logarithmic scale, β begins
+# Shares of the steps at which β bends, and where it then stands between its lowest (0) and its highest (1), on a
+# logarithmic scale: low until the first latents have found something, middling, at its peak, and lowest for good.
+STAGES = 0.05, 0.1, 0.18, 0.26, 0.65, 0.92
+HEIGHTS = 0.15, 0.54, 0.54, 1, 1, 0
 TURNS = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5  # shares of the steps after which the latents are turned
 TURNED_BY = 128  # images
 WATCHED = 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.85  # shares of the steps after which a look is taken
@@ -91,7 +92,7 @@ def features(denoiser: DenoisingAutoencoder, pool: Pool, precision: str) -> Tens
 
 def beta_at(recipe: ScanRecipe, step: int) -> float:
     """β at a training step, between ``beta`` and ``beta_peak``; geometric wherever it moves."""
-    height = float(np.interp(step / recipe.visual_steps, STAGES, (MIDDLE, 1, 1, 0)))
+    height = float(np.interp(step / recipe.visual_steps, STAGES, HEIGHTS))
     return recipe.beta * (recipe.beta_peak / recipe.beta) ** height
 
 
