@@ -182,7 +182,7 @@ FAMILY = Study(
             steps=300_000, learning_rate=1e-4, sample=15_000, dci_sample=10_000, votes=10_000, seeds=5,
         ),
     },
-    minutes={},
+    minutes={"quick": 13.5},
     experiment="phantastic.systems.vae.experiment",
     applications={
         "look": Text(
@@ -202,7 +202,7 @@ DIVERGENCE = Study(
     papers=(BISHOP, SCAN),
     recipe=DivergenceRecipe,
     presets=dict.fromkeys(("tiny", "quick", "full", "paper"), DivergenceRecipe()),
-    minutes={},
+    minutes=dict.fromkeys(("tiny", "quick", "full", "paper"), 0.1),
     experiment="phantastic.systems.vae.kl_experiment",
 )
 STUDIES = (FAMILY, DIVERGENCE)
