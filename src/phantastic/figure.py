@@ -135,9 +135,11 @@ def image_grid(
 
 
 def wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
-    """Lines no wider than ``width`` pixels: Latin breaks at spaces, Japanese anywhere, long words where they must."""
+    """Lines no wider than ``width`` pixels: Latin breaks at spaces, Japanese anywhere but before what closes and after
+    what opens, long words where they must."""
     lines = [""]
-    words = r"[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+|\s+"
+    japanese, opening, closing = r"\u3000-\u9fff\uff00-\uffef", r"[(「『]*", "[)」』、。:ーっゃゅょッャュョァィゥェォ]*"
+    words = rf"{opening}[{japanese}]{closing}|[^\s{japanese}]+|\s+"
     for word in re.findall(words, text.translate(SUBSTITUTES)):
         if font.getlength((lines[-1] + word).rstrip()) <= width:
             lines[-1] += word

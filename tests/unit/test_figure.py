@@ -147,6 +147,16 @@ def test_wrapped_lines_fit_and_lose_nothing(words: str, width: int) -> None:
     assert "".join("".join(lines).split()) == "".join(words.replace("≥", "≧").split())
 
 
+@pytest.mark.parametrize("width", range(52, 240, 4))
+def test_no_line_begins_with_what_closes_or_ends_with_what_opens(width: int) -> None:
+    from PIL import ImageFont
+
+    label = "赤のスーツケース、青の壁(未学習)IGNORE「スーツケース」"
+    lines = wrapped(label, ImageFont.truetype(japanese_font(), 13), width)
+    assert len(lines) > 1
+    assert not any(line.startswith(tuple(")」、ーッ")) or line.endswith(("(", "「")) for line in lines)
+
+
 def test_smooth_pictures_are_interpolated_and_keep_flat_colours() -> None:
     edge = np.zeros((1, 1, 4, 4, 3), np.uint8)
     edge[..., 2:, :] = 200
