@@ -138,7 +138,10 @@ def wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
     """Lines no wider than ``width`` pixels: Latin breaks at spaces, Japanese anywhere but before what closes and after
     what opens, long words where they must."""
     lines = [""]
-    japanese, opening, closing = r"\u3000-\u9fff\uff00-\uffef", r"[(「『]*", "[)」』、。:ーっゃゅょッャュョァィゥェォ]*"
+    japanese, opening = r"\u3000-\u9fff\uff00-\uffef", r"[(「『]*"
+    hiragana = r"\u3041\u3043\u3045\u3047\u3049\u3063\u3083\u3085\u3087"  # the small ones
+    katakana = r"\u30a1\u30a3\u30a5\u30a7\u30a9\u30c3\u30e3\u30e5\u30e7\u30fc"
+    closing = f"[)」』、。:{hiragana}{katakana}]*"
     words = rf"{opening}[{japanese}]{closing}|[^\s{japanese}]+|\s+"
     for word in re.findall(words, text.translate(SUBSTITUTES)):
         if font.getlength((lines[-1] + word).rstrip()) <= width:
