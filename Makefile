@@ -33,7 +33,7 @@ bench: $(INSTALLED) ## speed, side by side with what a user would pick instead
 
 reproduce: $(INSTALLED) ## the heavy tests, and every study at its full preset (hours)
 	$(SERIAL) $(BIN)/python -m pytest -m reproduce --timeout 0
-	set -e; for study in $$($(BIN)/python -c 'from phantastic.study import register; print(*register())'); do \
+	set -e; for study in $$($(BIN)/python -c 'from phantastic.declare.study import register; print(*register())'); do \
 	    $(BIN)/phantastic run $$study --preset full; done
 	$(BIN)/phantastic ledger
 

@@ -30,10 +30,10 @@ import torch
 from support.turns import compare, runnable
 from torch import Tensor, nn
 
-from phantastic.memory import keep_freed_memory
-from phantastic.randomness import initialised, torch_generator
-from phantastic.systems.bert import create, save_pretrained
-from phantastic.systems.bert.bert import BertConfig
+from phantastic.ground.allocator import keep_freed_memory
+from phantastic.ground.randomness import initialised, torch_generator
+from phantastic.nn.language import create, save_pretrained
+from phantastic.nn.language.bert import BertConfig
 from phantastic.world import sentences
 
 LENGTH, BATCH, HIDDEN, RATE = 128, 32, 19, 1e-3  # 19 = round(.15 * 128)

@@ -5,7 +5,7 @@ from time import process_time
 import numpy as np
 import torch
 
-from phantastic.randomness import numpy_generator
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world import dsprites
 
 

@@ -20,9 +20,9 @@ import altair as alt
 import sympy
 import torch
 
-from phantastic.figure import Figure, write
-from phantastic.systems.filtering import Level, Model, invert, published
-from phantastic.systems.filtering.published import eye
+from phantastic.inference import Level, Model, invert, published
+from phantastic.inference.published import eye
+from phantastic.show.figure import Figure, write
 
 RUNS = {  # simulation, run: seconds aimed at, seconds of SPM12 under Octave
     ("convolution", "state_estimation"): (0.02, 0.62),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from phantastic.randomness import initialised
+from phantastic.ground.randomness import initialised
 from phantastic.systems.bottleneck.clips import architectures, middle
 from phantastic.systems.bottleneck.model import Architecture, Compute, FusionTransformer
 from phantastic.systems.bottleneck.study import FusionRecipe

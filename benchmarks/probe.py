@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from phantastic.data import conllu
-from phantastic.randomness import numpy_generator, torch_generator
+from phantastic.ground.randomness import numpy_generator, torch_generator
 from phantastic.systems.probe.objective import Corpus, gradient, loss_of, residual
 
 BATCH, EPOCH = 20, 12_544

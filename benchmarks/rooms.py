@@ -4,7 +4,7 @@ from time import process_time
 
 import numpy as np
 
-from phantastic.randomness import numpy_generator
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world import rooms
 
 IMAGES = 4096

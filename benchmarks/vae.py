@@ -28,10 +28,10 @@ from support.turns import Turn, compare, runnable
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from phantastic.memory import keep_freed_memory
+from phantastic.ground.allocator import keep_freed_memory
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.convolution import depth_of
-from phantastic.randomness import initialised, numpy_generator, torch_generator
-from phantastic.systems.vae.model import VAE
 from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
 from phantastic.world import dsprites
 

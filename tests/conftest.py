@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
-from phantastic.study import register  # noqa: E402
+from phantastic.declare.study import register  # noqa: E402
 
 if TYPE_CHECKING:
-    from phantastic.run import Run
+    from phantastic.run.folder import Run
 
 Invoke = Callable[..., Result]
 STUDIES = register()
@@ -32,7 +32,7 @@ def toy(monkeypatch: pytest.MonkeyPatch):
     """The toy is the only study there is."""
     from toys.study import TOY
 
-    import phantastic.study
+    import phantastic.declare.study
 
     monkeypatch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
     return TOY
@@ -49,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def phantastic(toy, home: Path) -> Invoke:
     """Call `phantastic` with the toy in an empty folder; only an exit may end it, never another exception."""
-    from phantastic.cli import cli
+    from phantastic.cli.main import cli
 
     def call(*words: object) -> Result:
         result = CliRunner().invoke(cli, [str(word) for word in words], prog_name="phantastic")
@@ -67,16 +67,16 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from toys import experiment
     from toys.study import TOY, ToyRecipe
 
-    import phantastic.study
-    from phantastic.errors import Stopped
-    from phantastic.run import Run
+    import phantastic.declare.study
+    from phantastic.ground.errors import Stopped
+    from phantastic.run.folder import Run
 
     root = tmp_path_factory.mktemp("shelf")
     one = ToyRecipe(steps=30, precision="float32", threads=1)
     three = ToyRecipe(steps=25, seeds=3, precision="float32", threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
-        from phantastic import report
+        from phantastic.show import report
 
         for name, preset, recipe in (("one", "tiny", one), ("three", "quick", three)):
             run = Run.create(TOY, recipe, preset, root / "runs", name)
@@ -100,8 +100,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], "Run"]]:
     """The run of a study at its `tiny` preset, by the study's name; each is made once, for whoever asks first."""
-    from phantastic.recipe import compose
-    from phantastic.run import Run
+    from phantastic.declare.recipe import compose
+    from phantastic.run.folder import Run
 
     made: dict[str, Run] = {}
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from phantastic import files, manifest, stages
-from phantastic.errors import Refused
-from phantastic.study import find
+from phantastic.declare.study import find
+from phantastic.ground import files
+from phantastic.ground.errors import Refused
+from phantastic.run import manifest, stages
 
 HEAD = "# Seconds of each stage, in order; benchmarks/support/times.py writes this file from finished runs.\n"
 

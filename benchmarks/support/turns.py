@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from phantastic import precision
-from phantastic.memory import keep_freed_memory
+from phantastic.ground import precision
+from phantastic.ground.allocator import keep_freed_memory
 
 Turn = Callable[[int], object]
 

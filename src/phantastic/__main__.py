@@ -2,7 +2,7 @@
 
 import sys
 
-from phantastic.cli import main
+from phantastic.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -32,9 +32,9 @@ from jaxtyping import Bool, Float
 from msgspec import Struct
 from torch import Tensor, nn
 
-from phantastic.claims import summarise
-from phantastic.errors import Refused, nearest
-from phantastic.randomness import torch_generator
+from phantastic.declare.claims import summarise
+from phantastic.ground.errors import Refused, nearest
+from phantastic.ground.randomness import torch_generator
 
 MOST_DOSES = 1000
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from phantastic.data import audioset, clips
 from phantastic.data.clips import Entry, Listing
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 BENT = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 REASONS = {"missing", "damaged", "truncated", "silent", "no sound", "no picture", "not a clip"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.entropy import column
 
 BAD = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from phantastic.cli import cli
-from phantastic.errors import Refused
+from phantastic.cli.main import cli
+from phantastic.ground.errors import Refused
 from phantastic.systems.psychiatry import behaviour
 
 EYES = "time,eye\n" + "".join(f"{t},0.1\n" for t in range(1, 65))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.movement import target
 
 ROWS = [f"{row},{row % 7},{row % 5}" for row in range(60)]

@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from phantastic.errors import Refused
-from phantastic.randomness import initialised, torch_generator
-from phantastic.systems.bert import create, load_pretrained, save_pretrained
-from phantastic.systems.bert.bert import BertConfig
-from phantastic.systems.bert.gpt2 import GPT2Config
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.xlnet import XLNetConfig
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, torch_generator
+from phantastic.nn.language import create, load_pretrained, save_pretrained
+from phantastic.nn.language.bert import BertConfig
+from phantastic.nn.language.gpt2 import GPT2Config
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.xlnet import XLNetConfig
 
 SIZES: dict[str, Any] = {
     "vocab_size": 19, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,

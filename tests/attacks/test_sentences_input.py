@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sentences_by_list import TEXT, WORDS, small
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.world import sentences
 from phantastic.world.sentences.grammar import Grammar
 

@@ -13,7 +13,7 @@ from scipy import stats
 from phantastic.data import glue, minimal_pairs, race, squad
 from phantastic.data.text import hub
 from phantastic.data.text_metrics import MEASURES, exact_match, glue_measures, measure, squad_measures, token_f1
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 ONE = 'He said "so", and\u2028left \x85 it.'  # an open quote, and letters that Unicode takes for line ends
 TWO = '"Quoted" from the start'

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from phantastic import lesion
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.nn.attention import Attention, causal, padding, permutation, reading
 from phantastic.nn.transformer import Block, Positions, sinusoids
-from phantastic.randomness import initialised, torch_generator
 
 WIDTH, HEADS = 12, 3
 SEEDS = st.integers(0, 2**31)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from phantastic.ground.randomness import initialised
 from phantastic.lesion import damage, sites
-from phantastic.randomness import initialised
 from phantastic.systems.bottleneck import Architecture, FusionTransformer, Sense, macs
 from phantastic.systems.bottleneck.model import Compute
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.vae.divergence import (
     Mixture,
     by_quadrature,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.entropy import counting, gibbs, helmholtz, maxent, measure, variational
 from phantastic.systems.entropy.information import (
     conditional_entropy,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from phantastic.randomness import torch_generator
+from phantastic.ground.randomness import torch_generator
 from phantastic.systems.psychiatry import cohort, tasks
 from phantastic.systems.psychiatry.fit import Data, Posterior, Prior, infer, repeated
 

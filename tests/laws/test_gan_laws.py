@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from phantastic.randomness import initialised, torch_generator
+from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.systems.gan.mixtures import coverage, draw, grid, ring
 from phantastic.systems.gan.model import ImageDiscriminator, ImageGenerator, PointDiscriminator, PointGenerator
 from phantastic.systems.gan.objective import adversarial, optimal_discriminator, steepness, value

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phantastic.data.gaze import binned, filled, following
-from phantastic.randomness import numpy_generator, torch_generator
+from phantastic.ground.randomness import numpy_generator, torch_generator
 
 
 def wander(*shape: int) -> torch.Tensor:

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import pytest
 from torch import Tensor, nn
 
+from phantastic.declare.study import register
 from phantastic.lesion import Site, damage, sites
-from phantastic.run import Run
-from phantastic.study import register
+from phantastic.run.folder import Run
 
 STUDIES = register()
 

@@ -1,4 +1,4 @@
-"""The measures of disentanglement at their limits, on codes whose answer is known, and their refusals.
+"""The measures of scores at their limits, on codes whose answer is known, and their refusals.
 
 Warnings are errors in this suite, so every limit is also a check that nothing divided by zero on the way.
 """
@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import dct
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
-from phantastic.systems.vae import measure
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
+from phantastic.measures import disentanglement as scores
 
 LIMITS = json.loads((Path(__file__).parents[1] / "reference" / "measure_limits.json").read_text())
 SIZES = np.array(LIMITS["sizes"])
@@ -64,15 +64,15 @@ def factors():
 @pytest.mark.parametrize("kind", TABLE)
 @pytest.mark.parametrize("name", ["mig", "modularity", "sap"])
 def test_measures_reach_their_limits(kind, name, factors):
-    value = getattr(measure, name)(encoder(kind)(factors), factors)
+    value = getattr(scores, name)(encoder(kind)(factors), factors)
     assert isinstance(value, float)
     assert value == pytest.approx(LIMITS[kind][name], abs=TOLERANCE[name])
 
 
 @pytest.mark.parametrize("kind", TABLE)
 def test_intervention_scores_reach_their_limits(kind):
-    factor_vae = measure.factor_vae_score(encoder(kind), Grid(SIZES), 0)
-    beta_vae = measure.beta_vae_score(encoder(kind), Grid(SIZES), 0)
+    factor_vae = scores.factor_vae_score(encoder(kind), Grid(SIZES), 0)
+    beta_vae = scores.beta_vae_score(encoder(kind), Grid(SIZES), 0)
     assert factor_vae == pytest.approx(LIMITS[kind]["factor_vae"], abs=TOLERANCE["factor_vae"])
     assert beta_vae == pytest.approx(LIMITS[kind]["beta_vae"], abs=TOLERANCE["beta_vae"])
 
@@ -82,13 +82,13 @@ def test_dci_reaches_its_limits():
     sizes = np.array([2, 3, 4])
     v = numpy_generator(0, "test/coarse").integers(sizes, size=(450, 3))
     perfect, noise = standardised(v, sizes), numpy_generator(0, "test/noise").standard_normal((450, 6))
-    assert measure.dci(np.c_[perfect, 0.01 * noise], v) == pytest.approx((1, 1, 1), abs=1e-6)
-    disentangled, complete, informative = measure.dci(np.c_[perfect, perfect], v)
+    assert scores.dci(np.c_[perfect, 0.01 * noise], v) == pytest.approx((1, 1, 1), abs=1e-6)
+    disentangled, complete, informative = scores.dci(np.c_[perfect, perfect], v)
     assert (disentangled, informative) == pytest.approx((1, 1), abs=1e-6)
     assert complete == pytest.approx(1 - log(2) / log(6), abs=0.02)  # two of six codes share each factor
-    assert measure.dci(noise, v)[:2] == pytest.approx((0, 0), abs=0.02)
-    assert measure.dci(noise, v)[2] == pytest.approx(np.mean(1 / sizes), abs=0.05)
-    constant = measure.dci(np.full((450, 6), 0.1), v)
+    assert scores.dci(noise, v)[:2] == pytest.approx((0, 0), abs=0.02)
+    assert scores.dci(noise, v)[2] == pytest.approx(np.mean(1 / sizes), abs=0.05)
+    constant = scores.dci(np.full((450, 6), 0.1), v)
     assert constant[:2] == (0, 0)
     assert constant[2] == pytest.approx(np.mean(1 / sizes), abs=0.05)
 
@@ -96,32 +96,32 @@ def test_dci_reaches_its_limits():
 @pytest.mark.reproduce
 @pytest.mark.parametrize("kind", TABLE)
 def test_dci_on_the_dsprites_grid(kind, factors):
-    assert measure.dci(encoder(kind)(factors), factors)[:2] == pytest.approx(LIMITS[kind]["dci"], abs=0.015)
+    assert scores.dci(encoder(kind)(factors), factors)[:2] == pytest.approx(LIMITS[kind]["dci"], abs=0.015)
 
 
 def test_explicitness_reaches_its_limits(factors):
     v = factors[:2000, :2]
     perfect = np.c_[standardised(factors)[:2000, :2], encoder("noise")(v)]
     rotation = np.linalg.qr(numpy_generator(0, "test/rotation").standard_normal((12, 12)))[0]
-    assert measure.explicitness(perfect, v) > 0.9
-    assert measure.explicitness(perfect @ rotation, v) > 0.9  # linearly readable all the same
-    assert measure.explicitness(encoder("noise")(v), v) == pytest.approx(0.5, abs=0.02)
-    assert measure.explicitness(encoder("constant")(v), v) == 0.5
+    assert scores.explicitness(perfect, v) > 0.9
+    assert scores.explicitness(perfect @ rotation, v) > 0.9  # linearly readable all the same
+    assert scores.explicitness(encoder("noise")(v), v) == pytest.approx(0.5, abs=0.02)
+    assert scores.explicitness(encoder("constant")(v), v) == 0.5
 
 
 def test_a_rotation_is_entangled(factors):
     rotated, perfect = (encoder(kind)(factors) for kind in ("rotated", "perfect"))
-    assert measure.mig(rotated, factors) < 0.1
-    assert measure.grouped_mig(rotated, factors) < 0.1
-    assert measure.modularity(rotated[:, :5], factors) < 0.8 < 0.99 < measure.modularity(perfect[:, :5], factors)
-    assert measure.sap(rotated, factors) < 0.05
-    assert measure.factor_vae_score(encoder("rotated"), Grid(SIZES), 0) < 0.7
-    assert measure.beta_vae_score(encoder("rotated"), Grid(SIZES), 0) < 0.8
+    assert scores.mig(rotated, factors) < 0.1
+    assert scores.grouped_mig(rotated, factors) < 0.1
+    assert scores.modularity(rotated[:, :5], factors) < 0.8 < 0.99 < scores.modularity(perfect[:, :5], factors)
+    assert scores.sap(rotated, factors) < 0.05
+    assert scores.factor_vae_score(encoder("rotated"), Grid(SIZES), 0) < 0.7
+    assert scores.beta_vae_score(encoder("rotated"), Grid(SIZES), 0) < 0.8
 
 
 def test_grouped_mig_forgives_a_second_latent_of_the_same_factor(factors):
-    values = {kind: measure.grouped_mig(encoder(kind)(factors), factors) for kind in TABLE}
-    assert values["perfect"] == measure.mig(encoder("perfect")(factors), factors)
+    values = {kind: scores.grouped_mig(encoder(kind)(factors), factors) for kind in TABLE}
+    assert values["perfect"] == scores.mig(encoder("perfect")(factors), factors)
     assert values["twice"] == pytest.approx(values["perfect"], abs=0.001)
     assert values["noise"] < 0.005
     assert values["constant"] == 0
@@ -133,21 +133,21 @@ def test_grouped_mig_of_circles_and_of_mixtures():
     hue = generator.integers(16, size=(5000, 4))
     angle = 2 * np.pi * hue / 16 + 0.1
     circles = np.c_[np.cos(angle), np.sin(angle)]
-    assert measure.mig(circles, hue) < 0.01
-    assert measure.grouped_mig(circles, hue) > 0.9
-    assert measure.grouped_mig(circles @ generator.standard_normal((8, 8)), hue) < 0.15
+    assert scores.mig(circles, hue) < 0.01
+    assert scores.grouped_mig(circles, hue) > 0.9
+    assert scores.grouped_mig(circles @ generator.standard_normal((8, 8)), hue) < 0.15
 
 
 def test_grouped_mig_counts_leaks_and_missing_factors():
     v = numpy_generator(0, "test/pair").integers(8, size=(20_000, 2))
     leak = np.where(numpy_generator(1, "test/pair").random(20_000) < 0.5, v[:, 0], 0)
     missing = np.c_[v[:, 0], v[:, 0]]
-    assert measure.grouped_mig(missing, v) == pytest.approx(0.5, abs=0.01)
-    assert measure.grouped_mig(np.c_[v[:, 0], v[:, 1] * 8 + leak], v) < measure.grouped_mig(np.c_[v[:, 0], v[:, 1]], v)
+    assert scores.grouped_mig(missing, v) == pytest.approx(0.5, abs=0.01)
+    assert scores.grouped_mig(np.c_[v[:, 0], v[:, 1] * 8 + leak], v) < scores.grouped_mig(np.c_[v[:, 0], v[:, 1]], v)
 
 
 def test_active_units(factors):
-    assert [measure.active_units(encoder(kind)(factors)) for kind in ("perfect", "twice", "noise", "constant")] == [
+    assert [scores.active_units(encoder(kind)(factors)) for kind in ("perfect", "twice", "noise", "constant")] == [
         5,
         10,
         10,
@@ -159,7 +159,7 @@ def test_bins_are_those_of_a_histogram(factors):
     """The published discretisation is np.digitize on the edges of np.histogram without the last."""
     codes = encoder("rotated")(factors)[:, :5]
     binned = np.stack([np.digitize(z, np.histogram(z, 20)[1][:-1]) for z in codes.T], axis=1)
-    assert measure.mig(codes, factors) == pytest.approx(measure.mig(binned, factors), abs=1e-12)
+    assert scores.mig(codes, factors) == pytest.approx(scores.mig(binned, factors), abs=1e-12)
 
 
 @settings(max_examples=15, deadline=None)
@@ -171,23 +171,30 @@ def test_information_measures_ignore_order_offset_and_scale(seed, shift, scale, 
     v = generator.integers(4, size=(300, 3))
     z = v + generator.standard_normal((300, 3))
     for name in ("mig", "grouped_mig", "modularity"):
-        value = getattr(measure, name)(z, v)
+        value = getattr(scores, name)(z, v)
         assert 0 <= value <= 1
-        assert getattr(measure, name)(z[:, order], v) == pytest.approx(value, abs=1e-9)
-        assert getattr(measure, name)(z, v[:, order]) == pytest.approx(value, abs=1e-9)
+        assert getattr(scores, name)(z[:, order], v) == pytest.approx(value, abs=1e-9)
+        assert getattr(scores, name)(z, v[:, order]) == pytest.approx(value, abs=1e-9)
         # A row that rounding moves over the edge of a bin changes the count, hence not exactly.
-        assert getattr(measure, name)(shift - scale * z, v) == pytest.approx(value, abs=0.02)
+        assert getattr(scores, name)(shift - scale * z, v) == pytest.approx(value, abs=0.02)
 
 
 def test_rows_that_come_in_order_do_no_harm(factors):
     v = factors[:3000]
     z = encoder("perfect")(v)
     order = np.lexsort(v.T)
-    assert measure.sap(z[order], v[order]) == pytest.approx(measure.sap(z, v), abs=0.015)
-    assert measure.sap(z, v) == measure.sap(z, v)
+    assert scores.sap(z[order], v[order]) == pytest.approx(scores.sap(z, v), abs=0.015)
+    assert scores.sap(z, v) == scores.sap(z, v)
 
 
-ALL = [measure.mig, measure.grouped_mig, measure.modularity, measure.explicitness, measure.sap, measure.dci]
+ALL = [
+    scores.mig,
+    scores.grouped_mig,
+    scores.modularity,
+    scores.explicitness,
+    scores.sap,
+    scores.dci,
+]
 
 
 @pytest.mark.parametrize("function", ALL)
@@ -216,13 +223,13 @@ def test_wrong_shapes_and_types_are_refused():
         (np.zeros((6, 3)), v[:, :0], "factors have 0 column"),
     ]:
         with pytest.raises(Refused, match=message):
-            measure.checked(codes, factors)
+            scores.checked(codes, factors)
     with pytest.raises(Refused, match="needs 2"):
-        measure.modularity(np.eye(6), v[:, :1])
+        scores.modularity(np.eye(6), v[:, :1])
     with pytest.raises(Refused, match="1 rows to train"):
-        measure.dci(np.eye(6), v, train=1)
+        scores.dci(np.eye(6), v, train=1)
     with pytest.raises(Refused, match="factors, column 0: fewer than two values occur three times"):
-        measure.sap(np.eye(6), np.c_[np.arange(6), np.arange(6)])
+        scores.sap(np.eye(6), np.c_[np.arange(6), np.arange(6)])
 
 
 def test_a_rare_value_is_trained_on_only():
@@ -233,7 +240,7 @@ def test_a_rare_value_is_trained_on_only():
         assert np.isfinite(function(z, v)).all()
 
 
-@pytest.mark.parametrize("score", [measure.factor_vae_score, measure.beta_vae_score])
+@pytest.mark.parametrize("score", [scores.factor_vae_score, scores.beta_vae_score])
 def test_intervention_scores_refuse(score):
     with pytest.raises(Refused, match="column 1"):
         score(lambda v: np.where(np.arange(2) == 1, np.nan, v), Grid((3, 3)), 0)
@@ -245,7 +252,7 @@ def test_intervention_scores_refuse(score):
         score(lambda v: v[:, 0], Grid((3, 3)), 0)
 
 
-@pytest.mark.parametrize("score", [measure.factor_vae_score, measure.beta_vae_score])
+@pytest.mark.parametrize("score", [scores.factor_vae_score, scores.beta_vae_score])
 def test_intervention_scores_draw_nuisance_from_the_seed(score):
     class Noisy(Grid):
         def images(self, factors, generator):

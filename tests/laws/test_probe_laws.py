@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems import probe
 from phantastic.systems.probe import measure, trees
 from phantastic.systems.probe.objective import Corpus, gradient, loss_of, residual

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
 from phantastic.nn.distributions import Gaussian, kl
-from phantastic.randomness import initialised, numpy_generator, torch_generator
 from phantastic.systems.scan.baselines import JMVAE, JointVAE, TrELBO
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, Vocabulary, contradict
 from phantastic.systems.scan.model import Recombinator, SymbolVAE

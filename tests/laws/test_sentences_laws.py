@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sentences_by_list import WORDS, listed, small
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.world import sentences
 from phantastic.world.sentences import MASK, PAD
 from phantastic.world.sentences.derivation import draw

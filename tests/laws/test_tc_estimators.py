@@ -6,9 +6,9 @@ from math import log
 import pytest
 import torch
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import torch_generator
 from phantastic.nn.distributions import Gaussian, kl_to_standard, log_density, sample
-from phantastic.randomness import torch_generator
 from phantastic.systems.vae.objectives.beta_tcvae import Parts, against_exact, decompose, log_weights
 
 N, D, BATCH = 20_000, 5, 64

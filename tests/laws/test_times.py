@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from phantastic import stages
-from phantastic.run import Run
-from phantastic.study import register
+from phantastic.declare.study import register
+from phantastic.run import stages
+from phantastic.run.folder import Run
 
 STUDIES = register()
 TABLES = {

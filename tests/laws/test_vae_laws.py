@@ -9,16 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.nn.autoencoder.denoising import denoising, occlude
+from phantastic.nn.autoencoder.elbo import (
+    energy_form,
+    evidence_form,
+    expected_log_prior,
+    reconstruction_form,
+)
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator, LinearVAE
+from phantastic.nn.autoencoder.vae import vae
 from phantastic.nn.distributions import Gaussian, kl_to_standard, log_density, sample
-from phantastic.randomness import initialised, numpy_generator, torch_generator
-from phantastic.systems.vae.model import VAE, DenoisingAutoencoder, Discriminator, LinearVAE
 from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity, capacity_at
 from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
 from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
-from phantastic.systems.vae.objectives.denoising import denoising, occlude
-from phantastic.systems.vae.objectives.elbo import energy_form, evidence_form, expected_log_prior, reconstruction_form
 from phantastic.systems.vae.objectives.factor_vae import factor_vae, permute_dimensions
-from phantastic.systems.vae.objectives.vae import vae
 
 
 def noise(step: int = 0) -> torch.Generator:

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from phantastic.claims import judge
-from phantastic.errors import Stopped
-from phantastic.randomness import initialised
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.systems.ablations import experiment, rows, use
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.ground.errors import Stopped
+from phantastic.ground.randomness import initialised
+from phantastic.pretraining.batches import Batch
+from phantastic.pretraining.plan import Plan, build, leftward, next_words
+from phantastic.run.folder import Run
+from phantastic.systems.ablations import conditions, experiment, transfer_methods
 from phantastic.systems.ablations.study import STUDY, AblationsRecipe
-from phantastic.systems.bert.batches import Batch
-from phantastic.systems.bert.pretraining import Plan, build, leftward, next_words
-from phantastic.systems.finetune import tasks
-from phantastic.systems.finetune.texts import Reader, grammar
-from phantastic.systems.finetune.tuning import Tuning
+from phantastic.tuning import tasks
+from phantastic.tuning.finetune import Tuning
+from phantastic.tuning.texts import Reader, grammar
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
 PLAN = Plan(1, 8, 2, 16, 1, 8, 1e-3)
@@ -34,7 +34,7 @@ def run(tiny_run: Callable[[str], Run]) -> Run:
 def test_one_thing_changes_at_a_time_and_all_read_as_much(preset: str) -> None:
     recipe = STUDY.presets[preset]
     assert isinstance(recipe, AblationsRecipe)
-    plans = rows.plans(recipe)
+    plans = conditions.plans(recipe)
     full = plans["full"]
     changed = {
         name: {field for field in Plan._fields if getattr(plan, field) != getattr(full, field)}
@@ -44,14 +44,14 @@ def test_one_thing_changes_at_a_time_and_all_read_as_much(preset: str) -> None:
     assert changed.pop("no-nsp") == {"next_sentence"}
     assert changed.pop("ltr") == {"masking", "next_sentence"}
     assert all(fields == {"masking"} for name, fields in changed.items() if name.startswith("masking"))
-    sizes = [build(plan, 100, 0) for plan in rows.sizes(full).values()]
+    sizes = [build(plan, 100, 0) for plan in conditions.sizes(full).values()]
     weights = [sum(weight.numel() for weight in network.parameters()) for network in sizes]
     assert len(weights) == 4
     assert sorted(set(weights)) == weights
 
 
 def test_the_six_rows_of_the_table() -> None:
-    shown = {name: (*pair, 1 - sum(pair)) for name, pair in rows.MASKINGS.items()}
+    shown = {name: (*pair, 1 - sum(pair)) for name, pair in conditions.MASKINGS.items()}
     for name, shares in shown.items():
         assert [round(100 * share) for share in shares] == [int(part) for part in name.split("-")]
     assert len(shown) == 6
@@ -78,7 +78,7 @@ def test_next_words_are_asked_of_the_words_before_them() -> None:
 def test_a_recurrent_network_on_top_sees_both_sides_and_no_padding() -> None:
     network = build(PLAN, 40, 0)
     with initialised(0, "test"):
-        top = use.Recurrent(network.transformer, 8, 1, frozen=False).eval()
+        top = transfer_methods.Recurrent(network.transformer, 8, 1, frozen=False).eval()
     ids = torch.tensor([[2, 7, 8, 9, 3]])
     present = torch.ones_like(ids)
     states = top(ids, attention_mask=leftward(present))
@@ -98,7 +98,7 @@ def test_asking_leaves_the_network_as_it_is_and_draws_the_same_again(way: str) -
     network = build(PLAN, len(reader), 0).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     task = next(task for task in tasks.of_grammar(0, 12, 8) if task.name == "tagging")
-    found = [use.worth(network, task, way, reader, Tuning(3, 4, 1e-2), 0.1, 0) for _ in range(2)]
+    found = [transfer_methods.worth(network, task, way, reader, Tuning(3, 4, 1e-2), 0.1, 0) for _ in range(2)]
     assert found[0] == found[1]
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
@@ -107,18 +107,20 @@ def test_asking_leaves_the_network_as_it_is_and_draws_the_same_again(way: str) -
 
 def test_an_odd_width_is_no_obstacle() -> None:
     network = build(PLAN._replace(width=9, heads=1), 40, 0)
-    top = use.Recurrent(network.transformer, 9, 2, frozen=True)
+    top = transfer_methods.Recurrent(network.transformer, 9, 2, frozen=True)
     assert top(torch.tensor([[2, 7, 3]])).last.shape == (1, 3, 9)
 
 
 def test_features_are_not_tuned() -> None:
     network = build(PLAN, 40, 0)
     task = tasks.Task("tags", "tags", 3, ("accuracy",), [], [])
-    model = use.prepared(network, task, "features", 0, 0.1)
+    model = transfer_methods.prepared(network, task, "features", 0, 0.1)
     learned = {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert learned
     assert not any("below" in name for name in learned)
-    assert any("below" in name for name, _ in use.prepared(network, task, "lstm", 0, 0.1).named_parameters())
+    assert any(
+        "below" in name for name, _ in transfer_methods.prepared(network, task, "lstm", 0, 0.1).named_parameters()
+    )
 
 
 # --- the study

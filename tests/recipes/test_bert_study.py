@@ -13,14 +13,16 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-from phantastic.claims import Measure, judge
-from phantastic.errors import Refused
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.systems.bert import experiment, load_pretrained, pretraining
-from phantastic.systems.bert.batches import language
+from phantastic.declare.claims import Measure, judge
+from phantastic.declare.recipe import compose
+from phantastic.ground.errors import Refused
+from phantastic.nn.language import load_pretrained
+from phantastic.pretraining import plan
+from phantastic.pretraining.batches import language
+from phantastic.pretraining.wordpiece import CLS, SEP, load
+from phantastic.run.folder import Run
+from phantastic.systems.bert import experiment
 from phantastic.systems.bert.study import STUDY, BertRecipe
-from phantastic.systems.bert.wordpiece import CLS, SEP, load
 from phantastic.world import sentences as world
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -115,7 +117,7 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.
     experiment.run(whole)
     broken = Run.create(STUDY, recipe, "tiny", tmp_path, "broken")
     broken.checkpoint_seconds = 0.0
-    objective, calls = pretraining.masked_lm, iter(range(100))
+    objective, calls = plan.masked_lm, iter(range(100))
 
     def dies(*arguments: Any, **options: Any) -> Any:
         if next(calls) == 5:
@@ -123,7 +125,7 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.
         return objective(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pretraining, "masked_lm", dies)
+        patched.setattr(plan, "masked_lm", dies)
         with pytest.raises(KeyboardInterrupt):
             experiment.run(broken)
     broken.close()

@@ -11,12 +11,12 @@ import soundfile
 import torch
 from PIL import Image
 
-from phantastic.claims import judge
-from phantastic.errors import Refused
-from phantastic.randomness import initialised
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.study import register
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.declare.study import register
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised
+from phantastic.run.folder import Run
 from phantastic.systems.bottleneck import clips, dubbing, experiment, integration, places, scores
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.measure import auc, average_precision

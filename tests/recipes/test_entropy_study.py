@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from phantastic.claims import judge
-from phantastic.recipe import compose
-from phantastic.run import Run
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.run.folder import Run
 from phantastic.systems.entropy import column, experiment
 from phantastic.systems.entropy.study import STUDY, EntropyRecipe
 

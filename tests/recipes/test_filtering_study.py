@@ -9,12 +9,13 @@ import pytest
 import sympy
 import torch
 
-from phantastic.claims import judge, summarise
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.systems.filtering import experiment, measure, published
-from phantastic.systems.filtering.circuit import ERROR, OWN, PREDICTION, circuit, message_passing
-from phantastic.systems.filtering.model import Level, LogPrecision, Model
+from phantastic.declare.claims import judge, summarise
+from phantastic.declare.recipe import compose
+from phantastic.inference import published
+from phantastic.inference.circuit import ERROR, OWN, PREDICTION, circuit, message_passing
+from phantastic.inference.model import Level, LogPrecision, Model
+from phantastic.run.folder import Run
+from phantastic.systems.filtering import experiment, measure
 from phantastic.systems.filtering.study import STUDY, FilteringRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")

@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from phantastic.claims import judge
 from phantastic.data import text_metrics
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.systems.bert import load_pretrained
-from phantastic.systems.bert.corpus import Text
-from phantastic.systems.bert.pretraining import Plan, build, leftward
-from phantastic.systems.finetune import experiment, measure, static, tasks, tuning
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
+from phantastic.nn.language import load_pretrained
+from phantastic.pretraining.corpus import Text
+from phantastic.pretraining.plan import Plan, build, leftward
+from phantastic.run.folder import Run
+from phantastic.systems.finetune import experiment, static
 from phantastic.systems.finetune.study import STUDY
-from phantastic.systems.finetune.texts import Reader, Rows, grammar
+from phantastic.tuning import finetune, measure, tasks
+from phantastic.tuning.texts import Reader, Rows, grammar
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
 PLAN = Plan(2, 16, 2, 32, 1, 8, 1e-3)
@@ -46,12 +47,12 @@ def run(tiny_run: Callable[[str], Run]) -> Run:
 
 def test_answers_are_marked_where_they_stand_and_read_back(reader: Reader, given: dict[str, tasks.Task]) -> None:
     task = given["questions"]
-    for example, (tokens, (first, last)) in zip(task.train, tuning.encode(reader, "span", task.train), strict=True):
+    for example, (tokens, (first, last)) in zip(task.train, finetune.encode(reader, "span", task.train), strict=True):
         answer = measure.answer_of(example.target)
         assert tokens.tokens[first : last + 1] == answer.split()
         start, end = torch.zeros(2, len(tokens.ids))
         start[first] = end[last] = 1.0
-        here = slice(*tuning.span(tokens, start, end))
+        here = slice(*finetune.span(tokens, start, end))
         assert example.texts[1][here] == answer
 
 
@@ -60,27 +61,29 @@ def test_an_answer_neither_ends_before_it_begins_nor_lies_in_the_question(reader
     start, end = torch.zeros(2, len(tokens.ids))
     start[1] = end[2] = 9.0  # the question
     start[7], end[5], end[8] = 3.0, 3.0, 2.0
-    assert tuning.span(tokens, start, end) == (11, 17)
+    assert finetune.span(tokens, start, end) == (11, 17)
 
 
 def test_a_cut_answer_is_nowhere() -> None:
     short = Reader(grammar(8_192).wordpiece.tokenizer, 8)
     example = tasks.Example(("who runs ?", "the cow sleeps . the knight runs ."), tasks.Answer(17, "the knight"))
-    _, places = tuning.encoded(short, "span", example)
-    assert places == [tuning.NOWHERE] * 2
+    _, places = finetune.encoded(short, "span", example)
+    assert places == [finetune.NOWHERE] * 2
 
 
 def test_the_first_piece_of_a_word_bears_its_tag() -> None:
     source = Rows([("abc abc abc", "b c")], 2_000)
-    tokens, tags = tuning.encoded(Reader(source.wordpiece.tokenizer, 32), "tags", tasks.Example(("abc", "cb"), [3, 4]))
+    tokens, tags = finetune.encoded(
+        Reader(source.wordpiece.tokenizer, 32), "tags", tasks.Example(("abc", "cb"), [3, 4])
+    )
     assert len(tokens.ids) > 4
     assert [tag for tag in tags if tag >= 0] == [3, 4]
     assert [tokens.word_ids[place] for place, tag in enumerate(tags) if tag >= 0] == [0, 1]
 
 
 def test_every_round_shows_every_example_once(reader: Reader, given: dict[str, tasks.Task]) -> None:
-    items = tuning.encode(reader, "class", given["paraphrase"].train)
-    rounds = [[one for step in range(at, at + 3) for one in tuning.drawn(items, 8, 0, step)] for at in (0, 3)]
+    items = finetune.encode(reader, "class", given["paraphrase"].train)
+    rounds = [[one for step in range(at, at + 3) for one in finetune.drawn(items, 8, 0, step)] for at in (0, 3)]
     assert all(sorted(map(id, each)) == sorted(map(id, items)) for each in rounds)
     assert rounds[0] != rounds[1]
 
@@ -126,7 +129,7 @@ def test_from_left_to_right_no_word_sees_what_follows_and_the_first_place_sees_a
 def test_a_head_is_put_on_the_same_layers_or_on_new_ones(given: dict[str, tasks.Task]) -> None:
     network = build(PLAN, 600, 0)
     for task in given.values():
-        tuned, fresh = (tuning.with_head(network, task, 0, fresh=new) for new in (False, True))
+        tuned, fresh = (finetune.with_head(network, task, 0, fresh=new) for new in (False, True))
         known = network.transformer.state_dict()
         assert all(torch.equal(value, known[name]) for name, value in tuned.transformer.state_dict().items())
         assert not torch.equal(fresh.transformer.get_parameter("words.weight"), known["words.weight"])

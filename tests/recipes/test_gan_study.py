@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from phantastic.claims import Measure, judge
+from phantastic.declare.claims import Measure, judge
 from phantastic.systems.gan import experiment as gan
 from phantastic.systems.gan.study import STUDY, GameRecipe
 from phantastic.world import dsprites

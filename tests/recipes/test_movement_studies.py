@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from phantastic.claims import judge, summarise
 from phantastic.data.gaze import binned, following
-from phantastic.errors import Refused
+from phantastic.declare.claims import judge, summarise
+from phantastic.declare.recipe import compose
+from phantastic.ground.errors import Refused
 from phantastic.lesion import damage, sites
-from phantastic.recipe import compose
-from phantastic.run import Run
+from phantastic.run.folder import Run
 from phantastic.systems.movement import pursuit, target
 from phantastic.systems.movement.study import STUDIES, PursuitRecipe
 

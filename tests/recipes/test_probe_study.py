@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from phantastic.errors import Refused
+from phantastic.declare.recipe import compose
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised
 from phantastic.lesion import damage, sites
-from phantastic.randomness import initialised
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.systems.bert import create, save_pretrained
-from phantastic.systems.bert.batches import language
-from phantastic.systems.bert.bert import BertConfig
-from phantastic.systems.bert.roberta import RobertaConfig
+from phantastic.nn.language import create, save_pretrained
+from phantastic.nn.language.bert import BertConfig
+from phantastic.nn.language.roberta import RobertaConfig
+from phantastic.pretraining.batches import language
+from phantastic.run.folder import Run
 from phantastic.systems.probe import experiment
 from phantastic.systems.probe.network import longest
 from phantastic.systems.probe.study import STUDY

@@ -13,14 +13,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from phantastic.claims import judge
-from phantastic.cli import cli
+from phantastic.cli.main import cli
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.declare.study import Study
 from phantastic.lesion import damage
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.study import Study
+from phantastic.run.folder import Run
 from phantastic.systems.psychiatry import (
-    application,
+    apply,
     behaviour,
     force_matching,
     measure,
@@ -142,7 +142,7 @@ def test_a_template_is_fitted_and_its_two_people_come_back(
     truth: tuple[tuple[float, ...], ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(application, "infer", partial(application.infer, grid=5))  # a coarser start is enough here
+    monkeypatch.setattr(apply, "infer", partial(apply.infer, grid=5))  # a coarser start is enough here
     assert fit(study, "--template", "mine.csv").strip() == "mine.csv"
     output = fit(study, "--data=mine.csv")
     assert all(f"{symbol} = " in output for symbol in symbols)

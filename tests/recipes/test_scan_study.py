@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from phantastic.claims import judge
-from phantastic.errors import Refused
-from phantastic.figure import Figure
-from phantastic.recipe import compose, parameters, to_toml, validated
-from phantastic.report import Growing, publish
-from phantastic.run import Run
-from phantastic.study import register
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose, parameters, to_toml, validated
+from phantastic.declare.study import register
+from phantastic.ground.errors import Refused
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
+from phantastic.show.report import Growing, publish
 from phantastic.systems.scan import figures
 from phantastic.systems.scan.concepts import LOGIC
 from phantastic.systems.scan.evaluation import grounded

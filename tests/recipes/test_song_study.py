@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from phantastic.claims import judge
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.inference import published
+from phantastic.inference.precision import Precisions
 from phantastic.lesion import damage, sites
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.systems.filtering import published
-from phantastic.systems.filtering.precision import Precisions
+from phantastic.run.folder import Run
 from phantastic.systems.song import experiment, measure
 from phantastic.systems.song.study import STUDY, SongRecipe
 

@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from phantastic.claims import judge
-from phantastic.errors import Refused, Stopped
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.systems.bert import wordpiece
-from phantastic.systems.bert.batches import Language
-from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives.distillation import distillation
-from phantastic.systems.bert.objectives.translation_lm import both_languages
-from phantastic.systems.bert.pretraining import Plan
-from phantastic.systems.finetune import tuning
-from phantastic.systems.finetune.tasks import Task
-from phantastic.systems.finetune.texts import Reader
-from phantastic.systems.finetune.tuning import Tuning
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.ground.errors import Refused, Stopped
+from phantastic.nn.language.model import Model
+from phantastic.pretraining import wordpiece
+from phantastic.pretraining.batches import Language
+from phantastic.pretraining.corpus import Masking
+from phantastic.pretraining.objectives.distillation import distillation
+from phantastic.pretraining.objectives.translation_lm import both_languages
+from phantastic.pretraining.plan import Plan
+from phantastic.run.folder import Run
 from phantastic.systems.transfer import bilingual, distilling, experiment, nearest, students, tasks, tuned
 from phantastic.systems.transfer.distilling import Distilling
 from phantastic.systems.transfer.study import STUDY, TransferRecipe
+from phantastic.tuning import finetune
+from phantastic.tuning.finetune import Tuning
+from phantastic.tuning.tasks import Task
+from phantastic.tuning.texts import Reader
 from phantastic.world import sentences as world
 from phantastic.world.sentences import lexicon
 
@@ -119,7 +119,7 @@ def secret() -> tuple[Reader, Model, Task, Task, Language]:
     reader = Reader(pieces.tokenizer, 128)
     task = tasks.in_language("subject", "english", 0, 60, 40)
     model = tuned.bilingual(network, task, "english", 0)
-    tuning.learn(model, task.kind, tuning.encode(reader, task.kind, task.train), Tuning(40, 16, 1e-2), 0)
+    finetune.learn(model, task.kind, finetune.encode(reader, task.kind, task.train), Tuning(40, 16, 1e-2), 0)
     below = model.transformer.get_submodule("below")
     table, spoken = below.get_parameter("words.weight"), below.get_parameter("languages.weight")
     with torch.no_grad():

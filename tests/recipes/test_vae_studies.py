@@ -14,11 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from phantastic.claims import judge
-from phantastic.errors import Refused
-from phantastic.recipe import compose
-from phantastic.run import Run
-from phantastic.study import Study
+from phantastic.declare.claims import judge
+from phantastic.declare.recipe import compose
+from phantastic.declare.study import Study
+from phantastic.ground.errors import Refused
+from phantastic.run.folder import Run
 from phantastic.systems.gan import experiment as gan
 from phantastic.systems.gan import study as gan_study
 from phantastic.systems.vae import experiment as vae

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from phantastic.systems.filtering import invert, published
-from phantastic.systems.filtering.generalised import embed, noise_kernel, temporal_precision
-from phantastic.systems.filtering.published.eye import lotka_volterra
-from phantastic.systems.filtering.published.force import matched
+from phantastic.inference import invert, published
+from phantastic.inference.generalised import embed, noise_kernel, temporal_precision
+from phantastic.inference.published.eye import lotka_volterra
+from phantastic.inference.published.force import matched
 
 HERE = Path(__file__).parent
 RUNS = sorted(path.stem.removeprefix("spm_") for path in HERE.glob("spm_*-*.npz"))

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from phantastic.randomness import torch_generator
-from phantastic.systems.bert import load_pretrained, save_pretrained
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.pretrained import ARCHITECTURES, in_library
+from phantastic.ground.randomness import torch_generator
+from phantastic.nn.language import load_pretrained, save_pretrained
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.pretrained import ARCHITECTURES, in_library
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

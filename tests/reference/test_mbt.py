@@ -12,7 +12,7 @@ import pytest
 import torch
 from mbt_numpy import forward, random_parameters
 
-from phantastic.randomness import numpy_generator
+from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bottleneck import load_scenic
 from phantastic.systems.bottleneck.model import Compute, FusionTransformer
 from phantastic.systems.bottleneck.scenic import correspondence

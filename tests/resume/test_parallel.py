@@ -15,8 +15,8 @@ from forks import Child
 from ranks import Ranks
 from safetensors.numpy import load_file
 
-from phantastic import parallel
-from phantastic.errors import Refused
+from phantastic.ground import parallel
+from phantastic.ground.errors import Refused
 
 TOY = ("run", "toy", "--preset", "tiny", "--checkpoint-every", "0")
 FUSION = ("run", "fusion", "--preset", "tiny", "--checkpoint-every", "0", "--set", "batch=15", "--set", "mixup=0.5")

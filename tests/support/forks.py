@@ -74,7 +74,7 @@ def child(request: dict[str, Any]) -> None:
     import toys
     from sabotage import begin
 
-    from phantastic.cli import main
+    from phantastic.cli.main import main
 
     status = 1
     try:
@@ -103,8 +103,6 @@ def serve() -> None:
     sys.path.insert(0, str(Path(__file__).parent))
     os.environ |= {"OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
     import torch
-
-    import phantastic.conduct  # noqa: F401
 
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])  # the first optimiser imports 800 modules
 

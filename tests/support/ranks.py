@@ -47,10 +47,11 @@ if __name__ == "__main__":
     import toys
     from toys.study import TOY
 
-    from phantastic import cli, study
+    from phantastic.cli import main as command
+    from phantastic.declare import study
     from phantastic.systems.bottleneck import experiment  # noqa: F401
 
-    child, register, main = forks.child, study.register, cli.main
+    child, register, main = forks.child, study.register, command.main
 
     def placed(request: dict[str, Any]) -> None:
         os.environ |= request["sabotage"].pop("where", {})
@@ -60,5 +61,5 @@ if __name__ == "__main__":
         study.register = lambda: register() | {TOY.name: TOY}
 
     forks.child, toys.install = placed, install
-    cli.main = lambda: sys.exit(main())  # as the installed command does
+    command.main = lambda: sys.exit(main())  # as the installed command does
     forks.serve()

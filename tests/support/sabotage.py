@@ -15,7 +15,7 @@ def begin(
     on. ``largest_file``: bytes. ``publish``: False leaves the report out, which takes most of the toy's time.
     """
     if not publish:
-        from phantastic import report
+        from phantastic.show import report
 
         report.publish = lambda run, lang: []
     if die_at:
@@ -68,7 +68,7 @@ def die(moment: int) -> None:
             here()
             self.file.write(data[len(data) // 2 :])
 
-    from phantastic import files
+    from phantastic.ground import files
 
     files.open = lambda *arguments, **options: Torn(open(*arguments, **options))  # noqa: SIM115
     os.replace, os.fsync = mortal(os.replace), mortal(os.fsync)
@@ -77,7 +77,7 @@ def die(moment: int) -> None:
 
 def refuse_writing(reason: int, number: int) -> None:
     """From the ``number``-th file that is opened for writing on, half of what is written arrives and then no more."""
-    from phantastic import files
+    from phantastic.ground import files
 
     opened = 0
 

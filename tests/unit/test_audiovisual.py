@@ -6,8 +6,8 @@ import torch
 from scipy.stats import beta, kstest
 
 from phantastic.data import audiovisual
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 
 
 def draws(step: int = 0) -> np.random.Generator:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phantastic.errors import Refused
-from phantastic.systems.bert import corpus
-from phantastic.systems.bert.batches import Examples, language
-from phantastic.systems.bert.corpus import Masking, Pairs, Text, masked, pairs, shortened, written
-from phantastic.systems.bert.wordpiece import CLS, MASK, PAD, SEP, SPECIAL, learn, load
+from phantastic.ground.errors import Refused
+from phantastic.pretraining import corpus
+from phantastic.pretraining.batches import Examples, language
+from phantastic.pretraining.corpus import Masking, Pairs, Text, masked, pairs, shortened, written
+from phantastic.pretraining.wordpiece import CLS, MASK, PAD, SEP, SPECIAL, learn, load
 from phantastic.world import sentences as world
 
 # --- WordPiece

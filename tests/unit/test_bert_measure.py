@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
+from phantastic.nn.language.result import Result
+from phantastic.pretraining.batches import Batch, language
+from phantastic.pretraining.corpus import IGNORED
+from phantastic.pretraining.wordpiece import CLS, MASK, SEP
 from phantastic.systems.bert import agreement, measure
-from phantastic.systems.bert.batches import Batch, language
-from phantastic.systems.bert.corpus import IGNORED
 from phantastic.systems.bert.reading import Sentences, best_words, read, sentences_of, words_of
-from phantastic.systems.bert.result import Result
-from phantastic.systems.bert.wordpiece import CLS, MASK, SEP
 from phantastic.world import sentences as world
 
 ENGLISH = language("english")

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from phantastic import lesion
-from phantastic.randomness import initialised, torch_generator
-from phantastic.systems.bert import create
-from phantastic.systems.bert.bert import BertConfig
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.xlnet import XLNetConfig
+from phantastic.ground.randomness import initialised, torch_generator
+from phantastic.nn.language import create
+from phantastic.nn.language.bert import BertConfig
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.xlnet import XLNetConfig
 
 WORDS = torch.randint(1, 19, (2, 6), generator=torch_generator(0, "words"))
 

@@ -9,27 +9,27 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from phantastic.errors import Refused
-from phantastic.randomness import initialised, torch_generator
-from phantastic.systems.bert import create
-from phantastic.systems.bert.batches import Batch, Examples, language
-from phantastic.systems.bert.bert import BertConfig
-from phantastic.systems.bert.corpus import IGNORED, Masking
-from phantastic.systems.bert.gpt2 import GPT2Config
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives import word2vec
-from phantastic.systems.bert.objectives.causal_lm import causal_lm
-from phantastic.systems.bert.objectives.distillation import aligned, distillation, halved, softened
-from phantastic.systems.bert.objectives.dynamic_masking import Epochs
-from phantastic.systems.bert.objectives.masked_lm import masked_lm
-from phantastic.systems.bert.objectives.multi_task import Shared, multi_task, schedule
-from phantastic.systems.bert.objectives.permutation_lm import ordered, permutation_lm, permuted
-from phantastic.systems.bert.objectives.recurrent_lm import BidirectionalLM, backwards, recurrent_lm
-from phantastic.systems.bert.objectives.translation_lm import both_languages, parallel, translation_lm
-from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
-from phantastic.systems.bert.wordpiece import CLS, MASK, PAD, SEP
-from phantastic.systems.bert.xlm import XLMConfig
-from phantastic.systems.bert.xlnet import XLNetConfig
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, torch_generator
+from phantastic.nn.language import create
+from phantastic.nn.language.bert import BertConfig
+from phantastic.nn.language.gpt2 import GPT2Config
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.xlm import XLMConfig
+from phantastic.nn.language.xlnet import XLNetConfig
+from phantastic.pretraining.batches import Batch, Examples, language
+from phantastic.pretraining.corpus import IGNORED, Masking
+from phantastic.pretraining.objectives import word2vec
+from phantastic.pretraining.objectives.causal_lm import causal_lm
+from phantastic.pretraining.objectives.distillation import aligned, distillation, halved, softened
+from phantastic.pretraining.objectives.dynamic_masking import Epochs
+from phantastic.pretraining.objectives.masked_lm import masked_lm
+from phantastic.pretraining.objectives.multi_task import Shared, multi_task, schedule
+from phantastic.pretraining.objectives.permutation_lm import ordered, permutation_lm, permuted
+from phantastic.pretraining.objectives.recurrent_lm import BidirectionalLM, backwards, recurrent_lm
+from phantastic.pretraining.objectives.translation_lm import both_languages, parallel, translation_lm
+from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.wordpiece import CLS, MASK, PAD, SEP
 from phantastic.world import sentences as world
 
 
@@ -62,7 +62,7 @@ def test_the_loss_is_the_sum_of_two_means_done_by_hand() -> None:
 
     class Given(nn.Module):
         def forward(self, *_: Tensor, **__: Tensor):
-            from phantastic.systems.bert.result import Result
+            from phantastic.nn.language.result import Result
 
             words = torch.tensor([[[2.0, 0, 0], [0, 0, 0]], [[0, 0, 1.0], [9, 9, 9]]])
             return Result(prediction_logits=words, seq_relationship_logits=torch.tensor([[1.0, 0], [0, 3.0]]))

@@ -10,8 +10,8 @@ import safetensors.torch
 import torch
 from mbt_numpy import random_parameters
 
-from phantastic.errors import Refused
-from phantastic.randomness import initialised, numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.systems.bottleneck import (
     Architecture,
     FusionTransformer,

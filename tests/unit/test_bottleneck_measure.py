@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.bottleneck import measure
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phantastic.claims import PREDICATES, Claim, Measure, judge, read_claims, resampled, summarise
-from phantastic.errors import Refused
-from phantastic.recipe import Text
-from phantastic.study import register
+from phantastic.declare.claims import PREDICATES, Claim, Measure, judge, read_claims, resampled, summarise
+from phantastic.declare.recipe import Text
+from phantastic.declare.study import register
+from phantastic.ground.errors import Refused
 
 
 def claim(

@@ -14,7 +14,7 @@ from click.testing import Result
 from PIL import Image
 from safetensors import safe_open
 
-from phantastic.study import Paper
+from phantastic.declare.study import Paper
 
 Invoke = Callable[..., Result]
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -36,7 +36,7 @@ def last_json(output: str) -> dict:
 def test_help_is_quick() -> None:
     code = """
 import time
-from phantastic.cli import main
+from phantastic.cli.main import main
 sys.argv = ["phantastic", "--help"]
 try:
     main()
@@ -57,7 +57,7 @@ os.chdir({str(shelf)!r})
 import toys
 toys.install()
 from click.testing import CliRunner
-from phantastic.cli import cli
+from phantastic.cli.main import cli
 for words in ["ls", "show toy", "show toy/one", "cite toy", "ledger", "ledger toy", "ledger toy/one", "cite toy/one",
               "compare toy/one toy/three", "run tooy", "run toy --preset x", "run toy --set wdth=3", "resume toy/on",
               "run toy --set width=0", "show toooy", "apply toy", "lesion toy/half --list", "export toy/half", "rnu"]:
@@ -194,7 +194,7 @@ def test_run_prints_ledger_report_and_json(phantastic: Invoke, home: Path) -> No
 
 
 def test_runs_get_names_of_their_own(phantastic: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phantastic.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
     for _ in range(2):
         assert phantastic("run", "toy", "--preset", "tiny", "--set", "steps=1").exit_code == 0
     assert sorted(path.name for path in (home / "runs/toy").iterdir()) == ["tiny-seed0", "tiny-seed0-2"]
@@ -204,7 +204,7 @@ def test_runs_get_names_of_their_own(phantastic: Invoke, home: Path, monkeypatch
 
 def test_progress_bar_in_a_terminal(phantastic: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar shows stage, steps and loss, and does not change a bit of the result."""
-    monkeypatch.setattr("phantastic.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
     words = ("run", "toy", "--preset", "tiny", "--set", "steps=20")
     assert phantastic(*words, "--name", "plain").exit_code == 0
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True)
@@ -226,9 +226,9 @@ def test_result_depends_on_nothing_global(phantastic: Invoke, home: Path, monkey
     import numpy as np
     import torch
 
-    from phantastic import train
+    from phantastic.run import train
 
-    monkeypatch.setattr("phantastic.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
     for name, seed, points in (("a", 1, 192), ("b", 2, 3)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from phantastic.data import audioset, clips
 from phantastic.data.clips import Entry, Listing
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 RATE = 16_000
 SEGMENTS = """# Segments csv created Sun Mar  5 10:54:31 2017

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phantastic.data import conllu
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 
 def row(number: object, form: str, head: object, upos: str = "X", xpos: str = "NN") -> str:

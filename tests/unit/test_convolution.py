@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.nn.convolution import ConvDecoder, ConvEncoder, Upconvolution
-from phantastic.randomness import initialised, torch_generator
 
 
 def pair(outputs: int, dtype: torch.dtype, layout: torch.memory_format) -> tuple[nn.Module, nn.Module, torch.Tensor]:

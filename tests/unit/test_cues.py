@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.world import cues
 from phantastic.world.cues import RANGE, Setting, ideal_observer
 

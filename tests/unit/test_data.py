@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from phantastic.data import celeba, dsprites, folders, shapes3d
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world import dsprites as world
 
 NAMES = [f"Attribute_{number}" for number in range(40)]

@@ -15,8 +15,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from phantastic import conduct, lesion, study
-from phantastic.cli import cli
+from phantastic import lesion
+from phantastic.cli import conduct
+from phantastic.cli.main import cli
+from phantastic.declare import study
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ROOT / "src/phantastic/systems"

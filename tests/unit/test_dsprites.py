@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world import dsprites
 
 A_ROW = st.tuples(*(st.integers(0, size - 1) for size in dsprites.SIZES))

@@ -6,12 +6,12 @@ from time import process_time
 import numpy as np
 import pytest
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
-from phantastic.world import acts, events
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
+from phantastic.world import event_types, events
+from phantastic.world.canvas import FLOOR, Stage
 from phantastic.world.events import CLASSES, GROUPS, REDUNDANT, World
 from phantastic.world.sounds import RATE
-from phantastic.world.stage import FLOOR, Stage
 
 SMALL = World(size=32, visual_noise=0.0, auditory_noise=0.0)
 FIELDS = ("frames", "sound", "labels", "facts")
@@ -50,7 +50,7 @@ def test_labels_say_what_happened():
     for label, facts, happened in zip(clips.labels, clips.facts, clips.events, strict=True):
         names = {event.name for event in happened}
         assert {"lamp", "voice"} <= names
-        for name in acts.ACTS:
+        for name in event_types.ACTS:
             assert label[CLASSES.index(name)] == (name in names)
         (lamp,), (voice,) = ([event for event in happened if event.name == name] for name in ("lamp", "voice"))
         assert label[CLASSES.index("climbs")] == (lamp.y < 0) == facts[0, 0]
@@ -64,7 +64,7 @@ def test_labels_say_what_happened():
 
 def drawn(facts: np.ndarray, world: World = SMALL) -> tuple[np.ndarray, np.ndarray]:
     """The picture and the sound of lamp and voice by themselves."""
-    lamp, voice = acts.carrier(facts, [0.4] * 8)
+    lamp, voice = event_types.carrier(facts, [0.4] * 8)
     generator = numpy_generator(0, "alone")
     return events.picture([lamp], np.full(3, 0.4), world, generator), events.sounded([voice], world, generator)
 
@@ -140,7 +140,7 @@ def test_a_dub_is_seen_as_one_and_heard_as_another():
 @pytest.mark.parametrize("name", REDUNDANT)
 def test_it_sounds_from_the_moment_that_it_is_seen(name):
     for number in range(6):
-        act = acts.ACTS[name](numpy_generator(number, "moment").random(8).tolist())
+        act = event_types.ACTS[name](numpy_generator(number, "moment").random(8).tolist())
         assert act.voice is not None
         sound, _ = act.voice(numpy_generator(0, "moment"))
         first = round(act.event.onsets[0] * RATE)
@@ -151,7 +151,7 @@ def test_it_sounds_from_the_moment_that_it_is_seen(name):
 def test_a_ball_touches_the_floor_when_it_sounds():
     times = np.arange(0, 2, 0.01)
     for number in range(5):
-        act = acts.bounces(numpy_generator(number, "ball").random(8).tolist())
+        act = event_types.bounces(numpy_generator(number, "ball").random(8).tolist())
         black = Stage(times, 64, np.zeros(3))
         assert act.paint is not None
         act.paint(black)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from phantastic.figure import FONTS, PALETTE, Figure, image_grid, wrapped, write
-from phantastic.fonts import font_face, japanese_font
+from phantastic.show.figure import FONTS, PALETTE, Figure, image_grid, wrapped, write
+from phantastic.show.fonts import font_face, japanese_font
 
 MISSING = "\u0378"  # a code that no font has: drawn as its box
 

@@ -9,9 +9,9 @@ import pytest
 import sympy
 import torch
 
-from phantastic.errors import Refused
-from phantastic.systems.filtering import Level, Model, Prior, act, generate, invert, published, symbolic
-from phantastic.systems.filtering.act import Agent
+from phantastic.ground.errors import Refused
+from phantastic.inference import Level, Model, Prior, action, generation, invert, published, symbolic
+from phantastic.inference.action import Agent
 
 x, v, k, a = sympy.symbols("x v k a")
 GOOD = {"states": {x: 0.0}, "causes": [v], "flow": [v - k * x], "response": [x], "parameters": {k: 0.25}}
@@ -71,24 +71,24 @@ def test_divergence_names_the_bin_and_the_level():
     with pytest.raises(Refused, match=r"diverges at bin \d: the prediction error of .* of level 1 is no longer finite"):
         invert(model(flow=[sympy.exp(x) + v]), torch.full((60, 1), 1e200, dtype=torch.float64))
     with pytest.raises(Refused, match=r"the process diverges at bin \d+: states of level 1"):
-        generate(model(states={x: 3.0}, flow=[x**3 + v]), torch.zeros(60, 1))
+        generation(model(states={x: 3.0}, flow=[x**3 + v]), torch.zeros(60, 1))
 
 
 def test_noise_of_the_wrong_name_or_shape_is_refused():
     with pytest.raises(Refused, match="no noise called 'noise_w7'"):
-        generate(model(), torch.zeros(4, 1), noise={"noise_w7": torch.zeros(4, 1)})
+        generation(model(), torch.zeros(4, 1), noise={"noise_w7": torch.zeros(4, 1)})
     with pytest.raises(Refused, match="noise_z1 is"):
-        generate(model(), torch.zeros(4, 1), noise={"noise_z1": torch.zeros(5, 1)})
+        generation(model(), torch.zeros(4, 1), noise={"noise_z1": torch.zeros(5, 1)})
 
 
 def test_model_and_process_must_fit():
     still, moving = model(), model(actions={a: 0.0}, flow=[v + a - k * x])
     with pytest.raises(Refused, match="no level of the process has an action"):
-        act(still, still, torch.zeros(4, 1))
+        action(still, still, torch.zeros(4, 1))
     with pytest.raises(Refused, match="the model predicts 1 channels at level 1, the process sends 2"):
-        act(still, Model([Level(**{**GOOD, "actions": {a: 0.0}, "response": [x, x]}), Level()]), torch.zeros(4, 1))  # type: ignore[arg-type]
+        action(still, Model([Level(**{**GOOD, "actions": {a: 0.0}, "response": [x, x]}), Level()]), torch.zeros(4, 1))  # type: ignore[arg-type]
     with pytest.raises(Refused, match="nothing is learned while acting"):
-        act(model(parameters={k: Prior(0.2, 1.0)}), moving, torch.zeros(4, 1))
+        action(model(parameters={k: Prior(0.2, 1.0)}), moving, torch.zeros(4, 1))
 
 
 def test_names_of_runs_are_checked():

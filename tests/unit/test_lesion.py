@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from phantastic import lesion
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.lesion import KINDS, MOST_DOSES, curve, damage, parse_doses, sites
 from phantastic.nn.convolution import ConvDecoder, ConvEncoder
-from phantastic.randomness import initialised, torch_generator
 
 ENCODER, DECODER = "visual.conv2", "back.conv3"
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)

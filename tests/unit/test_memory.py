@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import resource, sys
 import numpy as np
-from phantastic.memory import keep_freed_memory
+from phantastic.ground.allocator import keep_freed_memory
 assert not sys.argv[1:] or keep_freed_memory()
 for count in range(40):
     if count == 20:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import phantastic
-from phantastic import precision
-from phantastic.run import Run
-from phantastic.study import register
-from phantastic.words import words
+from phantastic.declare.i18n import words
+from phantastic.declare.study import register
+from phantastic.ground import precision
+from phantastic.run.folder import Run
 
 SOURCE = Path(phantastic.__file__).parent
 LEARNING = (

@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from phantastic.data.conllu import flaw
-from phantastic.errors import Refused
-from phantastic.figure import Figure, encoded
+from phantastic.ground.errors import Refused
+from phantastic.show.figure import Figure, encoded
 from phantastic.systems.probe import arcs, controls, stored, trees
 from phantastic.systems.probe.wordpieces import Aligned, Pieces, Tokenizer, pool
 

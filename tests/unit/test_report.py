@@ -13,7 +13,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import phantastic
-from phantastic.words import default_language, duration, words
+from phantastic.declare.i18n import default_language, duration, words
 
 SOURCE = Path(phantastic.__file__).parent
 
@@ -51,9 +51,9 @@ def page(
     """Language, folder and parsed report of the run with three seeds."""
     from toys.study import TOY
 
-    import phantastic.study
-    from phantastic import report
-    from phantastic.run import Run
+    import phantastic.declare.study
+    from phantastic.run.folder import Run
+    from phantastic.show import report
 
     folder = tmp_path_factory.mktemp("report") / "three"
     shutil.copytree(shelf / "runs/toy/three", folder)
@@ -127,13 +127,13 @@ def test_ledger_and_figures_are_written_beside_the_report(page: tuple[str, Path,
 
 
 def test_catalogue_is_complete_and_has_nothing_idle() -> None:
-    catalogue = tomllib.loads((SOURCE / "words.toml").read_text())
+    catalogue = tomllib.loads((SOURCE / "declare" / "i18n.toml").read_text())
     assert all(set(entry) == {"en", "ja"} and all(entry.values()) for entry in catalogue.values())
     for key, entry in catalogue.items():
         assert re.findall(r"\{\w+\}", entry["en"]) or not re.findall(r"\{\w+\}", entry["ja"]), key
         assert set(re.findall(r"\{\w+\}", entry["en"])) == set(re.findall(r"\{\w+\}", entry["ja"])), key
     code = "\n".join(path.read_text() for path in SOURCE.glob("*.py"))
-    templates = "\n".join(path.read_text() for path in (SOURCE / "templates").iterdir())
+    templates = "\n".join(path.read_text() for path in (SOURCE / "show" / "templates").iterdir())
     used = re.findall(r"word(?:s\(lang\))?\[['\"](\w+)['\"]\]", code) + re.findall(r"\bword\.(\w+)", templates)
     assert {*used, "holds", "fails", "untested", "finished", "unfinished"} == set(catalogue)
     for path in SOURCE.glob("*.py"):

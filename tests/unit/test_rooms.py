@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.world import rooms
 from phantastic.world.palette import RGB
 

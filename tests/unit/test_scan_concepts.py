@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator, torch_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator, torch_generator
 from phantastic.systems.scan import rooms as colour
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, Vocabulary, contradict, draw_operations
 from phantastic.systems.scan.evaluation import mean_diversity

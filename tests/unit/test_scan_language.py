@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.scan.concepts import OPEN, OPERATORS, contradict
 from phantastic.systems.scan.language import Lexicon, expected
 from phantastic.systems.scan.rooms import PALETTES

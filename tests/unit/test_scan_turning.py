@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.stats import ortho_group
 
+from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.distributions import Gaussian, kl_to_standard
 from phantastic.systems.scan.turning import rotation_of, sensitivity, turn
-from phantastic.systems.vae.model import VAE
 
 
 def loss(m: np.ndarray, beta: float) -> float:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phantastic.data import spectrogram
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 RATE = 16_000
 

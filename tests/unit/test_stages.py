@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import pytest
 
-from phantastic import stages, terminal
-from phantastic.conduct import stoppable
-from phantastic.errors import Refused, Stopped
-from phantastic.run import Run
-from phantastic.stages import Clock, Stage, expected, general, label
-from phantastic.study import Study
-from phantastic.words import words
+from phantastic.cli.conduct import stoppable
+from phantastic.declare.i18n import words
+from phantastic.declare.study import Study
+from phantastic.ground.errors import Refused, Stopped
+from phantastic.run import stages
+from phantastic.run.folder import Run
+from phantastic.run.stages import Clock, Stage, expected, general, label
+from phantastic.show import terminal
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks/support/times.py"
 TABLE = [
@@ -262,7 +263,7 @@ def test_lines_where_there_is_no_terminal(world: World, capsys: pytest.CaptureFi
 
 
 def test_a_run_without_a_table_says_what_it_knows(phantastic, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phantastic.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
     monkeypatch.setattr(terminal, "PLAIN_SECONDS", 0.0)
     known = phantastic("run", "toy", "--preset", "tiny", "--set", "steps=3").stderr
     assert re.search(r"^stage 2 of 3: mirror  step 2/3  loss \S+  \d+ s left in all$", known, re.M)

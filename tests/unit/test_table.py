@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phantastic.data import table
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 
 def written(folder: Path, text: str) -> table.Table:

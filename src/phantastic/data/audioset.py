@@ -13,7 +13,7 @@ from phantastic.data.files import folder, names_in, regular_file
 from phantastic.data.folders import DROPPINGS
 from phantastic.data.media import SOUNDS, VIDEOS
 from phantastic.data.table import number
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 
 LONGEST = 2**28  # bytes; AudioSet's largest list has 2**27
 VGG_SECONDS = 10.0

@@ -13,7 +13,7 @@ from jaxtyping import Int, Int8, UInt8
 
 from phantastic.data.files import folder, names_in, regular_file
 from phantastic.data.folders import picture
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 ATTRIBUTES = 40
 LONGEST = 2**27  # bytes; the published list has 2**25

@@ -27,7 +27,7 @@ from phantastic.data.media import (
     sound_of_file,
     sound_of_video,
 )
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 RATE = 16_000  # Hz
 SILENCE = 1e-4  # of full scale; what never gets louder is silent

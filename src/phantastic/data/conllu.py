@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int64
 from numpy import ndarray
 
 from phantastic.data.files import regular_file
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _NUMBER = "0|[1-9][0-9]{0,5}"  # ASCII digits only, which int() would not insist on

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from phantastic.data.files import regular_file
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.world.dsprites import IMAGES, SIZE, SIZES, VALUES, DSprites
 
 CHUNK = 4096  # images decompressed at a time

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 
 def regular_file(path: str | Path, expected: str) -> Path:

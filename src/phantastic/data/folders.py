@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from phantastic.data.files import folder, names_in, regular_file
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # no EPS, which would start another program
 LARGEST = 2**26  # pixels; a small file can claim to be a picture that fills the memory

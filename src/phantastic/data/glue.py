@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from phantastic.data.files import folder as existing_folder
 from phantastic.data.text import field, hub, lines_of
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 
 
 class Task(NamedTuple):

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from phantastic.data.files import names_in
 from phantastic.data.folders import LARGEST, picture
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 SOUNDS = (".wav", ".flac")
 VIDEOS = {".mp4": "mp4", ".mov": "mp4", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi"}  # by demuxer: no other

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from phantastic.data.files import names_in
 from phantastic.data.text import field, lines_of
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 
 class Pair(NamedTuple):

@@ -8,7 +8,7 @@ from phantastic.data.files import folder as existing_folder
 from phantastic.data.files import names_in
 from phantastic.data.text import field, hub, json_of
 from phantastic.data.text_metrics import measure
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 
 LEVELS, SPLITS, LETTERS = ("middle", "high"), ("train", "dev", "test"), "ABCD"
 EXPECTED = "a RACE article (JSON: article, questions, options, answers)"

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 RATE = 16_000  # Hz
 WINDOW = 0.025  # seconds

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from phantastic.data.text import field, hub, json_of
 from phantastic.data.text_metrics import squad_measures
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 
 EXPECTED = "SQuAD 1.1 or 2.0 (JSON)"
 _HUB = {"1.1": "rajpurkar/squad", "2.0": "rajpurkar/squad_v2"}

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from phantastic.data.files import regular_file
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 
 MISSING = frozenset(("", ".", "NA", "N/A", "NaN", "nan", "null"))  # how spreadsheets and eye trackers write it
 

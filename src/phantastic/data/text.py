@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from phantastic.data.files import regular_file
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 
 def text_of(path: str | Path, expected: str) -> str:

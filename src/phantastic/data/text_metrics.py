@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 MEASURES = {  # of each GLUE task, in the order of the leaderboard
     "CoLA": ("matthews",),

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 FEW = 48  # keys, up to which plain products are faster on a CPU than the fused kernel
 

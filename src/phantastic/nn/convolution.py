@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 convolution_backward = torch.ops.aten.convolution_backward
 

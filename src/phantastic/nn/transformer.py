@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, relu
 
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 from phantastic.nn.attention import Attention, HookPoint, glorot
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world import sounds
+from phantastic.world.canvas import Array, Stage
 from phantastic.world.events import WIDE
 from phantastic.world.sounds import RATE
-from phantastic.world.stage import Array, Stage
 
 SECONDS = 1.0
 RANGE = 0.5  # sources lie uniformly between -RANGE and RANGE

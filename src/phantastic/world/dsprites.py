@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 SIZE = 64
 SHAPES = {"square": "正方形", "ellipse": "楕円", "heart": "ハート"}

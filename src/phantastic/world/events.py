@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, Int8, UInt8
 
-from phantastic.errors import Refused, nearest
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused, nearest
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world import sounds
-from phantastic.world.acts import ACTS, DEPTH, OFFSTAGE, SCENERY, SECONDS, Act, Event, carrier
+from phantastic.world.canvas import Stage
+from phantastic.world.event_types import ACTS, DEPTH, OFFSTAGE, SCENERY, SECONDS, Act, Event, carrier
 from phantastic.world.sounds import RATE
-from phantastic.world.stage import Stage
 
 REDUNDANT = {"bounces": "弾む", "rolls": "転がる", "collides": "ぶつかる", "breaks": "割れる"}
 VISUAL = {

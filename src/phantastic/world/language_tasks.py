@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from phantastic.randomness import numpy_generator
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world.sentences import PAD, Grammar, documents, topic_likelihood
 from phantastic.world.sentences.derivation import Derivations
 from phantastic.world.sentences.edit import Node, renumbered, same_word, spoken, trees

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.world.objects import FOOTPRINTS, OBJECT, OBJECTS, STICK, TRIM, Array, Lamp, Mask, Surface, View
 from phantastic.world.palette import PALETTE, RGB
 

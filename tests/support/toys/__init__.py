@@ -1,6 +1,6 @@
 """A study small enough to be run hundreds of times: a curve fitted by a network, in two stages."""
 
-import phantastic.study as register_of_studies
+import phantastic.declare.study as register_of_studies
 from toys.study import TOY
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.errors import Refused
-from phantastic.figure import Figure, image_grid
-from phantastic.randomness import initialised, torch_generator
-from phantastic.run import Run
-from phantastic.train import train
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, torch_generator
+from phantastic.run.folder import Run
+from phantastic.run.train import train
+from phantastic.show.figure import Figure, image_grid
 
 
 def curve(run: Run, x: Tensor) -> Tensor:

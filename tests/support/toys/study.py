@@ -2,8 +2,8 @@
 
 from typing import Annotated, Literal
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 
 class ToyRecipe(Recipe, frozen=True, kw_only=True):

@@ -8,23 +8,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.claims import Measure, across, bootstrapped
-from phantastic.figure import Figure
-from phantastic.randomness import numpy_generator
-from phantastic.run import Run
+from phantastic.declare.claims import Measure, across, bootstrapped
+from phantastic.ground.randomness import numpy_generator
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Examples, Language
+from phantastic.pretraining.corpus import Masking
+from phantastic.pretraining.objectives.masked_lm import masked_lm
+from phantastic.pretraining.plan import Plan, build, leftward, next_words, pretrain
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.ablations import figures as drawn
-from phantastic.systems.ablations.rows import CURVE, MASKINGS, TASKS, asked, plans, sizes
+from phantastic.systems.ablations.conditions import CURVE, MASKINGS, TASKS, asked, plans, sizes
 from phantastic.systems.ablations.study import AblationsRecipe
-from phantastic.systems.ablations.use import worth
-from phantastic.systems.bert.batches import Examples, Language
-from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives.masked_lm import masked_lm
-from phantastic.systems.bert.pretraining import Plan, build, leftward, next_words, pretrain
-from phantastic.systems.finetune import tasks
-from phantastic.systems.finetune.tasks import Task
-from phantastic.systems.finetune.texts import Reader, grammar
-from phantastic.systems.finetune.tuning import Tuning
+from phantastic.systems.ablations.transfer_methods import worth
+from phantastic.tuning import tasks
+from phantastic.tuning.finetune import Tuning
+from phantastic.tuning.tasks import Task
+from phantastic.tuning.texts import Reader, grammar
 
 BATCHES = 256  # of new text on which the masked loss is measured
 DRAWS = 300  # of a bootstrap

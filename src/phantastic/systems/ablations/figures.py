@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, BLUE, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
-from phantastic.systems.ablations.rows import CURVE, DIRECTIONS, MASKINGS, TASKS
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, ORANGE, SKY, VERMILION, Figure
+from phantastic.systems.ablations.conditions import CURVE, DIRECTIONS, MASKINGS, TASKS
 
 TASK = {
     "acceptability": Text("acceptability (Matthews)", "容認性(マシューズ相関)"),

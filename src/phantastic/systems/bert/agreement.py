@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from phantastic.claims import Measure
-from phantastic.systems.bert.batches import Batch, Language, tensors
-from phantastic.systems.bert.corpus import Masked
+from phantastic.declare.claims import Measure
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Batch, Language, tensors
+from phantastic.pretraining.corpus import Masked
 from phantastic.systems.bert.measure import rows_of, share_of, single_pieces, word_probabilities
-from phantastic.systems.bert.model import Model
 from phantastic.world import sentences as world
 
 

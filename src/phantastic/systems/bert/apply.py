@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from phantastic import files
-from phantastic.errors import Refused
-from phantastic.figure import Figure, write
-from phantastic.recipe import Text
-from phantastic.run import Run
+from phantastic.declare.recipe import Text
+from phantastic.ground import files
+from phantastic.ground.errors import Refused
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure, write
 from phantastic.systems.bert import figures
 from phantastic.systems.bert.reading import (
     BLANK,

@@ -9,19 +9,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.claims import Measure
-from phantastic.figure import Figure
-from phantastic.randomness import numpy_generator
-from phantastic.run import Run
-from phantastic.systems.bert import agreement, measure, pretraining
+from phantastic.declare.claims import Measure
+from phantastic.ground.randomness import numpy_generator
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.pretrained import save_pretrained
+from phantastic.pretraining import plan
+from phantastic.pretraining.batches import Language, language
+from phantastic.pretraining.corpus import Masking
+from phantastic.pretraining.plan import Plan
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
+from phantastic.systems.bert import agreement, measure
 from phantastic.systems.bert import apply as applied
 from phantastic.systems.bert import figures as drawn
-from phantastic.systems.bert.batches import Language, language
-from phantastic.systems.bert.corpus import Masking
 from phantastic.systems.bert.measure import Exact, Test
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.pretrained import save_pretrained
-from phantastic.systems.bert.pretraining import Plan
 from phantastic.systems.bert.study import BertRecipe
 
 POINTS = 16  # of the learning curve on the test pairs
@@ -53,7 +54,7 @@ def pretrain(run: Run, seed: int, tongue: Language, test: Test, best: Exact) -> 
         if step in moments:
             run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)))
 
-    return pretraining.pretrain(run, f"seed{seed}", plan_of(recipe), tongue, seed, look)
+    return plan.pretrain(run, f"seed{seed}", plan_of(recipe), tongue, seed, look)
 
 
 def best_reader(tongue: Language, test: Test) -> dict[str, list[float]]:
@@ -109,7 +110,7 @@ def measured(
 def models(run: Run) -> dict[str, nn.Module]:
     """The model of the first seed, in evaluation mode."""
     recipe = recipe_of(run)
-    model = pretraining.build(plan_of(recipe), len(language_of(recipe).wordpiece), recipe.seed)
+    model = plan.build(plan_of(recipe), len(language_of(recipe).wordpiece), recipe.seed)
     run.load(f"seed{recipe.seed}", {"bert": model})
     return {"bert": model.to(run.device)}
 

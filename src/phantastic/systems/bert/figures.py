@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from phantastic.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Language
+from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.bert.agreement import Agreement
-from phantastic.systems.bert.batches import Language
-from phantastic.systems.bert.model import Model
 from phantastic.systems.bert.reading import Sentences, best_words, likely_words, read, sentences_of
 
 EXAMPLES = {  # shown in the figures, for each language

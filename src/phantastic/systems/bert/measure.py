@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from phantastic.claims import Measure, resampled
-from phantastic.randomness import numpy_generator
-from phantastic.systems.bert.batches import Batch, Language, tensors
-from phantastic.systems.bert.corpus import IGNORED, Masking, Pairs, Text, masked, written
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.wordpiece import MASK
+from phantastic.declare.claims import Measure, resampled
+from phantastic.ground.randomness import numpy_generator
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Batch, Language, tensors
+from phantastic.pretraining.corpus import IGNORED, Masking, Pairs, Text, masked, written
+from phantastic.pretraining.wordpiece import MASK
 from phantastic.world import sentences as world
 
 ROWS = 64  # examples that go through the model together

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 
 from phantastic.data.text import lines_of
-from phantastic.errors import Refused, nearest
-from phantastic.systems.bert.batches import Batch, Language
+from phantastic.ground.errors import Refused, nearest
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Batch, Language
+from phantastic.pretraining.wordpiece import CLS, MASK, SEP, SPECIAL
 from phantastic.systems.bert.measure import single_pieces, word_probabilities
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.wordpiece import CLS, MASK, SEP, SPECIAL
 from phantastic.world import sentences as world
 
 STOPS = (".", "。")

@@ -2,8 +2,8 @@
 
 from typing import Annotated, Literal
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 DEVLIN = Paper(
     "devlin2019", "Devlin, J. and Chang, M.-W. and Lee, K. and Toutanova, K.", 2019,

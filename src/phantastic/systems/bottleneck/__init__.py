@@ -3,7 +3,7 @@
 The names below are loaded when they are first used, so that the light declaration of the studies imports no PyTorch.
 """
 
-from phantastic.lazy import loader
+from phantastic.ground.lazy import loader
 
 _HOMES = {
     "Architecture": "model",

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from phantastic.data import clips
 from phantastic.data.spectrogram import log_mel
-from phantastic.errors import Refused
-from phantastic.figure import Figure, image_grid, write
+from phantastic.declare.recipe import Text
+from phantastic.ground.errors import Refused
 from phantastic.nn.attention import reading
-from phantastic.recipe import Text
-from phantastic.run import Run
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure, image_grid, write
 from phantastic.systems.bottleneck.clips import Corpus, architectures, classes_of, middle
 from phantastic.systems.bottleneck.experiment import build, recipe_of
 from phantastic.systems.bottleneck.model import FusionTransformer

@@ -15,8 +15,8 @@ from phantastic.data.audiovisual import blended, mixing, mixup
 from phantastic.data.clips import Listing, load
 from phantastic.data.files import folder
 from phantastic.data.spectrogram import log_mel
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bottleneck.model import Architecture, Sense
 from phantastic.systems.bottleneck.study import FusionRecipe
 from phantastic.world import events

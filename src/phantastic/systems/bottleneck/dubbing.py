@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from phantastic.randomness import numpy_generator
+from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bottleneck.clips import CHUNK, Corpus, converted, senses_of
 from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
 from phantastic.systems.bottleneck.study import FusionRecipe, IntegrationRecipe

@@ -11,19 +11,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from phantastic import parallel
-from phantastic.claims import Measure
 from phantastic.data.audiovisual import smooth
-from phantastic.figure import Figure
-from phantastic.randomness import initialised, numpy_generator
-from phantastic.run import Run
+from phantastic.declare.claims import Measure
+from phantastic.ground import parallel
+from phantastic.ground.randomness import initialised, numpy_generator
+from phantastic.run.folder import Run
+from phantastic.run.train import train
+from phantastic.show.figure import Figure
 from phantastic.systems.bottleneck import figures as pictures
 from phantastic.systems.bottleneck.clips import Corpus, architectures, batch, corpus, fused_layers, groups_of, middle
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.model import Architecture, Compute, FusionTransformer, Sense
 from phantastic.systems.bottleneck.scores import drawn, gathered, told
 from phantastic.systems.bottleneck.study import FusionRecipe
-from phantastic.train import train
 
 WARM = 0.15  # share of the steps in which the step size rises
 LESIONED = 256  # test clips that lesions are measured on

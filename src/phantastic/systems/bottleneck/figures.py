@@ -6,9 +6,9 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.bottleneck.clips import fused_layers, groups_of, middle
 from phantastic.systems.bottleneck.study import FusionRecipe
 

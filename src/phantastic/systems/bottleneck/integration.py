@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.claims import Measure, resampled, summarise
-from phantastic.figure import Figure
-from phantastic.randomness import numpy_generator
-from phantastic.run import Run
+from phantastic.declare.claims import Measure, resampled, summarise
+from phantastic.ground.randomness import numpy_generator
+from phantastic.run.folder import Run
+from phantastic.run.train import train
+from phantastic.show.figure import Figure
 from phantastic.systems.bottleneck import dubbing, integration_figures, places
 from phantastic.systems.bottleneck.experiment import build, optimiser_of, schedule
 from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
 from phantastic.systems.bottleneck.places import SIGMAS, VENTRILOQUIST, Trials
 from phantastic.systems.bottleneck.study import IntegrationRecipe
-from phantastic.train import train
 from phantastic.world import cues
 
 DISPARITIES = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)  # half widths of the picture

@@ -5,8 +5,8 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 
 MODEL, LATE = Text("bottleneck", "ボトルネック"), Text("late fusion", "後期融合")
 IDEAL, EYE, EAR = (

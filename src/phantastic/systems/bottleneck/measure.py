@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64, Real
 from scipy.special import ndtri
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 Table = Real[np.ndarray, "clips classes"]
 

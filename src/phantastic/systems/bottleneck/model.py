@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 from phantastic.nn.attention import HookPoint
 from phantastic.nn.transformer import Block
 from phantastic.systems.bottleneck.tokens import Sense, Tokens

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 from phantastic.systems.bottleneck.model import Architecture, FusionTransformer, Sense
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}

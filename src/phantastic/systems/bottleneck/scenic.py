@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 from phantastic.systems.bottleneck.model import SENSES, Architecture, FusionTransformer, Sense
 
 METHODS = ("3d_conv", "temporal_sampling")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Float64
 
-from phantastic.claims import Measure, resampled, summarise
+from phantastic.declare.claims import Measure, resampled, summarise
 from phantastic.systems.bottleneck.measure import auc, average_precision, mean
 from phantastic.world.events import GROUPS
 

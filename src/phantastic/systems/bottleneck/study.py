@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 NAGRANI = Paper(
     "nagrani2021", "Nagrani, A. and Yang, S. and Arnab, A. and Jansen, A. and Schmid, C. and Sun, C.", 2021,

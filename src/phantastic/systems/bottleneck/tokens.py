@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.nn.transformer import Positions
 
 

@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from phantastic import files
 from phantastic.data import table
-from phantastic.errors import Refused, nearest
-from phantastic.figure import write
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.ground import files
+from phantastic.ground.errors import Refused, nearest
+from phantastic.show.figure import write
 from phantastic.systems.entropy.figures import fitted
 from phantastic.systems.entropy.maxent import maximum_entropy
 

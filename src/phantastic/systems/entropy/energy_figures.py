@@ -5,8 +5,8 @@ from math import log
 import altair as alt
 import torch
 
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure
 from phantastic.systems.entropy import gibbs, helmholtz, measure, variational
 from phantastic.systems.entropy.figures import NATS, Rows, coloured, curve, dots, powers, rows
 from phantastic.systems.entropy.measure import ATMOSPHERE, POSITIONS, SIZES

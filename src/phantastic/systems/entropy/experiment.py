@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from phantastic.figure import Figure
-from phantastic.randomness import torch_generator
-from phantastic.run import Run
+from phantastic.ground.randomness import torch_generator
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.entropy import column, energy_figures, measure
 from phantastic.systems.entropy import figures as pictures
 from phantastic.systems.entropy.measure import Found

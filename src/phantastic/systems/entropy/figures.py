@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.entropy import counting, measure
 from phantastic.systems.entropy.information import entropy
 from phantastic.systems.entropy.measure import Problem

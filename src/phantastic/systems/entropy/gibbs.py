@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 K = 1.380649e-23  # Boltzmann's constant, J/K (exact, SI 2019)
 PLANCK = 6.62607015e-34  # J s (exact)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 EXACT = 1e-13  # of the moments, in standard deviations of their features
 ITERATIONS = 200

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 BOLTZMANN = Paper(
     "boltzmann1877", "Boltzmann, L.", 1877, "Über die Beziehung zwischen dem zweiten Hauptsatze der mechanischen "

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from torch import nn
 
-from phantastic.figure import Figure
-from phantastic.run import Run
+from phantastic.inference.circuit import message_passing
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import printed
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.filtering import figures as pictures
 from phantastic.systems.filtering import learning_figures, measure
-from phantastic.systems.filtering.circuit import message_passing
 from phantastic.systems.filtering.measure import Found
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import printed
 from phantastic.systems.filtering.study import FilteringRecipe
 
 

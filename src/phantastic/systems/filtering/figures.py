@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.systems.filtering import measure
 from phantastic.systems.filtering.measure import NORMAL, Linear
 from phantastic.systems.filtering.study import FilteringRecipe

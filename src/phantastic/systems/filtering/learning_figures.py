@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import altair as alt
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.systems.filtering import measure
 from phantastic.systems.filtering.figures import Rows, coloured, heading, line, points
 from phantastic.systems.filtering.measure import FREE, NORMAL, Linear

@@ -7,12 +7,12 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from phantastic.systems.filtering import published
-from phantastic.systems.filtering.generate import generate
-from phantastic.systems.filtering.learn import Scheme, invert
-from phantastic.systems.filtering.model import LogPrecision, Model
-from phantastic.systems.filtering.published.experiment import Experiment, bump
-from phantastic.systems.filtering.result import Result, Trajectory
+from phantastic.inference import published
+from phantastic.inference.generation import generate
+from phantastic.inference.learn import Scheme, invert
+from phantastic.inference.model import LogPrecision, Model
+from phantastic.inference.published.experiment import Experiment, bump
+from phantastic.inference.result import Result, Trajectory
 from phantastic.systems.filtering.study import FilteringRecipe
 
 Found = dict[str, float]

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 DEM = Paper(
     "friston2008dem", "Friston, K. J. and Trujillo-Barreto, N. and Daunizeau, J.", 2008,

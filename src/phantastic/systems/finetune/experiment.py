@@ -8,22 +8,23 @@ import msgspec
 import torch
 from torch import nn
 
-from phantastic import files
-from phantastic.claims import Measure, across
 from phantastic.data import glue
-from phantastic.figure import Figure
-from phantastic.randomness import numpy_generator
-from phantastic.run import Run
-from phantastic.systems.bert.batches import Source
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.pretrained import load_pretrained, save_pretrained
-from phantastic.systems.bert.pretraining import Plan, build, pretrain
+from phantastic.declare.claims import Measure, across
+from phantastic.ground import files
+from phantastic.ground.randomness import numpy_generator
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.pretrained import load_pretrained, save_pretrained
+from phantastic.pretraining.batches import Source
+from phantastic.pretraining.plan import Plan, build, pretrain
+from phantastic.run.folder import Run
+from phantastic.run.train import train
+from phantastic.show.figure import Figure
 from phantastic.systems.finetune import figures as drawn
-from phantastic.systems.finetune import measure, static, tasks, tuning
+from phantastic.systems.finetune import static
 from phantastic.systems.finetune.study import FinetuneRecipe
-from phantastic.systems.finetune.tasks import Task
-from phantastic.systems.finetune.texts import Reader, Rows, grammar, model_folder
-from phantastic.train import train
+from phantastic.tuning import finetune, measure, tasks
+from phantastic.tuning.tasks import Task
+from phantastic.tuning.texts import Reader, Rows, grammar, model_folder
 
 TUNED = ("pretrained", "fresh")
 STARTS = (*TUNED, "static")
@@ -76,13 +77,13 @@ class Setting:
         if self.recipe.model:
             return load_pretrained(model_folder(self.recipe.model)).to(self.run.device)
         network = build(self.plan, len(self.source.wordpiece), self.seed).to(self.run.device)
-        return tuning.with_dropout(network, self.recipe.dropout)
+        return finetune.with_dropout(network, self.recipe.dropout)
 
     def pretrained(self) -> Model:
         if self.recipe.model:
             return self.blank()
         network = pretrain(self.run, f"seed{self.seed}/pretrained", self.plan, self.source, self.seed)
-        return tuning.with_dropout(network, self.recipe.dropout)
+        return finetune.with_dropout(network, self.recipe.dropout)
 
     def static_vectors(self) -> Any:
         text = self.source.text(self.seed, "static vectors", 0, self.recipe.documents)
@@ -95,10 +96,10 @@ class Setting:
 def tune(run: Run, setting: Setting, network: Model, task: Task, start: str) -> Model:
     """Fine-tune a copy of the network on a task, or load it where that was done before."""
     recipe, seed = setting.recipe, setting.seed
-    model = tuning.with_head(network, task, seed, fresh=start == "fresh")
-    items = tuning.encode(setting.reader, task.kind, task.train)
-    plan = tuning.Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
-    optimiser, losses = tuning.tuning(model, task.kind, items, plan, seed)
+    model = finetune.with_head(network, task, seed, fresh=start == "fresh")
+    items = finetune.encode(setting.reader, task.kind, task.train)
+    plan = finetune.Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
+    optimiser, losses = finetune.tuning(model, task.kind, items, plan, seed)
     train(run, stage(seed, task, start), {"model": model}, {"loss": optimiser}, losses, steps=plan.steps)
     return model
 
@@ -140,7 +141,7 @@ def run(run: Run) -> None:
 
 
 def tuned_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measure]:
-    return measured(setting, task, tuning.answers(model, task, setting.reader))
+    return measured(setting, task, finetune.answers(model, task, setting.reader))
 
 
 def static_scores(setting: Setting, task: Task, vectors: Any) -> dict[str, Measure]:
@@ -156,7 +157,7 @@ def keep(run: Run, setting: Setting, model: Model, task: Task) -> None:
     asked = tasks.unlabelled(task.name, setting.recipe.data) if setting.recipe.data else None
     if asked is not None:
         test = [tasks.Example(texts, 0) for texts in asked.sentences]
-        said = tuning.predictions(model, task.kind, tuning.encode(setting.reader, task.kind, test))
+        said = finetune.predictions(model, task.kind, finetune.encode(setting.reader, task.kind, test))
         place = run.folder / "submission"
         place.mkdir(exist_ok=True)
         glue.write_submission(task.name, said, asked, place)
@@ -170,7 +171,7 @@ def models(run: Run) -> dict[str, nn.Module]:
     setting = Setting(run, run.recipe.seed)
     found: dict[str, nn.Module] = {}
     for task in setting.tasks[:DAMAGED]:
-        model = tuning.with_head(setting.blank(), task, setting.seed)
+        model = finetune.with_head(setting.blank(), task, setting.seed)
         run.load(stage(setting.seed, task, "pretrained"), {"model": model})
         found[task.name] = model
     return found
@@ -183,7 +184,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     for task in setting.tasks[:DAMAGED]:
         model, few = models[task.name], task._replace(test=task.test[:FEW])
         assert isinstance(model, Model)
-        scores = measure.scores(few, tuning.answers(model, few, setting.reader))
+        scores = measure.scores(few, finetune.answers(model, few, setting.reader))
         found |= {f"{task.name}.{name}": one.value for name, one in scores.items()}
     return found
 

@@ -6,9 +6,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from phantastic.claims import Measure
-from phantastic.figure import BLUE, GREEN, ORANGE, SKY, Figure
-from phantastic.recipe import Text
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLUE, GREEN, ORANGE, SKY, Figure
 
 STARTS = {
     "pretrained": (Text("pre-trained", "事前学習あり"), BLUE),

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from phantastic.randomness import derive
-from phantastic.systems.bert.corpus import Text
-from phantastic.systems.finetune.tasks import Example, Task
-from phantastic.systems.finetune.texts import Reader
+from phantastic.ground.randomness import derive
+from phantastic.pretraining.corpus import Text
+from phantastic.tuning.tasks import Example, Task
+from phantastic.tuning.texts import Reader
 
 WINDOW = 5  # words on either side
 

@@ -10,11 +10,14 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from phantastic.claims import Measure, resampled
-from phantastic.figure import Figure
+from phantastic.declare.claims import Measure, resampled
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.nn.autoencoder.model import VAE
+from phantastic.nn.autoencoder.vae import vae
 from phantastic.nn.distributions import Gaussian, gaussian
-from phantastic.randomness import initialised, numpy_generator, torch_generator
-from phantastic.run import Run
+from phantastic.run.folder import Run
+from phantastic.run.train import train
+from phantastic.show.figure import Figure
 from phantastic.systems.gan import mixtures
 from phantastic.systems.gan.figures import judged, scattered, side_by_side
 from phantastic.systems.gan.model import (
@@ -28,9 +31,6 @@ from phantastic.systems.gan.objective import adversarial, optimal_discriminator,
 from phantastic.systems.gan.shapes import grey, holds_shape, places
 from phantastic.systems.gan.study import GameRecipe
 from phantastic.systems.vae.experiment import Batches, dataset, mean, over_items
-from phantastic.systems.vae.model import VAE
-from phantastic.systems.vae.objectives.vae import vae
-from phantastic.train import train
 from phantastic.world import dsprites
 
 MIXTURES = {"ring": mixtures.ring(), "grid": mixtures.grid()}

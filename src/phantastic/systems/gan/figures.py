@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, BLUE, GREEN, VERMILION, Figure, image_grid
-from phantastic.recipe import Text
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, VERMILION, Figure, image_grid
 from phantastic.systems.vae.figures import in_bytes
 
 DATA, GAN, VAE = Text("data", "データ"), Text("GAN", "GAN"), Text("VAE", "VAE")

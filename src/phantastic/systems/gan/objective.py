@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import logsigmoid
 
-from phantastic.precision import autocast
+from phantastic.ground.precision import autocast
 
 
 @runtime_checkable

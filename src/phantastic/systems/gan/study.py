@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 from phantastic.systems.vae.study import KINGMA
 
 GOODFELLOW = Paper(

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
 
 Rows = list[dict[str, Any]]
 BIN = Text("time (bins)", "時間(ビン)")

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.filtering import Model, Result
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import printed, setup
-from phantastic.systems.filtering.published.experiment import Experiment
-from phantastic.systems.filtering.published.handwriting import observed
+from phantastic.inference import Model, Result
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import printed, setup
+from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.handwriting import observed
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.movement import observe_figures as pictures
 from phantastic.systems.movement.study import ObserveRecipe
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from phantastic.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
-from phantastic.systems.filtering.published.handwriting import PLACES
+from phantastic.declare.recipe import Text
+from phantastic.inference.published.handwriting import PLACES
+from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.movement.drawing import BIN, coloured, course, ends, heading, lines, moments, path, plane
 
 TITLES = {

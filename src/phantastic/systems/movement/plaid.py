@@ -6,13 +6,13 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.filtering import Model, Result
-from phantastic.systems.filtering.generate import generate
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import printed, setup
-from phantastic.systems.filtering.published.experiment import Experiment, bump
+from phantastic.inference import Model, Result
+from phantastic.inference.generation import generate
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import printed, setup
+from phantastic.inference.published.experiment import Experiment, bump
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.movement import plaid_figures as pictures
 from phantastic.systems.movement.study import PlaidRecipe
 

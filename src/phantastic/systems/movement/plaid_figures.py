@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import altair as alt
 
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.movement.drawing import coloured, course, ends, heading, lines
 
 TITLES = {

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from phantastic.data.gaze import following
-from phantastic.errors import Refused
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.filtering import Result
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import printed, setup
-from phantastic.systems.filtering.published.experiment import Experiment
+from phantastic.ground.errors import Refused
+from phantastic.inference import Result
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import printed, setup
+from phantastic.inference.published.experiment import Experiment
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.movement import pursuit_figures as pictures
 from phantastic.systems.movement import target
 from phantastic.systems.movement.study import PursuitRecipe

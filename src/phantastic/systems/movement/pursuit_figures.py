@@ -7,8 +7,8 @@ import altair as alt
 import torch
 
 from phantastic.data.gaze import correlations, following
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.movement.drawing import (
     BIN,
     coloured,

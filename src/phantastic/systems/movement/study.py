@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 ACTION = Paper(
     "friston2010action", "Friston, K. J. and Daunizeau, J. and Kilner, J. and Kiebel, S. J.", 2010,

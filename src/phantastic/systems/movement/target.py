@@ -16,14 +16,14 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from phantastic import files
 from phantastic.data import table
 from phantastic.data.gaze import binned, filled, following
-from phantastic.errors import Refused, nearest
-from phantastic.figure import write
-from phantastic.recipe import Text
-from phantastic.systems.filtering import Level, Model, Result
-from phantastic.systems.filtering.act import act
+from phantastic.declare.recipe import Text
+from phantastic.ground import files
+from phantastic.ground.errors import Refused, nearest
+from phantastic.inference import Level, Model, Result
+from phantastic.inference.action import act
+from phantastic.show.figure import write
 from phantastic.systems.movement.pursuit_figures import followed
 
 EXPECTED = "a CSV file with the columns time, x, y or x, y"

@@ -3,7 +3,7 @@
 The names below are loaded when they are first used, so that the declaration of the study imports no PyTorch.
 """
 
-from phantastic.lazy import loader
+from phantastic.ground.lazy import loader
 
 _HOMES = {"fit": "regimen", "evaluate": "measure", "Measures": "measure"}
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

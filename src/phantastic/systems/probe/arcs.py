@@ -11,9 +11,9 @@ from jaxtyping import Int64
 from numpy import ndarray
 from PIL import ImageFont
 
-from phantastic.figure import BLACK, BLUE, VERMILION
-from phantastic.fonts import japanese_font
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, VERMILION
+from phantastic.show.fonts import japanese_font
 
 Edges = Sequence[tuple[int, int]] | Int64[ndarray, "edges 2"]
 GOLD = Text("gold tree", "正解の構文木")

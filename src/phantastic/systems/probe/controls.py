@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32, Int64
 from numpy import ndarray
 from torch import Tensor, nn
 
-from phantastic.randomness import derive, initialised, torch_generator
+from phantastic.ground.randomness import derive, initialised, torch_generator
 
 
 def chain(words: int) -> Int64[ndarray, "{words} {words}"]:

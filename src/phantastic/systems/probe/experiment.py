@@ -8,17 +8,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from phantastic.checkpoint import pack
-from phantastic.claims import Measure, resampled, summarise
-from phantastic.errors import Refused
-from phantastic.run import Run
-from phantastic.systems.bert.model import Model
-from phantastic.systems.probe.application import apply
-from phantastic.systems.probe.battery import Battery, Score, Splits, by_layer, control_heads, mapped, random_vectors
+from phantastic.declare.claims import Measure, resampled, summarise
+from phantastic.ground.errors import Refused
+from phantastic.nn.language.model import Model
+from phantastic.run.checkpoint import pack
+from phantastic.run.folder import Run
+from phantastic.systems.probe.apply import apply
 from phantastic.systems.probe.controls import Projected, decayed
 from phantastic.systems.probe.figures import figures
 from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
 from phantastic.systems.probe.network import encoder, hidden_of, network, untrained, word_vectors
+from phantastic.systems.probe.probe_suite import (
+    Battery,
+    Score,
+    Splits,
+    by_layer,
+    control_heads,
+    mapped,
+    random_vectors,
+)
 from phantastic.systems.probe.study import ProbeRecipe
 from phantastic.systems.probe.subject import KINDS, models, probes_of, sentences_of, vectors_of
 from phantastic.systems.probe.treebank import from_grammar

@@ -6,10 +6,10 @@ from typing import Any
 import altair as alt
 import torch
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, BLUE, ORANGE, Figure
-from phantastic.recipe import Text
-from phantastic.run import Run
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.run.folder import Run
+from phantastic.show.figure import BLACK, BLUE, ORANGE, Figure
 from phantastic.systems.probe.arcs import arcs
 from phantastic.systems.probe.measure import geometry
 from phantastic.systems.probe.subject import models, sentences_of, vectors_of

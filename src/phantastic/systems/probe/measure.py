@@ -19,7 +19,7 @@ from numpy import ndarray
 from scipy.stats import rankdata
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.probe.objective import Heads, Kind, Vectors, known, matched
 from phantastic.systems.probe.trees import by_length, checked, depths, distances, spanning_tree
 

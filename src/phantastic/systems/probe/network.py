@@ -5,15 +5,15 @@ from functools import lru_cache
 import torch
 from msgspec import structs
 
-from phantastic.errors import Refused, nearest
-from phantastic.randomness import initialised
-from phantastic.run import Run
-from phantastic.systems.bert import create, load_pretrained
-from phantastic.systems.bert.config import Config
+from phantastic.ground.errors import Refused, nearest
+from phantastic.ground.randomness import initialised
+from phantastic.nn.language import create, load_pretrained
+from phantastic.nn.language.config import Config
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.roberta import RobertaConfig
+from phantastic.pretraining.plan import pretrain
+from phantastic.run.folder import Run
 from phantastic.systems.bert.experiment import language_of, plan_of
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.pretraining import pretrain
-from phantastic.systems.bert.roberta import RobertaConfig
 from phantastic.systems.bert.study import STUDY as BERT
 from phantastic.systems.bert.study import BertRecipe
 from phantastic.systems.probe.study import ProbeRecipe

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 from phantastic.systems.probe.trees import checked, depths, distances
 
 Kind = Literal["distance", "depth"]

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator, torch_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator, torch_generator
 from phantastic.systems.probe.objective import Corpus, Heads, Kind, Vectors, gradient, loss_of, residual
 
 PATIENCE, IMPROVEMENT = 5, 1e-4

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from phantastic.data.files import regular_file
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 ENDINGS = (".hdf5", ".h5", ".npz", ".safetensors")
 EXPECTED = "one array [layers, tokens, hidden] per sentence, named 0, 1, 2, … (.hdf5, .h5, .npz or .safetensors)"

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from phantastic.errors import Refused
-from phantastic.randomness import initialised
-from phantastic.run import Run
-from phantastic.systems.bert.pretrained import read_config
-from phantastic.systems.probe.battery import by_layer
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised
+from phantastic.nn.language.pretrained import read_config
+from phantastic.run.folder import Run
 from phantastic.systems.probe.network import encoder, hidden_of, longest, network, tokenizer_for
 from phantastic.systems.probe.objective import Kind
+from phantastic.systems.probe.probe_suite import by_layer
 from phantastic.systems.probe.study import ProbeRecipe
 from phantastic.systems.probe.treebank import Sentences, from_files, from_grammar
 from phantastic.systems.probe.wordpieces import Tokenizer

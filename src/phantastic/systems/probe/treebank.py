@@ -12,8 +12,8 @@ from numpy import ndarray
 from phantastic.data import conllu
 from phantastic.data.files import folder as existing_folder
 from phantastic.data.files import names_in
-from phantastic.errors import Refused, nearest
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused, nearest
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world import sentences
 
 SPLITS = ("train", "dev", "test")

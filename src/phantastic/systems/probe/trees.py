@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from phantastic.data.conllu import flaw
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 MOST_CELLS = 2**22  # word pairs that are computed at once
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from phantastic.data.files import folder as existing_folder
 from phantastic.data.files import regular_file
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 BATCH = 32
 UNKNOWN = ("[UNK]", "<unk>", "<|endoftext|>")

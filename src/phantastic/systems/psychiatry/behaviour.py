@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from phantastic import files
 from phantastic.data import table
 from phantastic.data.table import Table
-from phantastic.errors import Refused, nearest
-from phantastic.randomness import torch_generator
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.ground import files
+from phantastic.ground.errors import Refused, nearest
+from phantastic.ground.randomness import torch_generator
 from phantastic.systems.psychiatry.fit import Data, repeated
 from phantastic.systems.psychiatry.tasks import EYES, MOST_FORCE, Task, matching, pressing, watch
 

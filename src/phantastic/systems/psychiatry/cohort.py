@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from phantastic.randomness import torch_generator
+from phantastic.ground.randomness import torch_generator
 from phantastic.systems.psychiatry.fit import Data, Posterior, Prior, repeated
 
 Group = tuple[tuple[float, float], ...]  # mean and standard deviation of each parameter

@@ -6,8 +6,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from phantastic.figure import BLACK, BLUE, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.psychiatry import regimes
 from phantastic.systems.psychiatry.figures import HEADING, Rows, coloured, curve, dots, rows, title
 from phantastic.systems.psychiatry.tasks import Task

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from phantastic.figure import BLACK, BLUE, GREEN, PURPLE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, GREEN, PURPLE, SKY, VERMILION, Figure
 from phantastic.systems.psychiatry.fit import Posterior
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import nn
 
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import force, printed
-from phantastic.systems.filtering.published.experiment import Experiment
-from phantastic.systems.psychiatry import application, behaviour, hand_figures, measure
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import force, printed
+from phantastic.inference.published.experiment import Experiment
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
+from phantastic.systems.psychiatry import apply, behaviour, hand_figures, measure
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, PRESSED, deviations, vector
 from phantastic.systems.psychiatry.simulate import intending, press, pressed
 from phantastic.systems.psychiatry.study import ForceRecipe
@@ -94,7 +94,7 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
 
 def fit(request: Mapping[str, str], lang: str) -> list[str]:
     """--data FILE.csv or --template FILE.csv: attenuation and compensation from forces."""
-    return application.fit(
+    return apply.fit(
         "force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template, lang
     )
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.psychiatry.figures import Rows, coloured, curve, dots, rows, title
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, INTENDED
 from phantastic.systems.psychiatry.study import ForceRecipe

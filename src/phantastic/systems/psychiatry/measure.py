@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from phantastic.data.gaze import following
-from phantastic.systems.filtering.published import force
+from phantastic.inference.published import force
 from phantastic.systems.psychiatry.simulate import Press, Pursuit, follow, press
 
 Found = dict[str, float]

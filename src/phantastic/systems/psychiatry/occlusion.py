@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import nn
 
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import printed
-from phantastic.systems.filtering.published.experiment import Experiment
-from phantastic.systems.psychiatry import application, behaviour, eye_figures, measure
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import printed
+from phantastic.inference.published.experiment import Experiment
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
+from phantastic.systems.psychiatry import apply, behaviour, eye_figures, measure
 from phantastic.systems.psychiatry.measure import FOLLOWED, deviations, vector
 from phantastic.systems.psychiatry.simulate import watched, watching
 from phantastic.systems.psychiatry.study import OcclusionRecipe
@@ -79,9 +79,9 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
 
 def fit(request: Mapping[str, str], lang: str) -> list[str]:
     """--data FILE.csv [--period P] [--amplitude A], or --template FILE.csv: precisions from eye traces."""
-    period = application.positive(request, "period", behaviour.CYCLE)
-    amplitude = application.positive(request, "amplitude", behaviour.REACH)
-    return application.fit(
+    period = apply.positive(request, "period", behaviour.CYCLE)
+    amplitude = apply.positive(request, "amplitude", behaviour.REACH)
+    return apply.fit(
         "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template, lang
     )
 

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import printed
-from phantastic.systems.filtering.published.experiment import Experiment
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import printed
+from phantastic.inference.published.experiment import Experiment
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.psychiatry import cohort, cohort_figures, measure, regimes
 from phantastic.systems.psychiatry.cohort import Cohort, Group
 from phantastic.systems.psychiatry.fit import Data, Posterior, infer

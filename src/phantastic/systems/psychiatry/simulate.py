@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.systems.filtering import Result, published
-from phantastic.systems.filtering.generate import Noise
-from phantastic.systems.filtering.published import force
-from phantastic.systems.filtering.published.experiment import Experiment, bump
+from phantastic.inference import Result, published
+from phantastic.inference.generation import Noise
+from phantastic.inference.published import force
+from phantastic.inference.published.experiment import Experiment, bump
 
 PART = 250  # people simulated at a time, so that memory does not grow with the cohort
 People = Float64[Tensor, " people"]

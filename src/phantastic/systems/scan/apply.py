@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from phantastic.data.folders import picture
-from phantastic.errors import Refused
-from phantastic.figure import Figure, image_grid, write
-from phantastic.recipe import Text
-from phantastic.run import Run
+from phantastic.declare.recipe import Text
+from phantastic.ground.errors import Refused
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure, image_grid, write
 from phantastic.systems.scan.concepts import OPEN
 from phantastic.systems.scan.evaluation import grounded
 from phantastic.systems.scan.experiment import models

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phantastic.ground.randomness import numpy_generator, torch_generator
+from phantastic.measures.disentanglement import dci, grouped_mig, mig
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
 from phantastic.nn.distributions import Gaussian, sample
-from phantastic.randomness import numpy_generator, torch_generator
 from phantastic.systems.scan.baselines import JointVAE
 from phantastic.systems.scan.concepts import OPEN, OPERATORS, Vocabulary
 from phantastic.systems.scan.measure import Classifier, accuracy, diversity, imagine_and_read, values_of
@@ -16,8 +18,6 @@ from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.symbolic import Operations, at, perceive
-from phantastic.systems.vae.measure import dci, grouped_mig, mig
-from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
 
 FACTORS = ("identity", "object", "wall", "floor")
 

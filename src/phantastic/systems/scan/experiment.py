@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.claims import resampled, summarise
-from phantastic.errors import Refused
-from phantastic.randomness import initialised, numpy_generator, torch_generator
-from phantastic.run import Run
+from phantastic.declare.claims import resampled, summarise
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
+from phantastic.run.folder import Run
+from phantastic.run.train import train
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.systems.scan.evaluation import (
     Setting,
@@ -29,8 +31,6 @@ from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons, train_joint, train_operators, train_scan
 from phantastic.systems.scan.visual import Pool, adam, features, train_denoiser, train_visual
-from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
-from phantastic.train import train
 
 
 def run(run: Run) -> None:

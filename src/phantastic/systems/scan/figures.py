@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.claims import Measure
-from phantastic.figure import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure, image_grid
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.ground.randomness import numpy_generator, torch_generator
+from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.distributions import sample
-from phantastic.randomness import numpy_generator, torch_generator
-from phantastic.recipe import Text
-from phantastic.run import Run
+from phantastic.run.folder import Run
+from phantastic.show.figure import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure, image_grid
 from phantastic.systems.scan.concepts import OPEN, OPERATORS
 from phantastic.systems.scan.evaluation import Mind, grounded
 from phantastic.systems.scan.experiment import draw_concepts, models
 from phantastic.systems.scan.language import Lexicon, expected
 from phantastic.systems.scan.rooms import Rooms, as_input, as_rgb
 from phantastic.systems.scan.symbolic import Operations, draw_held_out, perceive
-from phantastic.systems.vae.model import VAE
 
 COLUMNS = 8
 PHRASES = ("red suitcase, blue wall", "red suitcase", "blue wall", "ice lolly")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, contradict
 from phantastic.world import rooms
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phantastic.randomness import numpy_generator
+from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.world import rooms
 

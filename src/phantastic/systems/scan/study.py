@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 HIGGINS = Paper(
     "higgins2018", "Higgins, I. and Sonnerat, N. and Matthey, L. and Pal, A. and Burgess, C. P. and Bosnjak, M. and "

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.distributions import Gaussian
-from phantastic.randomness import initialised, numpy_generator, torch_generator
-from phantastic.run import Run
+from phantastic.run.folder import Run
+from phantastic.run.train import train
 from phantastic.systems.scan.baselines import JMVAE, JointVAE, TrELBO
 from phantastic.systems.scan.concepts import Vocabulary, draw_operations
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
@@ -17,8 +19,6 @@ from phantastic.systems.scan.objective import recombination_loss, scan_loss
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.visual import Pool, adam, cool_down
-from phantastic.systems.vae.model import VAE
-from phantastic.train import train
 
 
 class Lessons(NamedTuple):

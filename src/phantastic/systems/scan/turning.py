@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from phantastic.systems.vae.model import VAE
+from phantastic.nn.autoencoder.model import VAE
 
 STEP = 0.2  # of the central differences, in prior standard deviations
 ANGLES = np.deg2rad(np.arange(-45, 46))

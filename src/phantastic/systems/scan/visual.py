@@ -20,16 +20,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phantastic.ground.precision import autocast
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.nn.autoencoder.denoising import denoising
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
 from phantastic.nn.distributions import kl_to_standard, sample
-from phantastic.precision import autocast
-from phantastic.randomness import initialised, numpy_generator, torch_generator
-from phantastic.run import Run
+from phantastic.run.folder import Run
+from phantastic.run.train import train
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.turning import turn
-from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
-from phantastic.systems.vae.objectives.denoising import denoising
-from phantastic.train import train
 
 # Shares of the steps at which β bends, and where it then stands between its lowest (0) and its highest (1), on a
 # logarithmic scale: low until the first latents have found something, middling, at its peak, and lowest for good.

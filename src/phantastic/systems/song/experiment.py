@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.filtering.circuit import message_passing
-from phantastic.systems.filtering.precision import Precisions
-from phantastic.systems.filtering.published import printed
+from phantastic.inference.circuit import message_passing
+from phantastic.inference.precision import Precisions
+from phantastic.inference.published import printed
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.song import figures as pictures
 from phantastic.systems.song import measure
 from phantastic.systems.song.study import SongRecipe

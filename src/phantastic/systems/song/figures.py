@@ -12,11 +12,11 @@ from jaxtyping import Float64
 from PIL import Image
 from torch import Tensor
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.inference.published.song import SONGS
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.systems.filtering.figures import Rows, band, coloured, heading, line, over_time, trace
-from phantastic.systems.filtering.published.song import SONGS
 from phantastic.systems.song import measure
 from phantastic.systems.song.study import SongRecipe
 

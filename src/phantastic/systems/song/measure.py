@@ -7,12 +7,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from phantastic.systems.filtering import published
-from phantastic.systems.filtering.generate import generate
+from phantastic.inference import published
+from phantastic.inference.generation import generate
+from phantastic.inference.model import Model
+from phantastic.inference.published.song import SONGS, hierarchical_model
+from phantastic.inference.result import Result
 from phantastic.systems.filtering.measure import NORMAL, rms
-from phantastic.systems.filtering.model import Model
-from phantastic.systems.filtering.published.song import SONGS, hierarchical_model
-from phantastic.systems.filtering.result import Result
 from phantastic.systems.song.study import SongRecipe
 
 Found = dict[str, float]

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 CODING = Paper(
     "friston2009song", "Friston, K. and Kiebel, S.", 2009, "Predictive coding under the free-energy principle",

@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phantastic.randomness import initialised, numpy_generator
-from phantastic.run import Run
-from phantastic.systems.bert.batches import Batch, Examples, Language
-from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.bert.heads import word_loss
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives.translation_lm import Parallel, parallel, translation_lm
-from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
-from phantastic.systems.bert.pretrained import create
-from phantastic.systems.bert.pretraining import Plan
-from phantastic.systems.bert.wordpiece import PAD
-from phantastic.systems.bert.xlm import XLMConfig
-from phantastic.train import train
+from phantastic.ground.randomness import initialised, numpy_generator
+from phantastic.nn.language.heads import word_loss
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.pretrained import create
+from phantastic.nn.language.xlm import XLMConfig
+from phantastic.pretraining.batches import Batch, Examples, Language
+from phantastic.pretraining.corpus import Masking
+from phantastic.pretraining.objectives.translation_lm import Parallel, parallel, translation_lm
+from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.plan import Plan
+from phantastic.pretraining.wordpiece import PAD
+from phantastic.run.folder import Run
+from phantastic.run.train import train
 from phantastic.world.sentences import LANGUAGES
 
 POOL = 2048  # parallel sentences from which batches are made

@@ -8,21 +8,21 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from phantastic.claims import Measure, bootstrapped, resampled
-from phantastic.randomness import numpy_generator
-from phantastic.run import Run
-from phantastic.systems.bert.batches import Language
-from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives.translation_lm import both_languages
-from phantastic.systems.bert.pretraining import Plan
-from phantastic.systems.finetune import measure, tuning
-from phantastic.systems.finetune.texts import Reader
-from phantastic.systems.finetune.tuning import Tuning
+from phantastic.declare.claims import Measure, bootstrapped, resampled
+from phantastic.ground.randomness import numpy_generator
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Language
+from phantastic.pretraining.corpus import Masking
+from phantastic.pretraining.objectives.translation_lm import both_languages
+from phantastic.pretraining.plan import Plan
+from phantastic.run.folder import Run
 from phantastic.systems.transfer import bilingual, tasks, tuned
 from phantastic.systems.transfer.bilingual import Reading
 from phantastic.systems.transfer.nearest import Bitext, Found, bitext, compared
 from phantastic.systems.transfer.study import TransferRecipe
+from phantastic.tuning import finetune, measure
+from phantastic.tuning.finetune import Tuning
+from phantastic.tuning.texts import Reader
 from phantastic.world.sentences import LANGUAGES
 
 STARTS = ("mlm", "tlm", "fresh")
@@ -81,12 +81,12 @@ def asked(setting: Crossing, network: Model, name: str, language: str) -> dict[s
     """Tune on a task in ``language``, some times over; the accuracy in both languages where that is English, else in
     Japanese alone."""
     task, seed, tunings = setting.task(name, language), setting.seed, setting.recipe.tunings
-    items = tuning.encode(setting.reader, task.kind, task.train)
+    items = finetune.encode(setting.reader, task.kind, task.train)
     tests = [setting.task(name, tested) for tested in LANGUAGES]
     values: dict[str, list[Callable[[Some], float]]] = {}
     for number in range(seed * tunings, (seed + 1) * tunings):
         model = tuned.bilingual(network, task, language, number)
-        tuning.learn(model, task.kind, items, setting.tuning, number)
+        finetune.learn(model, task.kind, items, setting.tuning, number)
         for tested, test, label in zip(LANGUAGES, tests, LABELS[language], strict=True):
             if label:
                 said = tuned.answers(model, test, tested, setting.reader)

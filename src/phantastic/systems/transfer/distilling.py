@@ -9,21 +9,21 @@ import msgspec
 import numpy as np
 import torch
 
-from phantastic.claims import Measure, resampled
-from phantastic.randomness import numpy_generator
-from phantastic.run import Run
-from phantastic.systems.bert.batches import Batch, Examples, Language
-from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.pretraining import Plan, build, pretrain
-from phantastic.systems.finetune import measure, tasks, tuning
-from phantastic.systems.finetune.tasks import Task
-from phantastic.systems.finetune.texts import Reader, grammar
-from phantastic.systems.finetune.tuning import Tuning
+from phantastic.declare.claims import Measure, resampled
+from phantastic.ground.randomness import numpy_generator
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Batch, Examples, Language
+from phantastic.pretraining.corpus import Masking
+from phantastic.pretraining.plan import Plan, build, pretrain
+from phantastic.run.folder import Run
 from phantastic.systems.transfer import students
 from phantastic.systems.transfer.crossing import BATCHES, DRAWS, over_batches
 from phantastic.systems.transfer.students import STUDENTS
 from phantastic.systems.transfer.study import TransferRecipe
+from phantastic.tuning import finetune, measure, tasks
+from phantastic.tuning.finetune import Tuning
+from phantastic.tuning.tasks import Task
+from phantastic.tuning.texts import Reader, grammar
 
 NETWORKS = ("teacher", *STUDENTS)
 TASKS = ("acceptability", "questions", "tagging")
@@ -65,10 +65,10 @@ class Distilling:
 
 def score(setting: Distilling, network: Model, task: Task) -> list[float]:
     """The task's first official measure, then the same on resampled test examples; all networks get the same draws."""
-    model = tuning.with_head(network, task, setting.seed)
-    items = tuning.encode(setting.reader, task.kind, task.train)
-    tuning.learn(model, task.kind, items, setting.tuning, setting.seed)
-    said = tuning.answers(model, task, setting.reader)
+    model = finetune.with_head(network, task, setting.seed)
+    items = finetune.encode(setting.reader, task.kind, task.train)
+    finetune.learn(model, task.kind, items, setting.tuning, setting.seed)
+    said = finetune.answers(model, task, setting.reader)
     value, count = measure.valuation(task, task.measures[0], said), len(task.test)
     generator = numpy_generator(setting.seed, f"bootstrap {task.name}")
     return [value(np.arange(count)), *(value(generator.integers(count, size=count)) for _ in range(DRAWS))]

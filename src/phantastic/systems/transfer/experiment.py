@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.claims import across
-from phantastic.figure import Figure
-from phantastic.run import Run
-from phantastic.systems.bert.model import Model
+from phantastic.declare.claims import across
+from phantastic.nn.language.model import Model
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.transfer import crossing, distilling, students
 from phantastic.systems.transfer import figures as drawn
 from phantastic.systems.transfer.crossing import Crossing

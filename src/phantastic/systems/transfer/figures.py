@@ -6,11 +6,11 @@ import altair as alt
 import numpy as np
 from torch.nn.functional import normalize
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
-from phantastic.recipe import Text
-from phantastic.systems.bert.batches import Language
-from phantastic.systems.bert.model import Model
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Language
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.transfer.distilling import NETWORKS, TASKS
 from phantastic.systems.transfer.nearest import Bitext, Dictionary, averages, dictionary, states
 from phantastic.systems.transfer.tasks import NAMES

@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from phantastic.systems.bert.batches import Language
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.wordpiece import CLS, PAD, SEP
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Language
+from phantastic.pretraining.wordpiece import CLS, PAD, SEP
 from phantastic.world import sentences as world
 
 ROWS = 64  # sentences that go through the network together

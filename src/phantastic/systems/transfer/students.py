@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phantastic.randomness import initialised
-from phantastic.run import Run
-from phantastic.systems.bert.batches import Batch, Examples, Source
-from phantastic.systems.bert.corpus import Masking
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.objectives.distillation import distillation, halved
-from phantastic.systems.bert.objectives.masked_lm import masked_lm
-from phantastic.systems.bert.optimiser import ClippedAdamW, scheduled
-from phantastic.systems.bert.pretraining import Plan, build
-from phantastic.train import train
+from phantastic.ground.randomness import initialised
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import Batch, Examples, Source
+from phantastic.pretraining.corpus import Masking
+from phantastic.pretraining.objectives.distillation import distillation, halved
+from phantastic.pretraining.objectives.masked_lm import masked_lm
+from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.plan import Plan, build
+from phantastic.run.folder import Run
+from phantastic.run.train import train
 
 STUDENTS = ("distilled", "masked", "random", "cut")
 REPEATS = 9

@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Int
 
-from phantastic.errors import Refused, nearest
-from phantastic.systems.finetune.tasks import Example, Task
+from phantastic.ground.errors import Refused, nearest
+from phantastic.tuning.tasks import Example, Task
 from phantastic.world import sentences
 from phantastic.world.sentences import LANGUAGES, Derivations, Written
 

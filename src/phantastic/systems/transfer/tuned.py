@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from phantastic.systems.bert.model import Model
-from phantastic.systems.bert.result import States
-from phantastic.systems.finetune import tuning
-from phantastic.systems.finetune.tasks import Task
-from phantastic.systems.finetune.texts import Reader
+from phantastic.nn.language.model import Model
+from phantastic.nn.language.result import States
+from phantastic.tuning import finetune
+from phantastic.tuning.tasks import Task
+from phantastic.tuning.texts import Reader
 from phantastic.world.sentences import LANGUAGES
 
 
@@ -27,7 +27,7 @@ class Spoken(nn.Module):
 
 def bilingual(network: Model, task: Task, language: str, seed: int) -> Model:
     """A copy of a network of two languages with a new head for the task, reading ``language``."""
-    model = tuning.with_head(network, task, seed)
+    model = finetune.with_head(network, task, seed)
     model.transformer = Spoken(model.transformer, language)
     return model
 
@@ -36,4 +36,4 @@ def answers(model: Model, task: Task, language: str, reader: Reader) -> list[Any
     """What a tuned network of two languages says of the test examples when they are in ``language``."""
     assert isinstance(model.transformer, Spoken)
     model.transformer.language = language
-    return tuning.answers(model, task, reader)
+    return finetune.answers(model, task, reader)

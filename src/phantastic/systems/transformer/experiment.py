@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.claims import Measure
-from phantastic.figure import Figure
-from phantastic.randomness import numpy_generator
-from phantastic.run import Run
-from phantastic.systems.transformer import application, measure, task
+from phantastic.declare.claims import Measure
+from phantastic.ground.randomness import numpy_generator
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
+from phantastic.systems.transformer import apply as applied
 from phantastic.systems.transformer import figures as pictures
+from phantastic.systems.transformer import measure, task
 from phantastic.systems.transformer.learners import LEARNERS, LONGER, drawn, learn, recipe_of, trained
 from phantastic.systems.transformer.measure import Shares
 from phantastic.systems.transformer.model import Transformer
@@ -84,7 +85,7 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
     for name, model in models(run).items():
         assert isinstance(model, Transformer)
         pairs = drawn(recipe, LEARNERS[name], 50, recipe.seed, "figure").to(run.device)
-        shown[name] = application.looked_at(recipe, name, model, pairs)
+        shown[name] = applied.looked_at(recipe, name, model, pairs)
     curves = {name: run.curve(f"seed{recipe.seed}/{name}") for name in LEARNERS}
     return {
         "attention": pictures.attention(shown["reversal"], shown["translation"], lang),
@@ -93,4 +94,4 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
     }
 
 
-apply = application.apply
+apply = applied.apply

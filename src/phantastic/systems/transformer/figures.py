@@ -9,11 +9,11 @@ import altair as alt
 from jaxtyping import Float
 from torch import Tensor
 
-from phantastic.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
+from phantastic.declare.recipe import Text
+from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 
 if TYPE_CHECKING:
-    from phantastic.systems.transformer.application import Look
+    from phantastic.systems.transformer.apply import Look
 
 CELL = 19  # pixels
 INPUT, OUTPUT, WEIGHT = Text("input", "入力"), Text("output", "出力"), Text("attention weight", "注意の重み")

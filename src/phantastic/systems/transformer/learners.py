@@ -6,13 +6,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from phantastic.randomness import initialised
-from phantastic.run import Run
+from phantastic.ground.randomness import initialised
+from phantastic.run.folder import Run
+from phantastic.run.train import train
 from phantastic.systems.transformer import measure, task
 from phantastic.systems.transformer.model import Order, Transformer
 from phantastic.systems.transformer.study import TransformerRecipe
 from phantastic.systems.transformer.task import FIRST, Pairs
-from phantastic.train import train
 
 LONGER = 4  # letters by which test strings exceed the longest that was learned
 MOMENTUM, EPSILON = (0.9, 0.98), 1e-9  # of Adam (section 5.3)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from phantastic.randomness import torch_generator
+from phantastic.ground.randomness import torch_generator
 from phantastic.world import sentences
 from phantastic.world.sentences import Written
 

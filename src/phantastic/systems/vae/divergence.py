@@ -20,7 +20,7 @@ from scipy.ndimage import minimum_filter
 from scipy.optimize import brentq, minimize
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 Objective = Callable[[Float64[Tensor, "*q"], Float64[Tensor, "*q"]], Float64[Tensor, "*q"]]
 Direction = Literal["forward", "reverse"]

@@ -12,23 +12,23 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from phantastic import files
-from phantastic.claims import Measure, resampled
 from phantastic.data import folders
-from phantastic.figure import Figure, write
+from phantastic.declare.claims import Measure, resampled
+from phantastic.ground import files
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.measures import disentanglement
+from phantastic.nn.autoencoder.denoising import denoising, occlude
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
-from phantastic.randomness import initialised, numpy_generator, torch_generator
-from phantastic.run import Run
-from phantastic.systems.vae import measure
+from phantastic.run.folder import Run
+from phantastic.run.train import train
+from phantastic.show.figure import Figure, write
 from phantastic.systems.vae.figures import against_limits, learning, pictures, traversals
-from phantastic.systems.vae.model import VAE, DenoisingAutoencoder, Discriminator
 from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity
 from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
 from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
-from phantastic.systems.vae.objectives.denoising import denoising, occlude
 from phantastic.systems.vae.objectives.factor_vae import factor_vae
 from phantastic.systems.vae.study import FamilyRecipe
-from phantastic.train import train
 from phantastic.world import dsprites
 
 __all__ = ["apply", "figures", "lesion_measures", "models", "run"]
@@ -233,23 +233,25 @@ def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.devic
 
     votes = {"train_votes": recipe.votes, "eval_votes": recipe.votes // 2}
     sprites = Sprites(model, device, 3 * 64 * (recipe.votes + recipe.votes // 2))  # images in the votes of both scores
-    factor_score = measure.factor_vae_score(sprites.encode, sprites, seed, variance_images=recipe.sample, **votes)
+    factor_score = disentanglement.factor_vae_score(
+        sprites.encode, sprites, seed, variance_images=recipe.sample, **votes
+    )
     single = {
-        "active_units": measure.active_units(means),
-        "mig": measure.mig(means, factors),
-        "grouped_mig": measure.grouped_mig(means, factors),
-        "sap": measure.sap(means, factors),
-        "modularity": measure.modularity(means, factors),
-        "explicitness": measure.explicitness(means, factors),
+        "active_units": disentanglement.active_units(means),
+        "mig": disentanglement.mig(means, factors),
+        "grouped_mig": disentanglement.grouped_mig(means, factors),
+        "sap": disentanglement.sap(means, factors),
+        "modularity": disentanglement.modularity(means, factors),
+        "explicitness": disentanglement.explicitness(means, factors),
     }
-    trees = measure.dci(means, factors, train=recipe.dci_sample, test=recipe.dci_sample // 2)
+    trees = disentanglement.dci(means, factors, train=recipe.dci_sample, test=recipe.dci_sample // 2)
     single |= dict(zip(("dci_disentanglement", "dci_completeness", "dci_informativeness"), trees, strict=True))
     return {
         "reconstruction": over_items(found.reconstruction, generator, mean),
         "kl": over_items(found.kl, generator, mean),
         "total_correlation": over_items(codes, generator, gaussian_total_correlation),
         "factor_vae_score": accuracy(factor_score),
-        "beta_vae_score": accuracy(measure.beta_vae_score(sprites.encode, sprites, seed, **votes)),
+        "beta_vae_score": accuracy(disentanglement.beta_vae_score(sprites.encode, sprites, seed, **votes)),
         **{name: Measure(float(value), [float(value)]) for name, value in single.items()},
     }
 
@@ -342,7 +344,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
             result = coded(model, batch, 0)
             found[f"{objective}.reconstruction"] = mean(result.reconstruction)
             found[f"{objective}.kl"] = mean(result.kl)
-            found[f"{objective}.mig"] = measure.mig(result.q.mean.numpy(), factors)
+            found[f"{objective}.mig"] = disentanglement.mig(result.q.mean.numpy(), factors)
     return found
 
 

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from phantastic.claims import Measure
-from phantastic.figure import BLACK, PALETTE, Figure, image_grid
-from phantastic.randomness import torch_generator
-from phantastic.recipe import Text
-from phantastic.systems.vae.model import VAE, DenoisingAutoencoder
-from phantastic.systems.vae.objectives.denoising import occlude
+from phantastic.declare.claims import Measure
+from phantastic.declare.recipe import Text
+from phantastic.ground.randomness import torch_generator
+from phantastic.nn.autoencoder.denoising import occlude
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
+from phantastic.show.figure import BLACK, PALETTE, Figure, image_grid
 
 NAMES = {
     "vae": Text("VAE", "VAE"),

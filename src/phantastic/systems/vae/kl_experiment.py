@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
-from phantastic.recipe import Text
-from phantastic.run import Run
+from phantastic.declare.recipe import Text
+from phantastic.run.folder import Run
+from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.vae import divergence as kl
 from phantastic.systems.vae.divergence import Direction, Fit
 from phantastic.systems.vae.mean_field import fit_covariance, mean_field

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.systems.vae.divergence import Direction, minimise
 
 

@@ -3,8 +3,8 @@ modes."""
 
 from typing import Annotated, Literal
 
-from phantastic.recipe import Recipe, Text, about
-from phantastic.study import Paper, Study
+from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.study import Paper, Study
 
 Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising"]
 

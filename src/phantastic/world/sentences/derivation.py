@@ -11,8 +11,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Int
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world.sentences.grammar import Grammar
 from phantastic.world.sentences.written import Written
 

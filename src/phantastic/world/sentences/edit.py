@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 from phantastic.world.sentences.derivation import Derivations
 from phantastic.world.sentences.grammar import Grammar
 from phantastic.world.sentences.lexicon import LANGUAGES

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int
 
-from phantastic.errors import Refused
-from phantastic.randomness import numpy_generator
+from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 from phantastic.world.sentences.chart import MASK, binary, inside, likelihood, posterior
 from phantastic.world.sentences.derivation import documents
 from phantastic.world.sentences.grammar import Grammar

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from phantastic.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest
 from phantastic.world.sentences import lexicon
 from phantastic.world.sentences.lexicon import LANGUAGES, Words
 

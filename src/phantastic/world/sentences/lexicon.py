@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from phantastic.randomness import numpy_generator
+from phantastic.ground.randomness import numpy_generator
 
 LANGUAGES = ("english", "japanese")
 USUAL = 8  # how much more often a topic uses a word that is usual there

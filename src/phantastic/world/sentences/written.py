@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
 
 if TYPE_CHECKING:
     from phantastic.world.sentences.derivation import Derivations

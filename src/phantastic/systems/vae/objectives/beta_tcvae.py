@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from phantastic.errors import Refused
+from phantastic.ground.errors import Refused
+from phantastic.nn.autoencoder.elbo import LatentVariableModel, terms
 from phantastic.nn.distributions import Gaussian, log_density, sample
-from phantastic.systems.vae.objectives.elbo import LatentVariableModel, terms
 
 Sampling = Literal["stratified", "weighted"]
 

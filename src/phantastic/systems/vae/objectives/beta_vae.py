@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from phantastic.systems.vae.objectives.elbo import LatentVariableModel, terms
+from phantastic.nn.autoencoder.elbo import LatentVariableModel, terms
 
 
 def beta_vae(

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from phantastic.nn.autoencoder.elbo import LatentVariableModel, terms
 from phantastic.nn.distributions import sample
-from phantastic.systems.vae.objectives.elbo import LatentVariableModel, terms
 
 
 def factor_vae(

@@ -1,0 +1,108 @@
+"""What the verbs of the command line share: errors for people, options, the names of studies and runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from phantastic.ground.errors import Refused, Stopped, nearest
+
+if TYPE_CHECKING:
+    from phantastic.declare.study import Study
+
+INTERRUPTED = 130  # the shell's exit status after Ctrl-C
+
+
+class Verbs(click.Group):
+    """Errors for people become one message on standard error and an exit status; nobody sees a trace."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of use
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            raise click.UsageError(f"unknown verb '{args[0]}'{nearest(args[0], self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Refused as error:
+            fail(str(error), 2)
+        except (Stopped, KeyboardInterrupt) as stop:  # no error: the user wanted it
+            from phantastic.declare.i18n import words
+
+            lang = language()
+            click.echo(str(stop) or words(lang)["stopped"], err=True)
+            raise SystemExit(INTERRUPTED) from None
+        except BrokenPipeError:  # `phantastic ls | head`: click ends quietly
+            raise
+        except OSError as error:
+            from phantastic.ground.files import REASONS
+
+            reason = REASONS.get(error.errno or 0, error.strerror or str(error))
+            fail(f"{error.filename}: {reason}" if error.filename else reason, 1)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    raise SystemExit(status)
+
+
+def language() -> str:
+    from phantastic.declare.i18n import default_language
+
+    return default_language()
+
+
+with_root = click.option(
+    "--root", type=click.Path(path_type=Path), default="runs", show_default=True, help="Folder of the runs."
+)
+with_json = click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
+with_lang = click.option(
+    "--lang", type=click.Choice(["en", "ja"]), default=language, help="Language; the locale's if not given."
+)
+
+
+def finite(ctx: click.Context, parameter: click.Parameter, value: float) -> float:
+    if value != value:
+        raise click.BadParameter("nan is not a number of seconds", ctx, parameter)
+    return value
+
+
+with_checkpoints = click.option(
+    "--checkpoint-every", "every", type=click.FloatRange(0), default=30.0, show_default=True, metavar="SECONDS",
+    callback=finite, help="Time between checkpoints; 0: after every step.",
+)  # fmt: skip
+
+
+def target(word: str, root: Path) -> "tuple[Study, Path | None]":
+    """The study that ``word`` names, or the run it names with the run's study; raises `Refused`."""
+    from phantastic.declare import study
+    from phantastic.run import manifest
+
+    studies = study.register()
+    if word in studies:
+        return studies[word], None
+    folder = manifest.located(word, root)
+    if folder is None:
+        names = [*studies, *(path.relative_to(root).as_posix() for path in manifest.listed(root))]
+        raise Refused(f"no study and no run '{word}'{nearest(word, names)}")
+    return study.find(manifest.read(folder).study), folder
+
+
+def parsed(words: tuple[str, ...], allowed: dict[str, Any], command: str) -> dict[str, str]:
+    """``--key value`` and ``--key=value`` words as a study declares them; raises `Refused` for any others."""
+    request: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word, separator, value = rest.pop(0).partition("=")
+        key = word.removeprefix("--")
+        if not word.startswith("--") or key not in allowed:
+            raise Refused(f"{command}: unknown option '{word}'{nearest(word, [f'--{each}' for each in allowed])}")
+        if not separator and not rest:
+            raise Refused(f"{command}: {word} needs a value, for example {word} VALUE")
+        if key in request:
+            raise Refused(f"{command}: {word} is given twice")
+        request[key] = value if separator else rest.pop(0)
+    return request

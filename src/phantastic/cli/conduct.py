@@ -1,0 +1,99 @@
+"""Conducting a run from the terminal: threads, signals, progress; then the ledger and the report."""
+
+import json
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+
+from phantastic.declare.i18n import duration, words
+from phantastic.ground import parallel, precision
+from phantastic.ground.allocator import keep_freed_memory
+from phantastic.ground.errors import Refused, Stopped
+from phantastic.run import stages
+from phantastic.run.folder import Run
+from phantastic.show import report, terminal
+
+
+@contextmanager
+def owned(run: Run) -> Iterator[Run]:
+    """The run with its number of threads set, closed afterwards whatever happens."""
+    torch.set_num_threads(run.manifest.threads)  # here and nowhere else: a resumed run gives the same bits
+    keep_freed_memory()
+    try:
+        yield run
+    except BaseException:
+        with suppress(Refused):  # what went wrong first is what the user must read
+            run.close()
+        raise
+    run.close()
+
+
+@contextmanager
+def stoppable(run: Run, lang: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on in a line of its own."""
+    word = words(lang)
+
+    def terminate(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt) as stop:
+        clock, latest = run.clock, run.checkpoints.latest
+        stage = stages.label(clock.name, run.recipe.seeds, lang)
+        if isinstance(stop, Stopped) and stage and (latest.stage, latest.step) == (clock.name, clock.step):
+            text = word["stopped_saved"].format(stage=stage, step=clock.step)
+        else:
+            text = word["stopped_within"].format(stage=stage) if stage else word["stopped_before"]
+        raise Stopped(f"{text}\n{command(run)}") from None
+    except Refused:
+        raise
+    except Exception:
+        terminal.note(f"{word['kept']}\n{command(run)}")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def command(run: Run) -> str:
+    """What goes on with the run, from the folder where it was begun."""
+    return f"phantastic resume {shlex.quote(str(run.folder))}"
+
+
+def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
+    """Do what is left of a run, judge its claims, write its report and print what came out.
+
+    ``every`` is the time between checkpoints in seconds. Raises `Stopped` and `Refused`; the run is closed.
+    """
+    word = words(lang)
+    run.checkpoint_seconds = every
+    with stoppable(run, lang), owned(run):
+        if not run.manifest.finished:
+            if not parallel.rank():
+                run.show = report.Growing(run, lang)
+            slow = run.device.type == "cpu" and not precision.hardware("cpu")[0]
+            if slow and run.manifest.precision == "bfloat16":
+                terminal.note(word["slow_bfloat16"])
+            with terminal.progress(run.clock, run.recipe.seeds, lang) as run.clock.watch:
+                run.study.load().run(run)
+        if not parallel.part():
+            return
+        if run.manifest.finished:
+            terminal.note(word["done_already"])
+        else:
+            run.finish()
+        findings = report.publish(run, lang)
+    terminal.ledger(findings, lang, word["no_claims"])
+    print(f"\n{word['time']}: {duration(run.manifest.seconds, lang)}\n{word['report']}: {run.folder / 'report.html'}")
+    if as_json:
+        summary = {
+            "run": str(run.folder),
+            "seconds": round(run.manifest.seconds, 3),
+            "measures": {name: measure.value for name, measure in run.measures().items()},
+            "claims": {finding.claim.id: finding.verdict for finding in findings},
+        }
+        print(json.dumps(summary))  # ASCII, whatever the terminal's encoding

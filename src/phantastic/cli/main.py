@@ -1,0 +1,290 @@
+"""The verbs. Each imports what it needs when it is called: help, lists and refusals load no PyTorch."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from phantastic import __version__
+from phantastic.cli.common import Verbs, parsed, target, with_checkpoints, with_json, with_lang, with_root
+from phantastic.ground import parallel
+from phantastic.ground.errors import Refused
+
+
+@parallel.one_voice()
+def main() -> None:
+    """The command ``phantastic``."""
+    for stream in (sys.stdout, sys.stderr):  # a letter that the terminal cannot show must not end a run
+        with suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    cli()
+
+
+# --- the verbs
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Models of mind you can train, question and lesion."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads sleep; read when PyTorch is loaded
+
+
+@cli.command()
+@with_root
+@with_lang
+def ls(root: Path, lang: str) -> None:
+    """List the studies, and the runs under --root."""
+    from phantastic.declare.study import register
+    from phantastic.show import terminal
+
+    terminal.studies(register().values(), lang)
+    terminal.runs(root, lang)
+
+
+@cli.command()
+@click.argument("what", metavar="STUDY|RUN")
+@with_root
+@with_lang
+def show(what: str, root: Path, lang: str) -> None:
+    """Show a study's parameters, or a run and what came out."""
+    from phantastic.show import terminal
+
+    study, folder = target(what, root)
+    if folder is None:
+        terminal.study(study, lang)
+    else:
+        terminal.run(study, folder, lang)
+
+
+@cli.command()
+@click.argument("study")
+@click.option("--preset", default="quick", show_default=True, help="Where the parameters start from.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a parameter (repeatable).")
+@click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE.toml", help="Parameters from a file.")
+@click.option("--seed", type=int, help="Seed of the first repetition.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where networks run.")
+@click.option("--name", default="", help="Name of the run folder.")
+@with_json
+@with_checkpoints
+@with_root
+@with_lang
+@parallel.together()
+def run(
+    study: str, preset: str, settings: tuple[str, ...], recipe: Path | None, seed: int | None, device: str | None,
+    name: str, as_json: bool, every: float, root: Path, lang: str,
+) -> None:  # fmt: skip
+    """Run a study: train, measure, judge the claims, write the report."""
+    from phantastic.declare.recipe import compose, parse_settings, read_toml
+    from phantastic.declare.study import find
+
+    found = find(study)
+    changes = read_toml(recipe) if recipe else {}
+    compose(found.recipe, found.presets, preset, changes, f"recipe file {recipe}")
+    direct = {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
+    composed = compose(found.recipe, found.presets, preset, changes | parse_settings(settings) | direct)
+
+    from phantastic.cli.conduct import conduct
+    from phantastic.run.folder import Run
+
+    conduct(Run.create(found, composed, preset, root, name), lang, every, as_json)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@with_json
+@with_checkpoints
+@with_root
+@with_lang
+@parallel.together()
+def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None:
+    """Go on with a run that was stopped or killed.
+
+    It ends in the same bits as if nothing had happened.
+    """
+    from phantastic.run import manifest
+
+    folder = manifest.find(run, root)
+    manifest.read(folder)
+
+    from phantastic.cli.conduct import conduct
+    from phantastic.run.folder import Run
+
+    conduct(Run.open(folder, writing=True), lang, every, as_json)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("study")
+@click.option("--run", "run", metavar="RUN", help="The run to use; default: the newest finished one.")
+@with_root
+@with_lang
+@click.pass_context
+def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str) -> None:
+    """Feed a trained study stimuli of your own.
+
+    Without further options, list those that the study takes.
+    """
+    from phantastic.declare.study import find
+    from phantastic.run import manifest
+    from phantastic.show import terminal
+
+    found = find(study)
+    request = parsed(tuple(ctx.args), found.applications, f"apply {study}")
+    if not request:
+        terminal.applications(found, lang)
+        return
+    folder = manifest.find(run, root) if run else manifest.newest(study, root)
+    if folder is None:
+        raise Refused(f"there is no finished run of '{study}' under {root}; make one with: phantastic run {study}")
+    if manifest.read(folder).study != study:
+        raise Refused(f"{folder} is a run of '{manifest.read(folder).study}', not of '{study}'")
+
+    from phantastic.cli.conduct import owned
+    from phantastic.run.folder import Run
+
+    with owned(Run.open(folder)) as opened:
+        for line in found.load().apply(opened, request, lang):
+            click.echo(line)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("study")
+@with_lang
+@click.pass_context
+def fit(ctx: click.Context, study: str, lang: str) -> None:
+    """Infer a person's parameters from behaviour.
+
+    Without further options, list those that the study takes. No run is needed.
+    """
+    from phantastic.declare.study import find, register
+    from phantastic.show import terminal
+
+    found = find(study)
+    if not found.fits:
+        able = ", ".join(each.name for each in register().values() if each.fits)
+        raise Refused(f"'{study}' infers nothing from behaviour; studies that do: {able or 'none'}")
+    request = parsed(tuple(ctx.args), found.fits, f"fit {study}")
+    if not request:
+        terminal.fits(found, lang)
+        return
+    for line in found.load().fit(request, lang):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@with_root
+@with_lang
+def compare(runs: tuple[str, ...], root: Path, lang: str) -> None:
+    """Put runs side by side: recipes, measures, verdicts."""
+    from phantastic.run import manifest
+    from phantastic.show import terminal
+
+    if len(runs) < 2:
+        raise Refused("compare takes two runs or more; they are listed by `phantastic ls`")
+    terminal.comparison([manifest.find(run, root) for run in runs], lang)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.option("--to", "to", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: STUDY-NAME here.")
+@with_root
+@with_lang
+def export(run: str, to: Path | None, root: Path, lang: str) -> None:
+    """Copy a finished run into a folder to hand in.
+
+    It holds the weights (safetensors), the recipe, a model card and a notebook, and is itself a run folder.
+    """
+    from phantastic.declare.i18n import words
+    from phantastic.run import manifest
+    from phantastic.show.export import export as write
+
+    folder = manifest.find(run, root)
+    target = to or Path(f"{manifest.read(folder).study}-{folder.name}")
+    write(folder, target, lang)
+    click.echo(f"{words(lang)['written']}: {target}")
+
+
+@cli.command()
+@click.argument("what", metavar="[RUN|STUDY]", required=False)
+@with_root
+@with_lang
+def ledger(what: str | None, root: Path, lang: str) -> None:
+    """Show what the papers claim against what was measured.
+
+    Of a run, of a study's newest finished run, or without an argument of every study's.
+    """
+    from phantastic.declare.study import register
+    from phantastic.show import terminal
+
+    for name in [what] if what else register():
+        study, folder = target(name, root)
+        terminal.study_ledger(study, folder, root, lang)
+
+
+@cli.command()
+@click.argument("what", metavar="STUDY|RUN")
+@with_root
+def cite(what: str, root: Path) -> None:
+    """Print BibTeX of the papers behind a study or a run."""
+    study, _ = target(what, root)
+    click.echo("\n\n".join(paper.bibtex() for paper in study.papers))
+
+
+@cli.command()
+@with_root
+@with_lang
+def doctor(root: Path, lang: str) -> None:
+    """Check this machine: versions, threads, device, fonts, folders."""
+    from phantastic.show import doctor, terminal
+
+    checks = doctor.examine(root, lang)
+    terminal.examination(checks, lang)
+    if not all(check.ok for check in checks):
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.option("--list", "listing", is_flag=True, help="List the sites and what can be done to each.")
+@click.option("--site", help="Where the damage is.")
+@click.option("--kind", help="sever, noise, silence or scale.")
+@click.option("--dose", default="0:1:0.2", show_default=True, help="Doses from 0 to 1: start:stop:step or a,b,c.")
+@click.option("--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Draws of the damage.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the damage.")
+@with_root
+@with_lang
+def lesion(
+    run: str, listing: bool, site: str | None, kind: str | None, dose: str, repeats: int, seed: int, root: Path,
+    lang: str,
+) -> None:  # fmt: skip
+    """Damage a trained run by dose and measure it again."""
+    from phantastic.run import manifest
+    from phantastic.show import terminal
+
+    folder = manifest.find(run, root)
+    if not manifest.read(folder).finished:
+        raise Refused(f"{folder} is not finished; finish it with: phantastic resume {folder}")
+    if not listing and not (site and kind):
+        raise Refused("lesion takes --site and --kind; `phantastic lesion RUN --list` shows them")
+
+    from phantastic.cli.conduct import owned
+    from phantastic.lesion import curve, parse_doses, sites
+    from phantastic.run.folder import Run
+    from phantastic.show.report import publish_lesion
+
+    doses = parse_doses(dose)
+    with owned(Run.open(folder)) as opened:
+        experiment = opened.study.load()
+        models = experiment.models(opened)
+        if listing:
+            terminal.sites(sites(models), lang)
+            return
+        rows = curve(
+            lambda: experiment.lesion_measures(opened, models), models, str(site), str(kind), doses, repeats, seed
+        )
+        terminal.lesion(rows, lang)
+        for path in publish_lesion(folder, str(site), str(kind), rows, lang):
+            click.echo(path)

@@ -1,0 +1,1 @@
+"""What is said before anything runs: recipes, studies, claims, words. It imports no PyTorch."""

@@ -1,0 +1,105 @@
+"""What a study is, and the register of them all.
+
+A system's ``study.py`` only *declares* (recipe, presets, papers) and imports nothing heavy, so listing and refusing are
+instant; the module named by ``experiment`` holds what is run. The register finds systems by their folder.
+"""
+
+import pkgutil
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from msgspec import Struct, field
+
+from phantastic.declare.claims import Claim, read_claims
+from phantastic.declare.recipe import Recipe, Text
+from phantastic.ground.errors import Refused, nearest
+
+
+class Paper(Struct, frozen=True):
+    """A paper a study implements or is held against."""
+
+    key: str
+    authors: str
+    year: int
+    title: str
+    venue: str
+    url: str = ""
+
+    @property
+    def short(self) -> str:
+        """``Kim & Mnih 2018``, ``Higgins et al. 2017``."""
+        names = [author.split(",")[0] for author in self.authors.split(" and ")]
+        return f"{' & '.join(names) if len(names) < 3 else names[0] + ' et al.'} {self.year}"
+
+    @property
+    def reference(self) -> str:
+        """Authors, year, title and venue as a line of text."""
+        stop = "" if self.title.endswith(("?", "!")) else "."
+        return f"{self.authors.replace(' and ', '; ')} ({self.year}). {self.title}{stop} {self.venue}"
+
+    def bibtex(self) -> str:
+        link = f",\n  url = {{{self.url}}}" if self.url else ""
+        return (
+            f"@misc{{{self.key},\n  author = {{{self.authors}}},\n  title = {{{self.title}}},\n"
+            f"  year = {{{self.year}}},\n  howpublished = {{{self.venue}}}{link}\n}}"
+        )
+
+
+class Study(Struct, frozen=True):
+    """A recipe type with presets, the papers it implements and the module that runs it.
+
+    ``experiment`` names a module with ``run(run)``, ``figures(run, lang)``, ``models(run)``, ``lesion_measures(run,
+    models)`` and, where ``applications`` is not empty, ``apply(run, request, lang)``; where ``fits`` is not empty,
+    ``fit(request, lang)``.
+    """
+
+    name: str
+    title: Text
+    lecture: Text
+    papers: tuple[Paper, ...]
+    recipe: type[Recipe]
+    presets: dict[str, Recipe]
+    minutes: dict[str, float]
+    """Measured minutes on two cores, by preset; a preset that is absent has not been measured."""
+    experiment: str
+    applications: dict[str, Text] = field(default_factory=dict)
+    """What ``phantastic apply`` takes: option name -> help."""
+    fits: dict[str, Text] = field(default_factory=dict)
+    """What ``phantastic fit`` takes: option name -> help."""
+
+    @property
+    def folder(self) -> Path:
+        """The system's folder in the package, where README.md and CLAIMS.toml stand."""
+        return Path(str(import_module(self.experiment.rpartition(".")[0]).__file__)).parent
+
+    def claims(self) -> list[Claim]:
+        """The entries of the system's CLAIMS.toml whose id begins with the study's name and a dot."""
+        return [claim for claim in read_claims(self.folder / "CLAIMS.toml") if claim.id.startswith(f"{self.name}.")]
+
+    def load(self) -> ModuleType:
+        """Import the experiment (and PyTorch with it)."""
+        return import_module(self.experiment)
+
+
+def register() -> dict[str, Study]:
+    """All studies by name, in the order of the systems' folders."""
+    from phantastic import systems
+
+    found: dict[str, Study] = {}
+    for module in pkgutil.iter_modules(systems.__path__):
+        name = f"phantastic.systems.{module.name}.study"
+        if find_spec(name) is None:  # a library that other systems' studies call
+            continue
+        declaration = import_module(name)
+        found |= {study.name: study for study in declaration.STUDIES}
+    return found
+
+
+def find(name: str) -> Study:
+    """The study of that name; raises `Refused` with the nearest one."""
+    studies = register()
+    if name not in studies:
+        raise Refused(f"unknown study '{name}'{nearest(name, studies)}")
+    return studies[name]

@@ -1,0 +1,82 @@
+"""Writing files so that a crash, a full disk or a read-only folder never damages what was there before."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from phantastic.ground import parallel
+from phantastic.ground.errors import Refused
+
+T = TypeVar("T")
+
+REASONS = {
+    errno.ENOSPC: "the disk is full; free some space, then `phantastic resume` the run",
+    errno.EDQUOT: "your disk quota is used up; free some space, then `phantastic resume` the run",
+    errno.EFBIG: "files this large are not allowed here; raise the limit (ulimit -f), then `phantastic resume` the run",
+    errno.EROFS: "the file system is read-only; choose another folder with --root",
+    errno.EACCES: "this folder may not be written to; choose another one with --root or change its permissions",
+    errno.EPERM: "this folder may not be written to; choose another one with --root or change its permissions",
+}
+
+
+def write(path: Path, data: bytes | str) -> None:
+    """Write to a temporary name, sync, rename: readers see the old file or the new one, never a part of either.
+
+    Of several processes of one run the first writes. Raises `Refused` that names the file and the reason; the previous
+    file is then intact.
+    """
+    if parallel.rank():
+        return
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if os.name == "posix":  # the rename itself must reach the disk too
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+        raise refusal(path, error) from None
+
+
+def append(path: Path, line: str) -> None:
+    """Append one line; a torn last line is dropped by whoever reads the file (see `run.Run`). Of several processes of
+    one run the first writes."""
+    if parallel.rank():
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise refusal(path, error) from None
+
+
+def refusal(path: Path, error: OSError) -> Refused:
+    """An operating-system error as a message for people."""
+    reason = REASONS.get(error.errno or 0, error.strerror or str(error))
+    return Refused(f"cannot write {path}: {reason}. What was saved before is intact")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    write(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+
+
+def read_json(path: Path, kind: type[T], what: str) -> T:
+    """Read JSON into ``kind``; raises `Refused` naming the damaged or absent file. Nothing is overwritten."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise Refused(f"{path} is missing: {what} is incomplete") from None
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
+        raise Refused(f"{path} is damaged ({error}): {what} cannot be read; nothing was changed") from None

@@ -1,0 +1,315 @@
+"""Dynamic expectation maximisation: states (D), parameters (E) and precisions (M) of one set of data (Friston 2008).
+
+Two readings of the M-step are offered. ``scheme="spm12"`` is SPM12's (r7771): a log-precision whose prior variance is
+0 is taken as flat, and the curvature leaves the gradient out. ``scheme="corrected"`` is that of SPM's later versions:
+such a log-precision is fixed, and the curvature is exact.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from phantastic.ground.errors import Refused
+from phantastic.inference.divergence import astray, deviations, refusal
+from phantastic.inference.filter import MeanField, by_parameter, follow, initial, ridge
+from phantastic.inference.linearise import ascend, inverse, log_determinant
+from phantastic.inference.model import Model, Prior
+from phantastic.inference.prediction_errors import Geometry
+from phantastic.inference.result import Parts, Result, beliefs, constant, covariance, log_likelihood
+
+Scheme = Literal["spm12", "corrected"]
+_PRECISE = math.exp(16)  # from here on SPM takes a quantity as known
+
+
+def invert(
+    model: Model,
+    y: Tensor,
+    *,
+    prior_u: Tensor | None = None,
+    orders: tuple[int, int] = (6, 2),
+    iterations: int = 8,
+    scheme: Scheme = "spm12",
+    rate: float = 1.0,
+) -> Result:
+    """Beliefs about what caused the data ``y`` [..., bins, channels].
+
+    prior_u: prior mean of the last level's causes [..., bins, causes] (0). orders: embedding orders of states and of
+    causes. iterations: at most so many E- and M-steps, where parameters or precisions are learned. rate: how fast
+    beliefs about states ascend, in units of their own curvature. Leading axes of y, prior_u, initial states,
+    parameters and precisions are subjects; each learns for as long as it would alone, and its last free energy is
+    repeated until all are done. A step of learning under which beliefs diverge has a free energy of minus infinity and
+    is taken back. Raises `Refused` for data that do not fit or are not finite, and where beliefs diverge from the
+    start, naming the bin, the subject and the level.
+    """
+    y = check_series("the data y", y, model.ny)
+    if prior_u is not None:
+        prior_u = check_series("prior_u", prior_u, model.nc, y.shape[-2])
+    return _Inversion(model, y, prior_u, orders, scheme, rate).run(iterations)
+
+
+def check_series(what: str, series: Tensor, channels: int, bins: int | None = None) -> Tensor:
+    """A finite float64 tensor [..., bins, channels], or a refusal that names the bin and the channel."""
+    series = torch.as_tensor(series, dtype=torch.float64)
+    if series.ndim < 2 or series.shape[-1] != channels or bins not in (None, series.shape[-2]):
+        wanted = f"[..., {bins or 'bins'}, {channels}]"
+        raise Refused(
+            f"{what} has shape {list(series.shape)}; it must be {wanted}: time first, then {channels} channels"
+        )
+    bad = ~series.isfinite()
+    if bool(bad.any()):
+        *subject, bin, channel = bad.nonzero()[0].tolist()
+        who = f" of subject {subject[0] + 1}" if subject else ""
+        raise Refused(
+            f"{what} is {series[bad][0]} at bin {bin + 1}, channel {channel + 1}{who}; every sample must be finite"
+        )
+    return series
+
+
+def prior_precision(variances: list[float], scheme: Scheme) -> Tensor:
+    """Precisions of Gaussian priors; a variance of 0 is flat or fixed, see the head of this file."""
+    flat = [0.0 if v == 0 and scheme == "spm12" else 1 / max(v, math.exp(-32)) for v in variances]
+    return torch.diag(torch.tensor(flat, dtype=torch.float64))
+
+
+class _Inversion:
+    """What one call of `invert` holds between its steps; every quantity may have subjects in front."""
+
+    def __init__(
+        self,
+        model: Model,
+        y: Tensor,
+        prior_u: Tensor | None,
+        orders: tuple[int, int],
+        scheme: Scheme,
+        rate: float,
+    ):
+        self.model, self.y, self.rate = model, y, rate
+        self.scheme: Scheme = scheme
+        self.g = Geometry(model, orders)
+        self.data = self.g.data(y, prior_u)
+        self.bins = y.shape[-2]
+        self.program = model.dynamics(residual=True)
+        self.priors = [v for level in model.levels for v in level.parameters.values() if isinstance(v, Prior)]
+        self.learning = model.learning() if self.priors else None
+        names = model.symbols("parameters")
+        self.free = [names.index(symbol) for symbol in model.free]
+        self.components = self.g.components()
+        self.fixed = self.g.precisions()
+
+    def run(self, iterations: int) -> Result:
+        size = len(self.priors)
+        prior_p = torch.diag(torch.tensor([1 / prior.variance for prior in self.priors], dtype=torch.float64))
+        prior_h = prior_precision([c.prior.variance for c in self.components], self.scheme)
+        h0 = torch.tensor([c.prior.mean for c in self.components], dtype=torch.float64)
+        functions = self.bound(prior_p.new_zeros(size))
+        shapes = [self.data.shape[:-3], self.fixed.shape[:-1], functions.batch, initial(self.g, functions).shape[:-2]]
+        batch = torch.broadcast_shapes(*shapes)
+        e, h, C_p = prior_p.new_zeros(*batch, size), h0.expand(*batch, -1), prior_p.new_zeros(*batch, size, size)
+        learns = bool(size or self.components)
+        log_time_p = torch.tensor(4.0 if functions.affine else 0.0, dtype=torch.float64)
+        log_time_h, steps = torch.tensor(4.0, dtype=torch.float64), torch.tensor(8)
+        best: dict[str, Tensor] = {}
+        history: dict[str, list[Tensor]] = {"F": [], "e": [], "h": []}
+        done = torch.tensor(False)
+        for _ in range(iterations if learns else 1):
+            now = self.expect(e, h, C_p)
+            deviation = now.pop("deviation")
+            wrong = astray(deviation, now.pop("deviation_at_start"))
+            if bool((lost := wrong.flatten(-2).any(-1)).any()):
+                if not best:
+                    raise refusal(self.model, deviation, wrong)
+                now = {key: _choose(lost, best[key], value) for key, value in now.items()}
+            C_h, sum_dh = prior_h.new_zeros(*batch, *prior_h.shape), torch.zeros(())
+            h_used = h
+            if self.components:
+                h, h_used, C_h, sum_dh = self.maximise(now, h, h0, prior_h, log_time_h, steps)
+            C_p_new = inverse(now["ic"] + prior_p) if size else C_p
+            F, parts = self.free_energy(now, e, C_p_new, prior_p, h_used, h0, prior_h, C_h)
+            F = torch.where(lost, -math.inf, F)
+            F = torch.where(done, history["F"][-1], F) if history["F"] else F
+            new = {
+                "F": F,
+                "e": e,
+                "C_p": C_p_new,
+                "h": h,
+                "C_h": C_h,
+                **parts,
+                **now,
+                "precision": self.precision(h_used),
+            }
+            better = (best["F"] < F) & ~done if best else torch.ones_like(F, dtype=torch.bool)
+            best = {**best, **{k: _choose(better, value, best[k]) for k, value in new.items()}} if best else new
+            log_time_p = torch.where(better, (log_time_p + 0.5).clamp(max=4), (log_time_p - 2).clamp(max=-2))
+            log_time_h = torch.where(better, (log_time_h + 0.5).clamp(max=4), (log_time_h - 2).clamp(max=-2))
+            steps = torch.where(better, steps, 1)
+            h, C_p, dp = best["h"], best["C_p"], torch.zeros_like(best["e"])
+            if size:
+                gradient = best["dFdp"] - (prior_p @ best["e"][..., None])[..., 0]
+                dp = ascend(gradient, best["dFdpp"] - prior_p, log_time_p)
+                best["moved"] = _choose(better, best["e"] + dp, best["moved"]) if "moved" in best else best["e"] + dp
+            e = best.get("moved", best["e"])
+            for key, value in (("F", F), ("e", e), ("h", h)):
+                history[key].append(value)
+            small = dp.abs().sum(-1) <= math.exp(-4) * e.abs().sum(-1)
+            done = done | (small & (sum_dh.abs() <= math.exp(-4))) & better | (log_time_p < -8)
+            if bool(done.all()):
+                break
+        return self.result(best, history)
+
+    def bound(self, e: Tensor, learning: bool = False, bins: bool = False):
+        """The functions where parameters deviate by ``e`` from their prior means, with or without a place for bins."""
+        values = list(self.model.parameters)
+        for i, at in enumerate(self.free):
+            values[at] = values[at] + e[..., i]
+        values = [float(v) if isinstance(v, Tensor) and not v.ndim else v for v in values]
+        if bins:
+            values = [v[..., None] if isinstance(v, Tensor) else v for v in values]
+        program = self.learning if learning else self.program
+        assert program is not None
+        return program.bind(values)
+
+    def precision(self, h: Tensor) -> Tensor:
+        """Precision of every row [..., rows]."""
+        precision = self.fixed.expand(*torch.broadcast_shapes(self.fixed.shape[:-1], h.shape[:-1]), -1).clone()
+        for i, component in enumerate(self.components):
+            precision[..., component.rows] += h[..., i, None].exp()
+        return precision
+
+    def expect(self, e: Tensor, h: Tensor, C_p: Tensor) -> dict[str, Tensor]:
+        """The D-step, and the statistics of all bins that the other steps need."""
+        g, functions, precision = self.g, self.bound(e), self.precision(h)
+        field = MeanField(self.bound(e, learning=True), C_p) if self.priors else None
+        start = initial(g, functions)
+        w = follow(g, functions, self.data, start, precision, field, self.rate)
+        arrays = self.bound(e, bins=True)(w[..., 0, :])
+        slope = arrays["slope"]
+        errors = g.errors(self.data, w, arrays["value"], slope)
+        curvature = g.curvature(slope, precision[..., None, :])
+        C_u = inverse(curvature + ridge(g)) * self.unknown()
+        batch = torch.broadcast_shapes(errors.shape[:-2], C_u.shape[:-2])
+        now = {"w": w, "errors": errors, "C_u": C_u.expand(*batch, -1, -1)}
+        still = self.data[..., :1, :] - functions(start[..., 0, :])["value"][..., None, None, :]
+        now["deviation"] = deviations(errors, precision[..., None, :])
+        now["deviation_at_start"] = deviations(still, precision[..., None, :]).amax(-2)
+        if not (self.priors or self.components):
+            return now
+        S, flat = g.dense_precision(precision)[..., None, :, :], errors.flatten(-2)
+        E_u = -g.dense(slope)
+        spread = E_u @ C_u @ E_u.mT
+        if self.priors:
+            by = self.bound(e, learning=True, bins=True)(w[..., 0, :])
+            E_p = -by_parameter(w, by["by_parameter"], by["slope_by_parameter"]).flatten(-2).mT
+            mixed = by["slope_by_parameter"]
+            eye = torch.eye(g.n, dtype=torch.float64)
+            E_up = -torch.einsum("ij,...rak->...kirja", eye, mixed).flatten(-4, -3).flatten(-2)[..., g.used]
+            weighed = S[..., None, :, :] @ E_up
+            first = torch.einsum("...ab,...krb,...ra->...k", C_u, weighed, E_u)
+            second = torch.einsum("...ab,...krb,...lra->...kl", C_u, weighed, E_up)
+            now["dFdp"] = (-first / 2 - ((E_p.mT @ S) @ flat[..., None])[..., 0]).sum(-2)
+            now["ic"] = (E_p.mT @ S @ E_p).sum(-3)
+            now["dFdpp"] = -second.sum(-3) / 2 - now["ic"]
+            spread = spread + E_p @ C_p[..., None, :, :] @ E_p.mT
+        now["scatter"] = (spread + flat[..., :, None] * flat[..., None, :]).sum(-3)
+        return now
+
+    def unknown(self) -> Tensor:
+        """0 in the rows and columns of u~ that count as known, 1 elsewhere; [..., 1, nu, nu].
+
+        SPM12 takes a state's order as known where the precision of its error is exp(16) or more, temporal precision
+        included; of causes it looks up the rows from ny n onward, order by order, and so does this (it matters to the
+        entropy of models with such a precision, and to nothing else).
+        """
+        g = self.g
+        noisy = (self.row_diagonal() < _PRECISE * (1 - 1e-12)).double().mT  # [..., n, rows]
+        first, last = g.ny * g.n, g.ny * g.n + g.nv * g.d
+        causes = noisy[..., : g.ne].flatten(-2)[..., first:last].unflatten(-1, (g.d, g.nv))
+        causes = torch.nn.functional.pad(causes, (0, 0, 0, g.n - g.d))
+        kept = torch.cat([noisy[..., g.ne :], causes], -1).flatten(-2)[..., g.used]
+        return (kept[..., None] * kept[..., None, :])[..., None, :, :]
+
+    def row_diagonal(self) -> Tensor:
+        """The fixed precision of every order of every row, [..., rows, n]."""
+        g = self.g
+        temporal = sum(mask[:, None] * R.diagonal() for mask, R in zip(g.masks, g.R, strict=True))
+        return temporal * self.fixed[..., None]
+
+    def maximise(
+        self, now: dict[str, Tensor], h: Tensor, h0: Tensor, prior: Tensor, log_time: Tensor, steps: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The M-step: log-precisions after it, before its last step, their covariance, and their whole change."""
+        g, start, going = self.g, h, torch.ones(now["errors"].shape[:-3], dtype=torch.bool)
+        unit = [g.dense_precision(_indicator(g.rows, c.rows)) for c in self.components]
+        h_used, C_h = h, torch.zeros_like(prior)
+        for i in range(int(steps.max())):
+            S = inverse(g.dense_precision(self.precision(h)))
+            excess = now["scatter"] - self.bins * S
+            P = torch.stack([h[..., k, None, None].exp() * Q for k, Q in enumerate(unit)], -3)
+            gradient = -0.5 * torch.einsum("...kab,...ba->...k", P, excess)
+            PS = P @ S[..., None, :, :]
+            curvature = -0.5 * self.bins * torch.einsum("...kab,...lba->...kl", PS, PS)
+            if self.scheme == "corrected":
+                curvature = curvature + torch.diag_embed(gradient)
+            gradient = gradient - ((h - h0) @ prior)
+            curvature = curvature - prior
+            change = ascend(gradient, curvature, log_time).clamp(-2, 2)
+            h_used = _choose(going, h, h_used)
+            C_h = _choose(going, -inverse(curvature), C_h)
+            h = _choose(going, h + change, h)
+            stop = ((gradient * change).sum(-1) < math.exp(-4)) | (change.abs().sum(-1) < math.exp(-4))
+            going = going & ~stop & (i + 1 < steps)
+            if not bool(going.any()):
+                break
+        return h, h_used, C_h, (h - start).sum(-1)
+
+    def free_energy(
+        self, now: dict, e: Tensor, C_p: Tensor, prior_p: Tensor, h: Tensor, h0: Tensor, prior_h: Tensor, C_h: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Free energy [...] and its parts; errors whose fixed precision is exp(16) or more do not count."""
+        g = self.g
+        included = (self.row_diagonal() < _PRECISE * (1 - 1e-12)).double()
+        rows = log_likelihood(g, now["errors"], self.precision(h)[..., None, :], included[..., None, :, :])
+        accuracy = (rows[..., : g.ny].sum(-1) - constant(g)).sum(-1)
+        entropy = log_determinant(now["C_u"]).sum(-1) / 2
+        prior = rows[..., g.ny :].sum((-1, -2))
+        if self.priors:
+            prior = prior - (e @ prior_p * e).sum(-1) / 2 + log_determinant(C_p @ prior_p) / 2
+        if self.components:
+            prior = prior - ((h - h0) @ prior_h * (h - h0)).sum(-1) / 2 + log_determinant(C_h @ prior_h) / 2
+        return accuracy + prior + entropy, {"accuracy": accuracy, "complexity": -prior - entropy, "entropy": entropy}
+
+    def result(self, best: dict[str, Tensor], history: dict[str, list[Tensor]]) -> Result:
+        means = [torch.as_tensor(value, dtype=torch.float64) for value in self.model.parameters]
+        past = torch.stack(torch.broadcast_tensors(*history["e"]), -2)
+        parameters, free = [], {at: i for i, at in enumerate(self.free)}
+        for at, mean in enumerate(means):
+            parameters.append(mean + history["e"][-1][..., free[at]] if at in free else mean)
+        stacked = torch.stack(torch.broadcast_tensors(*parameters), -1) if parameters else torch.zeros(0)
+        prior = torch.tensor([p.mean for p in self.priors], dtype=torch.float64)
+        precision = best["precision"][..., None, :].expand(*best["errors"].shape[:-2], -1)
+        return Result(
+            *beliefs(self.g, best["w"], best["errors"], self.y),
+            a={},
+            covariance=covariance(self.g, best["C_u"]),
+            free_energy=torch.stack(history["F"], -1),
+            parts=Parts(best["accuracy"], best["complexity"], best["entropy"]),
+            precision=precision,
+            parameters=stacked,
+            log_precisions=best["h"],
+            parameter_covariance=best["C_p"],
+            log_precision_covariance=best["C_h"],
+            parameter_history=past + prior,
+            log_precision_history=torch.stack(torch.broadcast_tensors(*history["h"]), -2),
+        )
+
+
+def _choose(where: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    extra = max(yes.ndim, no.ndim) - where.ndim
+    return torch.where(where[(..., *[None] * extra)], yes, no)
+
+
+def _indicator(size: int, rows: slice) -> Tensor:
+    indicator = torch.zeros(size, dtype=torch.float64)
+    indicator[rows] = 1
+    return indicator

@@ -1,0 +1,1 @@
+"""Autoencoders, variational and denoising, and what they minimise."""

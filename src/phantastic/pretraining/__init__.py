@@ -1,0 +1,1 @@
+"""What language systems learn from, and how."""

@@ -1,0 +1,123 @@
+"""Batches of pre-training examples from the endless corpus of the grammar, with hardly any padding.
+
+A pool of documents becomes examples; those of like length share a batch, and batches come in random order. Step s draws
+from (seed, purpose, s) alone.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from phantastic.ground.randomness import numpy_generator
+from phantastic.pretraining.corpus import Masked, Masking, Pairs, Text, Written, masked, pairs, written
+from phantastic.pretraining.wordpiece import PAD, WordPiece, learn
+from phantastic.world import sentences as world
+
+POOL = 1024  # documents from which batches are made
+
+
+class Batch(NamedTuple):
+    """Keyword arguments of BERT for pre-training; ``next_sentence_label`` is 0 where B follows A, else 1."""
+
+    input_ids: Int[Tensor, "batch n"]
+    attention_mask: Int[Tensor, "batch n"]
+    token_type_ids: Int[Tensor, "batch n"]
+    prediction_positions: Int[Tensor, "batch k"]
+    labels: Int[Tensor, "batch k"]
+    next_sentence_label: Int[Tensor, " batch"]
+
+
+class Source(Protocol):
+    """Where texts come from: a `Language`, or a corpus of one's own."""
+
+    @property
+    def wordpiece(self) -> WordPiece: ...
+
+    def text(self, seed: int, purpose: str, first: int, count: int) -> Text: ...
+
+
+class Language(NamedTuple):
+    """One of the two languages of the grammar, and its vocabulary of pieces."""
+
+    grammar: world.Grammar
+    name: str
+    wordpiece: WordPiece
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the world, in the order of their places there."""
+        return self.grammar.sides[self.name].vocabulary
+
+    def text(self, seed: int, purpose: str, first: int, count: int) -> Text:
+        """Documents of the corpus in pieces."""
+        found = world.documents(self.grammar, seed, purpose, first, count)
+        sentences = getattr(found, self.name)
+        pieces = self.wordpiece.pieces(self.words)
+        size = np.diff(pieces.starts)[sentences.words]
+        ends = np.cumsum(size)
+        inside = np.arange(ends[-1]) - np.repeat(ends - size, size)
+        tokens = pieces.ids[np.repeat(pieces.starts[sentences.words], size) + inside]
+        starts = np.append(0, ends)[sentences.starts]
+        return Text(tokens, starts, np.arange(0, 2 * count + 1, 2))
+
+
+def language(name: str, size: int = 8_192) -> Language:
+    """English or Japanese, with WordPiece learned from all of its words."""
+    grammar = world.grammar()
+    return Language(grammar, name, learned(name, size))
+
+
+@lru_cache(maxsize=4)
+def learned(name: str, size: int) -> WordPiece:
+    return learn(world.grammar().sides[name].vocabulary, size)
+
+
+class Examples:
+    """Batches of about ``batch`` examples by step."""
+
+    def __init__(
+        self, source: Source, seed: int, batch: int, *, masking: Masking, longest: int = 128, short: float = 0.1,
+        random_next: float = 0.5, purpose: str = "corpus", device: torch.device | str = "cpu",
+    ):  # fmt: skip
+        self.source, self.seed, self.purpose, self.device = source, seed, purpose, device
+        self.masking, self.longest, self.short, self.random_next = masking, longest, short, random_next
+        # of a document of two sentences, on average half are seen again after a random second segment
+        self.batches = max(1, round(POOL * (1 + random_next) / batch))
+        self.number, self.pool = -1, []
+
+    def __call__(self, step: int) -> Batch:
+        rows, follows = self.rows(step)
+        generator = numpy_generator(self.seed, f"{self.purpose}: masks", step)
+        found = masked(rows.tokens, self.masking, len(self.source.wordpiece), generator)
+        return tensors((rows, follows), found, self.device)
+
+    def rows(self, step: int) -> tuple[Written, np.ndarray]:
+        """The examples of a step before they are masked, and which of them follow."""
+        number, place = divmod(step, self.batches)
+        if number != self.number:
+            self.number, self.pool = number, self.gathered(number)
+        return self.pool[place]
+
+    def gathered(self, number: int) -> list[tuple[Written, np.ndarray]]:
+        text = self.source.text(self.seed, self.purpose, number * POOL, POOL)
+        generator = numpy_generator(self.seed, f"{self.purpose}: examples", number)
+        found = pairs(text, generator, longest=self.longest, short=self.short, random_next=self.random_next)
+        by_length = np.argsort(found.lengths, kind="stable")
+        parts = np.array_split(by_length, self.batches)
+        made = []
+        for part in (parts[place] for place in generator.permutation(len(parts))):
+            some = Pairs(found.first[part], found.second[part], found.follows[part])
+            made.append((written(text, some), some.follows))
+        return made
+
+
+def tensors(rows: tuple[Written, np.ndarray], found: Masked, device: torch.device | str) -> Batch:
+    examples, follows = rows
+    columns = (
+        found.inputs, examples.tokens != PAD, examples.segments, found.positions, found.labels, ~follows,
+    )  # fmt: skip
+    return Batch(*(torch.from_numpy(np.ascontiguousarray(column).astype(np.int64)).to(device) for column in columns))

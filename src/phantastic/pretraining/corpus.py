@@ -1,0 +1,158 @@
+"""Pre-training examples as published with BERT (Devlin et al. 2019, section 3.1 and appendix A.2; google-research/bert,
+create_pretraining_data.py), a whole corpus at a time.
+
+A document is a list of segments (here: sentences), a segment a list of tokens. An example is
+[CLS] A [SEP] B [SEP]. Lengths are in tokens.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from phantastic.ground.errors import Refused
+from phantastic.pretraining.wordpiece import CLS, MASK, PAD, SEP
+
+SPECIAL = 3  # [CLS] and two [SEP]
+IGNORED = -100  # a label that counts for nothing
+
+
+class Text(NamedTuple):
+    """Documents: segment i is ``tokens[starts[i]:starts[i + 1]]``, document d ``segments[d]:segments[d + 1]``."""
+
+    tokens: Int[np.ndarray, " tokens"]
+    starts: Int[np.ndarray, " segments+1"]
+    segments: Int[np.ndarray, " documents+1"]
+
+
+class Pairs(NamedTuple):
+    """Examples before masking: A is ``tokens[first[i, 0]:first[i, 1]]`` of the text, B likewise; does B follow A?"""
+
+    first: Int[np.ndarray, "examples 2"]
+    second: Int[np.ndarray, "examples 2"]
+    follows: Bool[np.ndarray, " examples"]
+
+    @property
+    def lengths(self) -> Int[np.ndarray, " examples"]:
+        """Positions of each example, the special tokens among them."""
+        return (self.first[:, 1] - self.first[:, 0]) + (self.second[:, 1] - self.second[:, 0]) + SPECIAL
+
+
+def pairs(
+    text: Text, generator: np.random.Generator, *, longest: int = 128, short: float = 0.1, random_next: float = 0.5
+) -> Pairs:
+    """Every document from its first segment to its last, as examples of at most ``longest`` tokens.
+
+    Segments are gathered until they fill an example (with probability ``short`` a document fills shorter ones, of 2 to
+    ``longest`` - 3 tokens) and are cut in two at a random place. With probability ``random_next``, and always where
+    there is a single segment, B comes from a random place of another document, and what B would have been is put back.
+    Examples that are too long lose tokens one by one from the longer side, at its front or its back. In the order in
+    which a round of all documents makes them. Raises `Refused` for less than two documents, or without room for words.
+    """
+    count, room = len(text.segments) - 1, longest - SPECIAL
+    if count < 2:
+        raise Refused(f"{count} documents are too few: the second segment of an example may come from another one")
+    if room < 2:
+        raise Refused(f"examples of {longest} tokens have no room for two segments; allowed: at least {SPECIAL + 2}")
+    starts, ends = text.starts, text.segments[1:]
+    target = np.where(generator.random(count) < short, generator.integers(2, room + 1, count), room)
+    at, made = text.segments[:-1].copy(), []
+    while len(active := np.flatnonzero(at < ends)):
+        here, goal = at[active], target[active]
+        stop = filled(starts, here, goal, ends[active])
+        cut = here + np.where(stop - here > 1, generator.integers(1, np.maximum(stop - here, 2)), 1)
+        a = np.stack([starts[here], starts[cut]], 1)
+        random = (stop - here == 1) | (generator.random(len(active)) < random_next)
+        other = generator.integers(count - 1, size=len(active))
+        other += other >= active
+        begin = generator.integers(text.segments[other], ends[other])
+        end = filled(starts, begin, goal - (a[:, 1] - a[:, 0]), ends[other])
+        b = np.where(
+            random[:, None], np.stack([starts[begin], starts[end]], 1), np.stack([starts[cut], starts[stop]], 1)
+        )
+        made.append((*shortened(a, b, room, generator), ~random))
+        at[active] = np.where(random, cut, stop)
+    return Pairs(*map(np.concatenate, zip(*made, strict=True)))
+
+
+def filled(starts: np.ndarray, begin: np.ndarray, target: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The segment after the last when segments from ``begin`` on are taken until they hold ``target`` tokens, or until
+    ``end``; at least one."""
+    return np.clip(np.searchsorted(starts, starts[begin] + target), begin + 1, end)
+
+
+def shortened(a: np.ndarray, b: np.ndarray, room: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Both spans together no longer than ``room``: the longer loses a token, B where they are equal, and so on."""
+    size_a, size_b = a[:, 1] - a[:, 0], b[:, 1] - b[:, 0]
+    excess = np.maximum(size_a + size_b - room, 0)
+    from_longer = np.minimum(excess, abs(size_a - size_b))
+    rest = excess - from_longer
+    lost_a = np.where(size_a > size_b, from_longer, 0) + rest // 2
+    lost_b = np.where(size_a > size_b, 0, from_longer) + rest - rest // 2
+    spans = []
+    for span, lost in ((a, lost_a), (b, lost_b)):
+        front = generator.binomial(lost, 0.5)
+        spans.append(span + np.stack([front, front - lost], 1))
+    return spans[0], spans[1]
+
+
+class Written(NamedTuple):
+    """Examples as rows of tokens, filled with [PAD]; ``segments`` is 0 from [CLS] to the first [SEP], then 1."""
+
+    tokens: Int[np.ndarray, "examples longest"]
+    segments: Int[np.ndarray, "examples longest"]
+    lengths: Int[np.ndarray, " examples"]
+
+
+def written(text: Text, pairs: Pairs) -> Written:
+    """[CLS] A [SEP] B [SEP]"""
+    lengths, size_a = pairs.lengths, pairs.first[:, 1] - pairs.first[:, 0]
+    place = np.arange(lengths.max(initial=0))[None]
+    in_b = place > size_a[:, None] + 1
+    source = np.where(in_b, pairs.second[:, :1] - size_a[:, None] - 2, pairs.first[:, :1] - 1) + place
+    last = lengths[:, None] - 1
+    inside = (place > 0) & (place != size_a[:, None] + 1) & (place < last)
+    tokens = np.where(inside, text.tokens[np.where(inside, source, 0)], SEP)
+    tokens[:, 0] = CLS
+    tokens[place > last] = PAD
+    return Written(tokens, (in_b & (place <= last)).astype(np.int64), lengths)
+
+
+class Masking(NamedTuple):
+    """The share of positions to predict, and what stands there instead: [MASK], the ``same`` token or, in the
+    remaining cases, one of the whole vocabulary at random (80/10/10 in Devlin et al. 2019)."""
+
+    share: float = 0.15
+    mask: float = 0.8
+    same: float = 0.1
+
+
+class Masked(NamedTuple):
+    """What the model reads, the positions it is asked about and what stood there (-100 fills up)."""
+
+    inputs: Int[np.ndarray, "examples longest"]
+    positions: Int[np.ndarray, "examples asked"]
+    labels: Int[np.ndarray, "examples asked"]
+
+
+def masked(
+    tokens: Int[np.ndarray, "examples longest"], masking: Masking, vocabulary: int, generator: np.random.Generator
+) -> Masked:
+    """Choose exactly max(1, round(share · positions)) of each example, special tokens counted but never chosen."""
+    if min(masking.mask, masking.same) < 0 or masking.mask + masking.same > 1 + 1e-9:
+        raise Refused(f"{masking.mask} of the words masked and {masking.same} the same are more than all; at most 1")
+    words = (tokens != PAD) & (tokens != CLS) & (tokens != SEP)
+    number = np.maximum(1, np.rint(masking.share * (tokens != PAD).sum(1))).astype(int)
+    number = np.minimum(number, words.sum(1))
+    order = np.argsort(np.where(words, generator.random(tokens.shape), np.inf), 1)[:, : number.max(initial=0)]
+    asked = np.arange(order.shape[1]) < number[:, None]
+    order = np.sort(np.where(asked, order, tokens.shape[1]), 1)  # in reading order
+    positions = np.where(asked, order, 0)
+    truth = np.take_along_axis(tokens, positions, 1)
+    kind = generator.random(order.shape)
+    random = generator.integers(vocabulary, size=order.shape)
+    shown = np.where(kind < masking.mask, MASK, np.where(kind < masking.mask + masking.same, truth, random))
+    inputs = tokens.copy()
+    rows = np.nonzero(asked)[0]
+    inputs[rows, positions[asked]] = shown[asked]
+    return Masked(inputs, positions, np.where(asked, truth, IGNORED))

@@ -1,0 +1,1 @@
+"""One run: its folder, its stages, its training. Without a terminal."""

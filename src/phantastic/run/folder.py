@@ -1,0 +1,262 @@
+"""The run folder: everything that came out of one recipe.
+
+``runs/<study>/<name>/`` holds manifest.json, metrics.jsonl, stages.json, measures.json, claims.json, results/
+(intermediate results that need not be computed twice), figures/, checkpoints/, LATEST and, once finished,
+model.safetensors.
+"""
+
+import math
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import msgspec
+import torch
+from torch import nn
+
+from phantastic import __version__
+from phantastic.declare.claims import Measure, summarise
+from phantastic.declare.recipe import Recipe, validated
+from phantastic.declare.study import Study, find
+from phantastic.ground import files, parallel, precision
+from phantastic.ground.errors import Refused
+from phantastic.run import stages
+from phantastic.run.checkpoint import Checkpoints, Latest, slug, unpack
+from phantastic.run.manifest import FORMAT, MANIFEST, Manifest
+from phantastic.run.manifest import read as read_manifest
+
+if TYPE_CHECKING:
+    from phantastic.show.figure import Figure
+
+MODEL = "model.safetensors"
+LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors", "msgspec", "altair")
+
+
+class Run:
+    """An open run folder, owned by this process (a lock) unless opened for reading."""
+
+    def __init__(self, folder: Path, study: Study, recipe: Recipe, manifest: Manifest):
+        self.folder, self.study, self.recipe, self.manifest = folder, study, recipe, manifest
+        self.checkpoints = Checkpoints(folder, manifest.recipe)
+        self.device = parallel.device(manifest.device)
+        self.checkpoint_seconds = 30.0
+        # what is to be seen while the run goes on: a figure's name, and how to draw it in a language
+        self.show: Callable[[str, Callable[[str], Figure]], None] = lambda name, draw: None
+        self.lock: filelock.BaseFileLock | None = None
+        self.clock = self.new_clock()
+
+    @classmethod
+    def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run":
+        """A new folder under ``root``/<study>/; raises `Refused` if a run of that name is there or it is no name."""
+        if parallel.rank():
+            return cls.open(Path(parallel.told("")))
+        if name and not re.fullmatch(r"[\w-]([\w .,=+-]{0,78}[\w+-])?", name):
+            raise Refused(f"--name {name[:80]!r} cannot name a folder; take up to 80 letters, digits, spaces, - and _")
+        device = resolve_device(recipe.device)
+        threads = recipe.threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        base = root / study.name
+        stem = name or f"{preset}-seed{recipe.seed}"
+        folder = base / stem
+        number = 2
+        while not name and folder.exists():
+            folder = base / f"{stem}-{number}"
+            number += 1
+        if (folder / MANIFEST).exists():
+            raise Refused(f"{folder} holds a run already; choose another --name, or: phantastic resume {folder}")
+        manifest = Manifest(
+            FORMAT, study.name, preset, msgspec.to_builtins(recipe), __version__, library_versions(),
+            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            device, threads, git_revision(), datetime.now(UTC).isoformat(timespec="seconds"),
+            precision=precision.resolve(recipe.precision, device),
+        )  # fmt: skip
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise files.refusal(folder, error) from None
+        files.write_json(folder / MANIFEST, manifest)
+        run = cls(folder, study, recipe, manifest).claim()
+        parallel.told(str(folder))
+        return run
+
+    @classmethod
+    def open(cls, folder: Path, *, writing: bool = False) -> "Run":
+        """An existing run; raises `Refused` naming what is missing, damaged or of another version."""
+        manifest = read_manifest(folder)
+        study = find(manifest.study)
+        recipe = validated(study.recipe, manifest.recipe, str(folder / MANIFEST))
+        run = cls(folder, study, recipe, manifest)
+        if writing:
+            with parallel.in_turn() as first:
+                if first:
+                    run.claim()
+                try:  # damage is found now, before anything runs or is written
+                    run.checkpoints = Checkpoints(folder, manifest.recipe)  # again: its owner may just have moved on
+                    run.checkpoints.verify()
+                    run.curve()
+                    stages.read(folder)
+                    run.clock = run.new_clock()
+                except Refused:
+                    run.release()
+                    raise
+        return run
+
+    def claim(self) -> "Run":
+        """Take the lock, or refuse when another process owns the folder."""
+        self.lock = filelock.FileLock(self.folder / ".lock")
+        try:
+            self.lock.acquire(blocking=False)
+        except filelock.Timeout:
+            raise Refused(
+                f"{self.folder} is in use by another phantastic process; wait for it or use another run"
+            ) from None
+        except OSError as error:
+            raise files.refusal(self.folder / ".lock", error) from None
+        return self
+
+    def new_clock(self) -> stages.Clock:
+        """A clock that goes on from the folder's stages.json; it stands still once the run is finished."""
+        seeds = range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
+        table = stages.expected(self.study.folder, self.study.name, self.manifest.preset, seeds)
+        return stages.Clock(self.folder, table, self.manifest.finished)
+
+    def close(self) -> None:
+        """Note the time spent, if the run is not finished, and release the folder."""
+        if self.lock is not None:
+            try:
+                if not self.manifest.finished:
+                    self.manifest.seconds = self.clock.total()
+                    self.clock.save()
+                files.write_json(self.folder / MANIFEST, self.manifest)
+            finally:
+                self.release()
+
+    def release(self) -> None:
+        """Let others own the folder."""
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+
+    # --- the training curve
+
+    def log(self, stage: str, step: int, values: dict[str, float]) -> None:
+        """Append one point of the training curve to metrics.jsonl."""
+        point = msgspec.json.encode({"stage": stage, "step": step} | values)
+        files.append(self.folder / "metrics.jsonl", point.decode())
+
+    def curve(self, stage: str | None = None) -> list[dict[str, Any]]:
+        """The points of metrics.jsonl (of one stage); a torn last line is left out."""
+        path = self.folder / "metrics.jsonl"
+        points = []
+        for number, line in enumerate(path.read_bytes().splitlines(keepends=True) if path.exists() else [], start=1):
+            if line.endswith(b"\n"):
+                try:
+                    point = msgspec.json.decode(line, type=dict[str, Any])
+                    if not isinstance(point.get("stage"), str) or not isinstance(point.get("step"), int):
+                        raise msgspec.ValidationError("it names no stage and step")
+                    points.append(point)
+                except (msgspec.DecodeError, RecursionError) as error:
+                    raise Refused(f"{path}, line {number} is damaged ({error}); nothing was changed") from None
+        return [point for point in points if stage in (None, point["stage"])]
+
+    def trim_log(self, stage: str, step: int) -> None:
+        """Forget points that a killed process logged after its last checkpoint: they will be logged again."""
+        points = self.curve()
+        kept = [point for point in points if point["stage"] != stage or point["step"] <= step]
+        if points or (self.folder / "metrics.jsonl").exists():
+            lines = b"".join(msgspec.json.encode(point) + b"\n" for point in kept)
+            files.write(self.folder / "metrics.jsonl", lines)
+
+    # --- results
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """The JSON-able result of ``compute``, kept in results/ so that a resumed run does not repeat it."""
+        path = self.folder / "results" / f"{slug(name)}.json"
+        with parallel.in_turn():
+            if not path.exists():
+                with self.clock.stage(name + stages.MEASURES):
+                    result = compute()
+                files.write_json(path, result)
+        return files.read_json(path, object, "the run")
+
+    def record(self, measures: Mapping[str, Sequence[float] | Measure]) -> None:
+        """Write measures.json: each measure with its values over seeds, their mean and its 95% interval."""
+        summary = {name: m if isinstance(m, Measure) else summarise(m) for name, m in measures.items()}
+        # what is not a number was not measured: claims on it are untested
+        summary = {name: m for name, m in summary.items() if all(map(math.isfinite, (m.value, *m.each)))}
+        files.write_json(self.folder / "measures.json", summary)
+
+    def measures(self) -> dict[str, Measure]:
+        """What `record` wrote."""
+        return files.read_json(self.folder / "measures.json", dict[str, Measure], "the run")
+
+    def finish(self) -> None:
+        """Merge the finished stages into model.safetensors and let ``LATEST`` point there; the checkpoints go, and the
+        clock stops."""
+        latest = self.checkpoints.latest
+        parts = {entry.file for entry in latest.finished.values()} - {MODEL}
+        if parts:
+            merged = {
+                f"{stage}/{key}": value for stage in latest.finished for key, value in self.weights(stage).items()
+            }
+            entry = self.checkpoints.write(MODEL, merged)
+            self.checkpoints.move(Latest(latest.recipe, dict.fromkeys(latest.finished, entry)))
+        for path in (self.folder / "checkpoints").glob("*.safetensors"):  # also what a killed process left behind
+            path.unlink(missing_ok=True)
+        self.manifest.seconds = self.clock.total()
+        self.manifest.finished = self.clock.closed = True
+
+    def weights(self, stage: str) -> dict[str, torch.Tensor]:
+        """The final weights of a finished stage, ``module/parameter`` -> tensor."""
+        finished = self.checkpoints.latest.finished
+        if stage not in finished:
+            raise Refused(
+                f"{self.folder} has no finished stage '{stage}'; finish it with: phantastic resume {self.folder}"
+            )
+        tensors = self.checkpoints.read(finished[stage])
+        if finished[stage].file != MODEL:
+            return tensors
+        return {key.removeprefix(f"{stage}/"): value for key, value in tensors.items() if key.startswith(f"{stage}/")}
+
+    def load(self, stage: str, modules: Mapping[str, nn.Module]) -> None:
+        """Put a finished stage's weights into ``modules``, in evaluation mode."""
+        unpack(self.weights(stage), modules, self.folder)
+        for module in modules.values():
+            module.eval()
+
+
+def resolve_device(wanted: str) -> str:
+    """The device a run will use; raises `Refused` when the wanted one is absent."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise Refused("device 'cuda': PyTorch finds no CUDA GPU here; allowed: auto, cpu")
+    return wanted
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": sys.version.split()[0]}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str:
+    """The revision of the source tree phantastic runs from, if it is one."""
+    here = Path(__file__).resolve().parent
+    try:
+        words = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+        return subprocess.run(words, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,93 @@
+"""A finished run as a folder to hand in: weights, recipe, model card, notebook.
+
+The folder is itself a run folder, so every verb that takes a run takes it, wherever it is carried.
+"""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import nbformat
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from phantastic.declare.i18n import SYMBOLS, words
+from phantastic.declare.recipe import parameters
+from phantastic.declare.study import Study, find
+from phantastic.ground import files
+from phantastic.ground.errors import Refused
+from phantastic.run import manifest, stages
+
+# all of a run but its lock and the checkpoints of unfinished stages
+PARTS = (
+    manifest.MANIFEST, "LATEST", "model.safetensors", "measures.json", "claims.json", "metrics.jsonl", stages.FILE,
+    "report.html", "results", "figures", "lesions",
+)  # fmt: skip
+
+
+def export(folder: Path, target: Path, lang: str) -> None:
+    """Copy the run into the new folder ``target`` and add recipe.toml, README.md and notebook.ipynb.
+
+    Raises `Refused` for an unfinished run, and when ``target`` is there already or cannot be written.
+    """
+    made = manifest.read(folder)
+    if not made.finished:
+        raise Refused(f"{folder} is not finished; finish it with: phantastic resume {folder}")
+    if target.exists():
+        raise Refused(f"{target} is there already; choose another folder with --to")
+    study = find(made.study)
+    try:
+        target.mkdir(parents=True)
+        for part in PARTS:
+            source = folder / part
+            if source.is_dir():
+                shutil.copytree(source, target / part)
+            elif source.exists():
+                shutil.copyfile(source, target / part)
+    except OSError as error:
+        raise files.refusal(target, error) from None
+    files.write(target / "recipe.toml", msgspec.toml.encode(made.recipe))
+    files.write(target / "README.md", model_card(study, folder, made, lang))
+    files.write(target / "notebook.ipynb", nbformat.writes(notebook(study, lang)))
+
+
+def model_card(study: Study, folder: Path, made: manifest.Manifest, lang: str) -> str:
+    """What the weights are, what they were measured to do and how they were made, as Markdown."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=False, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    return environment.get_template("README.md").render(
+        lang=lang, word=words(lang), symbols=SYMBOLS, study=study, made=made, findings=manifest.findings(folder),
+        measures=manifest.measures(folder), parameters=parameters(study.recipe),
+    )  # fmt: skip
+
+
+def notebook(study: Study, lang: str) -> nbformat.NotebookNode:
+    """A notebook that re-opens the run in the folder it lies in and shows what came out."""
+    word = words(lang)
+    cells = [
+        new_markdown_cell(f"# {study.title(lang)}\n\n{study.lecture(lang)}"),
+        new_code_cell(
+            "from pathlib import Path\n\nfrom phantastic.run.folder import Run\n\n"
+            'run = Run.open(Path("."))\nexperiment = run.study.load()\nrun.recipe'
+        ),
+        new_markdown_cell(f"## {word['ledger']}"),
+        new_code_cell(
+            "from phantastic import manifest\n\nfor finding in manifest.findings(run.folder):\n"
+            f'    print(finding.verdict, "|", finding.claim.statement("{lang}"), "|", finding.evidence)'
+        ),
+        new_markdown_cell(f"## {word['measures']}"),
+        new_code_cell('for name, measure in run.measures().items():\n    print(f"{name}: {measure}")'),
+        new_markdown_cell(f"## {word['figures']}"),
+        new_code_cell(
+            f'for name, figure in experiment.figures(run, "{lang}").items():\n'
+            "    print(figure.caption)\n    display(figure)"
+        ),
+        new_code_cell("models = experiment.models(run)  # the trained networks of the first seed\nmodels"),
+    ]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"  # so that two exports of a run are the same file
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})

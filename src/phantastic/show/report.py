@@ -1,0 +1,204 @@
+"""A run folder as one self-contained HTML page: no script, no network, fonts and figures within."""
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import altair as alt
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from msgspec import to_builtins
+
+from phantastic.declare.claims import Finding, judge
+from phantastic.declare.i18n import SYMBOLS, duration, words
+from phantastic.declare.recipe import parameters
+from phantastic.ground import files
+from phantastic.run import stages
+from phantastic.run.manifest import Manifest
+from phantastic.show import figure, terminal
+from phantastic.show.figure import BLUE, VERMILION, Figure
+from phantastic.show.fonts import font_face
+
+if TYPE_CHECKING:
+    from phantastic.lesion import Row
+    from phantastic.run.folder import Run
+
+TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+class Picture(NamedTuple):
+    """A figure as the page embeds it."""
+
+    name: str
+    caption: str
+    type: str
+    data: str
+
+
+def publish(run: "Run", lang: str) -> list[Finding]:
+    """Judge the study's claims on the run's measures; write claims.json, figures/ and report.html.
+
+    Raises `Refused` when the run has no measures yet or the folder cannot be written; nothing is then half-written.
+    """
+    findings = judge(run.study.claims(), run.measures(), run.manifest.preset)
+    files.write_json(run.folder / "claims.json", findings)
+    figures: dict[str, Figure] = run.study.load().figures(run, lang)
+    curves = training_curves(run.curve(), lang)
+    if curves is not None:
+        figures = figures | {"curves": curves}
+    pictures = [picture(run.folder, name, drawn) for name, drawn in figures.items()]
+    files.write(run.folder / "report.html", page(run, findings, pictures, lang))
+    return findings
+
+
+class Growing:
+    """The report while its run goes on: called with a name and how to draw it, it shows all pictures so far, the last
+    one first, on a page that renews itself."""
+
+    def __init__(self, run: "Run", lang: str):
+        self.run, self.lang = run, lang
+        self.pictures: dict[str, Picture] = {}
+
+    def __call__(self, name: str, draw: Callable[[str], Figure]) -> None:
+        word, page = words(self.lang), self.run.folder / "report.html"
+        if not self.pictures:
+            terminal.note(f"{word['watch']}: {page}")
+        self.pictures.pop(name, None)
+        self.pictures = {name: picture(self.run.folder, name, draw(self.lang)), **self.pictures}
+        values = {"lang": self.lang, "word": word, "study": self.run.study}
+        files.write(page, rendered("growing.html", values, list(self.pictures.values())))
+
+
+def picture(folder: Path, name: str, drawn: Figure) -> Picture:
+    """Write a figure into the run's figures/, as the page embeds it."""
+    path = figure.write(drawn, folder / "figures" / name)[0]
+    return Picture(name, drawn.caption, TYPES[path.suffix], base64.b64encode(path.read_bytes()).decode())
+
+
+def rendered(template: str, values: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
+    """A page of templates/; the glyphs it needs beyond Latin are embedded."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    text = environment.get_template(template).render(
+        values, pictures=[picture._replace(data="") for picture in pictures], font=""
+    )
+    return environment.get_template(template).render(values, pictures=pictures, font=Markup(font_face(text)))
+
+
+def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], lang: str) -> str:
+    """The report."""
+    word = words(lang)
+    values: dict[str, Any] = {
+        "lang": lang, "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
+        "about": about(run.manifest, lang), "findings": findings, "measures": run.measures(),
+        "parameters": parameters(run.study.recipe), "commands": commands(run, lang), "equations": equations(run, lang),
+        "minutes": stages.minutes(run.folder, run.manifest, lang),
+    }  # fmt: skip
+    return rendered("report.html", values, pictures)
+
+
+def about(made: Manifest, lang: str) -> str:
+    """One sentence on what made the run."""
+    return words(lang)["about_run"].format(
+        study=made.study, preset=made.preset, seed=made.recipe["seed"], seeds=made.recipe["seeds"],
+        date=made.started[:10], time=duration(made.seconds, lang),
+    )  # fmt: skip
+
+
+def equations(run: "Run", lang: str) -> dict[str, list[Markup]]:
+    """The equations of the run's models, as MathML under the names of the models; none where a study offers none."""
+    offered = getattr(run.study.load(), "equations", None)
+    found: dict[str, list[str]] = offered(run, lang) if offered else {}
+    return {name: [Markup(line) for line in lines] for name, lines in found.items()}
+
+
+def commands(run: "Run", lang: str) -> list[tuple[str, str]]:
+    """What a reader can do with the run: a sentence and the command."""
+    word, study, made = words(lang), run.study, run.manifest
+    name = f"{made.study}/{run.folder.name}"
+    preset = to_builtins(study.presets.get(made.preset))
+    changed = [f"--set {key}={value}" for key, value in made.recipe.items() if preset and preset.get(key) != value]
+    found = [
+        (word["do_repeat"], " ".join([f"phantastic run {made.study} --preset {made.preset}", *changed])),
+        (word["do_compare"], f"phantastic compare {name} {made.study}/…"),
+        (word["do_export"], f"phantastic export {name}"),
+    ]
+    if run.checkpoints.latest.finished:  # networks were trained
+        found.append((word["do_lesion"], f"phantastic lesion {name} --list"))
+    for option, text in study.applications.items():
+        command = f"phantastic apply {study.name} --run {name} --{option} …"
+        found.append((f"{word['do_apply']}: {text(lang)}", command))
+    for option, text in study.fits.items():
+        found.append((f"{word['do_fit']}: {text(lang)}", f"phantastic fit {study.name} --{option} …"))
+    return found
+
+
+def training_curves(points: Sequence[Mapping[str, Any]], lang: str) -> Figure | None:
+    """What the stages logged: a row of small panels per stage, one per scalar, a line per seed."""
+    word = words(lang)
+    panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for point in points:
+        repetition = re.fullmatch(r"seed(\d+)/(.+)", point["stage"])
+        seed, stage = repetition.groups() if repetition else ("", point["stage"])
+        for quantity, value in point.items():
+            if quantity not in ("stage", "step"):
+                values = panels.setdefault(stage, {}).setdefault(quantity, [])
+                values.append({"seed": seed, "step": point["step"], "value": value})
+    seeds = {value["seed"] for stage in panels.values() for values in stage.values() for value in values}
+    colour = alt.Color("seed:N", title=word["seed"]) if len(seeds) > 1 else alt.value(BLUE)
+
+    def panel(quantity: str, values: list[dict[str, Any]]) -> alt.Chart:
+        lines = alt.Chart(alt.Data(values=values), title=title(quantity)).mark_line(strokeWidth=1.5)
+        x = alt.X("step:Q", title=word["step"], axis=alt.Axis(tickCount=4, format="~s"))
+        y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
+        return lines.encode(x=x, y=y, color=colour).properties(width=170, height=100)
+
+    rows = [
+        alt.concat(*(panel(quantity, values) for quantity, values in stage.items()), columns=4, title=name)
+        for name, stage in panels.items()
+    ]
+    return Figure(word["curves_caption"], alt.vconcat(*rows)) if rows else None
+
+
+def title(text: str) -> alt.TitleParams:
+    """The title of a small panel."""
+    return alt.TitleParams(text, anchor="middle", fontSize=12, fontWeight="normal")
+
+
+def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]", lang: str) -> list[Path]:
+    """Write a dose curve into the run's lesions/ as CSV, SVG and PNG; the files' paths."""
+    word = words(lang)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["measure", "dose", "sham", "mean", "low", "high", "each"])
+    for row in rows:
+        low, high = ("" if bound is None else bound for bound in (row.low, row.high))
+        table.writerow([row.measure, row.dose, int(row.sham), row.mean, low, high, " ".join(map(repr, row.each))])
+    stem = folder / "lesions" / f"{site}-{kind}"
+    files.write(stem.with_name(stem.name + ".csv"), text.getvalue())
+    panels = []
+    for name in dict.fromkeys(row.measure for row in rows):
+        chosen = [row for row in rows if row.measure == name]
+        values = [
+            {"dose": row.dose, "mean": row.mean, "sham": row.sham,
+             "low": row.mean if row.low is None else row.low, "high": row.mean if row.high is None else row.high}
+            for row in chosen
+        ]  # fmt: skip
+        base = alt.Chart(alt.Data(values=values), title=title(name))
+        curve, control = base.transform_filter("!datum.sham"), base.transform_filter("datum.sham")
+        x, y = alt.X("dose:Q", title=word["dose"]), alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))
+        layers = alt.layer(
+            curve.mark_area(opacity=0.2, color=BLUE).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"),
+            curve.mark_line(color=BLUE, point={"filled": True, "color": BLUE}).encode(x=x, y=y),
+            control.mark_point(shape="cross", angle=45, size=80, color=VERMILION).encode(x=x, y=y),
+        )
+        panels.append(layers.properties(width=200, height=140))
+    caption = word["lesion_caption"].format(repeats=max(len(row.each) for row in rows))
+    chart = alt.concat(*panels, columns=3, title=alt.TitleParams(f"{site}: {kind}", subtitle=caption))
+    return [stem.with_name(stem.name + ".csv"), *figure.write(Figure(caption, chart), stem)]

@@ -1,0 +1,344 @@
+"""What the verbs print: tables on standard output, progress on standard error."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from msgspec import to_builtins
+from rich import box
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from phantastic.declare.claims import Finding, Measure
+from phantastic.declare.i18n import SYMBOLS, duration, words
+from phantastic.declare.recipe import parameters
+from phantastic.declare.study import Study
+from phantastic.ground.errors import Refused
+from phantastic.run import manifest, stages
+
+if TYPE_CHECKING:
+    from phantastic.lesion import Row, Site
+    from phantastic.show.doctor import Check
+
+PLAIN_WIDTH = 110  # columns where the output is not a terminal
+PLAIN_SECONDS = 10.0  # between lines of progress there
+COLOURS = {"holds": "green", "fails": "bold red", "untested": "yellow"}  # beside the words, for those who see them
+Watch = Callable[[stages.Event], None]
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A console that prints text as it is: a bracket is a bracket."""
+    output = sys.stdout if stream is None else stream
+    width = None if output.isatty() else PLAIN_WIDTH
+    return Console(file=output, width=width, markup=False, emoji=False, highlight=False)
+
+
+def heading(text: str) -> None:
+    console().print(f"\n{text}", style="bold")
+
+
+def note(text: str) -> None:
+    """A remark that is no result: on standard error."""
+    print(text, file=sys.stderr)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under columns; long cells wrap."""
+    grid = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for row in rows:
+        grid.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
+    console().print(grid)
+
+
+# --- studies and runs
+
+
+def studies(entries: Iterable[Study], lang: str) -> None:
+    """Studies with their lectures, papers and presets with measured minutes."""
+    word = words(lang)
+    rows = []
+    for entry in entries:
+        papers = "; ".join(paper.short for paper in entry.papers)
+        rows.append((entry.name, entry.title(lang), entry.lecture(lang), papers, ", ".join(presets(entry, lang))))
+    table([word["study"], "", word["lecture"], word["paper"], word["presets"]], rows)
+
+
+def presets(entry: Study, lang: str) -> list[str]:
+    """The presets' names with their measured minutes."""
+    times = {name: f"{minutes:g} {words(lang)['minutes']}" for name, minutes in entry.minutes.items()}
+    return [f"{name} ({times.get(name, words(lang)['not_timed'])})" for name in entry.presets]
+
+
+def runs(root: Path, lang: str) -> None:
+    """Every run under ``root``; a damaged one is named as such."""
+    word = words(lang)
+    rows = []
+    for folder in manifest.listed(root):
+        try:
+            entry = manifest.read(folder)
+        except Refused:
+            rows.append((folder, "", word["damaged"], "", ""))
+            continue
+        state = word["finished" if entry.finished else "unfinished"]
+        rows.append((folder, entry.preset, state, entry.started, duration(entry.seconds, lang)))
+    heading(word["runs"])
+    if rows:
+        table([word["run"], word["preset"], word["state"], word["started"], word["time"]], rows)
+    else:
+        print(word["no_runs"])
+
+
+def study(entry: Study, lang: str) -> None:
+    """A study's parameters, their bounds and their values at each preset."""
+    word = words(lang)
+    heading(f"{entry.name}: {entry.title(lang)}")
+    print(f"{word['lecture']}: {entry.lecture(lang)}")
+    for paper in entry.papers:
+        print(f"{word['paper']}: {paper.reference}")
+    print(f"{word['presets']}: {', '.join(presets(entry, lang))}")
+    parameter_table(entry, {name: to_builtins(recipe) for name, recipe in entry.presets.items()}, lang)
+    if entry.applications:
+        applications(entry, lang)
+    if entry.fits:
+        fits(entry, lang)
+
+
+def applications(entry: Study, lang: str) -> None:
+    """What ``phantastic apply`` takes for this study."""
+    heading(words(lang)["applications"])
+    for option, text in entry.applications.items():
+        print(f"  phantastic apply {entry.name} --{option} …   {text(lang)}")
+    if not entry.applications:
+        print(words(lang)["nothing_to_apply"])
+
+
+def fits(entry: Study, lang: str) -> None:
+    """What ``phantastic fit`` takes for this study."""
+    heading(words(lang)["fits"])
+    for option, text in entry.fits.items():
+        print(f"  phantastic fit {entry.name} --{option} …   {text(lang)}")
+
+
+def parameter_table(entry: Study, columns: Mapping[str, Mapping[str, Any]], lang: str) -> None:
+    """A study's parameters: their values in each column, what is allowed, what they mean."""
+    word = words(lang)
+    rows = []
+    for parameter in parameters(entry.recipe):
+        values = [column.get(parameter.name, "") for column in columns.values()]
+        name = f"{parameter.name} {parameter.symbol}".strip()
+        rows.append((name, *values, f"{parameter.allowed} {parameter.unit}".strip(), parameter.text(lang)))
+    heading(word["recipe"])
+    table([word["parameter"], *columns, word["allowed"], word["meaning"]], rows)
+
+
+def run(entry: Study, folder: Path, lang: str) -> None:
+    """A run: what made it, its recipe, its measures and its ledger."""
+    word = words(lang)
+    made = manifest.read(folder)
+    heading(f"{folder}: {entry.title(lang)}")
+    print(
+        f"{word['preset']}: {made.preset}; {word['state']}: {word['finished' if made.finished else 'unfinished']}; "
+        f"{word['started']}: {made.started}; {word['time']}: {duration(made.seconds, lang)}\n"
+        f"{made.machine}; {word['device']}: {made.device}; {word['threads']}: {made.threads}; "
+        f"{word['precision']}: {made.precision}; "
+        + ", ".join(f"{name} {number}" for name, number in made.versions.items())
+    )
+    parameter_table(entry, {word["value"]: made.recipe}, lang)
+    if measures := manifest.measures(folder):
+        heading(word["measures"])
+        table([word["measure"], word["mean"], word["interval"]], [(name, *shown(m)) for name, m in measures.items()])
+    if rows := stages.minutes(folder, made, lang):
+        heading(word["minutes_title"])
+        table([word["stage"], word["steps"], word["seconds"], word["share"]], rows)
+    ledger(manifest.findings(folder), lang, word["no_claims"] if made.finished else word["not_judged"])
+
+
+def shown(measure: Measure) -> tuple[str, str]:
+    """Mean and interval as text."""
+    if measure.low is None or measure.high is None:
+        return f"{measure.value:.4g}", ""
+    return f"{measure.value:.4g}", f"{measure.low:.4g} … {measure.high:.4g}"
+
+
+def comparison(folders: Sequence[Path], lang: str) -> None:
+    """Runs side by side: where the recipes differ, the measures, the verdicts."""
+    word = words(lang)
+    made = [manifest.read(folder) for folder in folders]
+    recipes = [{"study": entry.study, "preset": entry.preset} | entry.recipe for entry in made]
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe)
+    rows = [(key, *(recipe.get(key, "") for recipe in recipes)) for key in keys]
+    rows = [row for row in rows if len(set(map(str, row[1:]))) > 1]
+    heading(word["difference"])
+    table([word["parameter"], *map(str, folders)], rows) if rows else print(word["same"])
+    measures = [manifest.measures(folder) for folder in folders]
+    names = dict.fromkeys(name for each in measures for name in each)
+    heading(f"{word['measures']} ({word['mean']}, {word['interval']})")
+    table(
+        [word["measure"], *map(str, folders)],
+        [(name, *("  ".join(shown(each[name])) if name in each else "" for each in measures)) for name in names],
+    )
+    verdicts = [{found.claim.id: found.verdict for found in manifest.findings(folder)} for folder in folders]
+    claims = dict.fromkeys(claim for each in verdicts for claim in each)
+    heading(word["ledger"])
+    table(
+        [word["claim"], *map(str, folders)],
+        [(claim, *(verdict(each[claim], lang) if claim in each else "" for each in verdicts)) for claim in claims],
+    )
+
+
+# --- the ledger
+
+
+def verdict(name: str, lang: str) -> Text:
+    """The verdict by symbol and word."""
+    return Text(f"{SYMBOLS[name]} {words(lang)[name]}", style=COLOURS[name], no_wrap=True)
+
+
+def ledger(findings: Sequence[Finding], lang: str, otherwise: str) -> None:
+    """The claims, each with its verdict and the numbers behind it; ``otherwise`` where there are none."""
+    word = words(lang)
+    rows = []
+    for finding in findings:
+        claim = finding.claim
+        published = f"; {word['published']}: {claim.published}" if claim.published else ""
+        text = f"{claim.statement(lang)}\n{finding.evidence}\n{claim.id} ({claim.source}{published})"
+        rows.append((verdict(finding.verdict, lang), text))
+    heading(word["ledger"])
+    table([word["verdict"], word["claim"]], rows) if rows else print(otherwise)
+
+
+def study_ledger(entry: Study, folder: Path | None, root: Path, lang: str) -> None:
+    """The ledger of a run, of the study's newest run, or of claims that no run has tested."""
+    word = words(lang)
+    folder = folder or manifest.newest(entry.name, root)
+    heading(f"{entry.name}: {folder or '–'}")
+    if folder:
+        ledger(manifest.findings(folder), lang, word["not_judged"])
+    else:
+        reason = word["not_run"].format(study=entry.name)
+        ledger([Finding(claim, "untested", reason) for claim in entry.claims()], lang, word["no_claims"])
+
+
+# --- lesions and the machine
+
+
+def sites(places: "Sequence[Site]", lang: str) -> None:
+    """Where a model can be damaged, and how."""
+    word = words(lang)
+    rows = [(place.name, place.units, place.connections, ", ".join(place.kinds)) for place in places]
+    table([word["site"], word["units"], word["connections"], word["kinds"]], rows)
+
+
+def lesion(rows: "Sequence[Row]", lang: str) -> None:
+    """Measures by dose, the sham lesion last."""
+    word = words(lang)
+    table(
+        [word["measure"], word["dose"], word["mean"], word["interval"]],
+        [
+            (row.measure, f"{row.dose:g}" + (f" ({word['sham']})" if row.sham else ""),
+             *shown(Measure(row.mean, row.each, row.low, row.high)))
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def examination(checks: "Sequence[Check]", lang: str) -> None:
+    """What the doctor found."""
+    word = words(lang)
+    rows = [
+        (Text(f"✓ {word['doctor_ok']}" if c.ok else f"× {word['doctor_problem']}", style="" if c.ok else "bold red"),
+         c.name, c.found)
+        for c in checks
+    ]  # fmt: skip
+    table(["", word["check"], word["found"]], rows)
+
+
+# --- progress
+
+
+@contextmanager
+def progress(clock: stages.Clock, seeds: int, lang: str) -> Iterator[Watch]:
+    """What watches the clock of a run: bars on standard error, or a line now and then where it is no terminal."""
+    if not sys.stderr.isatty():
+        yield lines(clock, seeds, lang)
+        return
+    with Bars(clock, seeds, lang) as bars:
+        yield bars.watch
+
+
+class Bars(Progress):
+    """A line for every finished stage; below them the bar of the stage in progress and the time left in all."""
+
+    def __init__(self, clock: stages.Clock, seeds: int, lang: str):
+        self.clock, self.seeds, self.lang = clock, seeds, lang
+        self.shown: TaskID | None = None
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"),
+            TextColumn("{task.fields[loss]}"),
+        )  # fmt: skip
+        super().__init__(*columns, console=console(sys.stderr), refresh_per_second=4, transient=True)
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(remaining(self.clock, self.lang))
+
+    def watch(self, event: stages.Event) -> None:
+        clock = self.clock
+        of = f"/{clock.count()}" if clock.count() else ""
+        number = len(clock.finished) + clock.inside
+        name = f"{number}{of} {stages.label(clock.name, self.seeds, self.lang)}"
+        done = f"{clock.step}/{clock.steps}" if clock.steps else ""
+        if event == "end":
+            taken = duration(clock.finished[-1].seconds, self.lang)
+            self.console.print("  ".join(filter(None, (name, done, loss_of(clock, self.lang), taken))))
+            if self.shown is not None:
+                self.remove_task(self.shown)
+            self.shown = None
+            return
+        if event == "begin":
+            self.shown = self.add_task(name, total=clock.steps or None, done="", loss="")  # no total: the bar pulses
+        if self.shown is not None:
+            self.update(self.shown, completed=clock.step, done=done, loss=loss_of(clock, self.lang))
+
+
+def lines(clock: stages.Clock, seeds: int, lang: str) -> Watch:
+    """A line of progress when a stage begins, when it ends and every ten seconds in between."""
+    word = words(lang)
+    shown_at = 0.0
+
+    def watch(event: stages.Event) -> None:
+        nonlocal shown_at
+        if event == "point" and time.monotonic() - shown_at < PLAIN_SECONDS:
+            return
+        shown_at = time.monotonic()
+        number, of = len(clock.finished) + clock.inside, clock.count()
+        name = stages.label(clock.name, seeds, lang)
+        head = word["stage_of"] if of else word["stage_alone"]
+        parts = [head.format(number=number, of=of, stage=name)]
+        if clock.steps and event != "begin":
+            parts.append(f"{word['step']} {clock.step}/{clock.steps}")
+        parts.append(loss_of(clock, lang))
+        if event == "end":
+            parts.append(word["taken"].format(time=duration(clock.finished[-1].seconds, lang)))
+        parts.append(remaining(clock, lang))
+        print("  ".join(filter(None, parts)), file=sys.stderr, flush=True)
+
+    return watch
+
+
+def loss_of(clock: stages.Clock, lang: str) -> str:
+    return "" if clock.loss is None else f"{words(lang)['loss']} {clock.loss:.4g}"
+
+
+def remaining(clock: stages.Clock, lang: str) -> str:
+    """The time left in all or, where that is not known, in the stage in progress; else nothing."""
+    word = words(lang)
+    left, here = clock.left(), clock.stage_left()
+    if left is not None:
+        return word["left_in_all"].format(time=duration(left, lang))
+    return "" if here is None else word["left_in_stage"].format(time=duration(here, lang))

@@ -1,0 +1,73 @@
+"""Putting fitted probes to use: the tree of a sentence of the user's, or scores on a treebank of theirs."""
+
+import numpy as np
+import torch
+
+from phantastic.declare.recipe import Text
+from phantastic.ground.errors import Refused
+from phantastic.nn.language.model import Model
+from phantastic.run.folder import Run
+from phantastic.show.figure import Figure, write
+from phantastic.systems.probe.arcs import arcs
+from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
+from phantastic.systems.probe.network import longest, tokenizer_for
+from phantastic.systems.probe.study import ProbeRecipe
+from phantastic.systems.probe.subject import fitting, models, vectors_of
+from phantastic.systems.probe.treebank import Sentences, read
+from phantastic.systems.probe.trees import distances, spanning_tree
+
+MOST_WORDS, DRAWN = 60, 3
+PARSED = Text("Minimum spanning tree over the probe's distances.", "プローブの距離による最小全域木。")
+SCORED = Text("Gold tree above, predicted tree below.", "上が正解の構文木、下が予測した木。")
+
+
+@torch.no_grad()
+def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+    """``parse``: the tree of a sentence; ``treebank``: scores on sentences in CoNLL-U, and the first ones drawn."""
+    if len(request) != 1:
+        raise Refused('apply probe: give --parse "the dog that barks sleeps ." or --treebank FILE.conllu, one of them')
+    given = sentence(request["parse"]) if "parse" in request else read(request["treebank"])
+    trained, recipe = models(run), run.recipe
+    network = trained["network"]
+    assert isinstance(network, Model)
+    assert isinstance(recipe, ProbeRecipe)
+    if "treebank" in request:
+        given = fitting(given, tokenizer_for(recipe), longest(network.config))
+    vectors = vectors_of(run, trained["network"], given)
+    space = geometry([trained["distance"](words) for words in vectors], "distance")
+    height = geometry([trained["depth"](words) for words in vectors], "depth")
+    return (parsed if "parse" in request else scored)(run, given, space, height, lang)
+
+
+def sentence(text: str) -> Sentences:
+    """Words apart by spaces; one without a letter or a digit is punctuation."""
+    words = text.split()
+    if not 1 <= len(words) <= MOST_WORDS:
+        raise Refused(f"--parse has {len(words)} words; allowed: 1 to {MOST_WORDS}, apart by spaces")
+    return Sentences([words], [np.arange(len(words))], [np.array([not any(map(str.isalnum, word)) for word in words])])
+
+
+def parsed(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray], lang: str) -> list[str]:
+    [words], [marks] = given.forms, given.punctuation
+    edges = spanning_tree(space[0], ~marks)
+    root = words[int(np.argmin(np.where(marks & ~marks.all(), np.inf, height[0])))]
+    files = write(Figure(PARSED(lang), arcs(words, None, edges, lang)), run.folder / "trees" / "parsed")
+    pairs = " · ".join(f"{words[one]}–{words[other]}" for one, other in edges.tolist())
+    return [Text(f"edges: {pairs}", f"枝:{pairs}")(lang), Text(f"root: {root}", f"根:{root}")(lang), *map(str, files)]
+
+
+def scored(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray], lang: str) -> list[str]:
+    by_distance = measure_distances(space, given.heads, given.punctuation)
+    by_depth = measure_depths(height, given.heads, given.punctuation)
+    lines = [
+        Text(f"{len(given)} sentences", f"{len(given)} 文")(lang),
+        f"UUAS {by_distance.uuas:.3f}, DSpr. {by_distance.spearman:.3f}",
+        Text(f"root found {by_depth.root_accuracy:.3f}", f"根の正答率 {by_depth.root_accuracy:.3f}")(lang)
+        + f", NSpr. {by_depth.spearman:.3f}",
+    ]
+    short = [number for number, words in enumerate(given.forms) if 1 < len(words) <= MOST_WORDS][:DRAWN]
+    for number in short:
+        gold, keep = distances([given.heads[number]])[0], ~given.punctuation[number]
+        chart = arcs(given.forms[number], spanning_tree(gold, keep), spanning_tree(space[number], keep), lang)
+        lines += map(str, write(Figure(SCORED(lang), chart), run.folder / "trees" / f"sentence{number + 1}"))
+    return lines

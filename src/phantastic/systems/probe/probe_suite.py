@@ -1,0 +1,117 @@
+"""Probes on the layers of a network, and on what they are to be held against; all on the same sentences."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from phantastic.ground.randomness import numpy_generator
+from phantastic.systems.probe import controls
+from phantastic.systems.probe.measure import Measures, evaluate, measure_depths, measure_distances
+from phantastic.systems.probe.objective import Heads, Kind
+from phantastic.systems.probe.regimen import fit
+from phantastic.systems.probe.treebank import Sentences
+from phantastic.systems.probe.wordpieces import Encoder
+
+DRAWS, CHUNK = 200, 256
+Splits = Sequence[Sequence[Float[Tensor, "words hidden"]]]
+"""Vectors of the training, development and test sentences."""
+
+
+class Score(NamedTuple):
+    """What a probe found in the test sentences.
+
+    ``share`` is UUAS, of depths root accuracy; ``dev`` is that of the development sentences, by which layers are
+    chosen; ``draws`` are its values on resampled test sentences.
+    """
+
+    dev: float
+    share: float
+    spearman: float
+    draws: list[float]
+
+
+class Battery:
+    """Probes of one seed, fitted to training sentences while development sentences say when to stop."""
+
+    def __init__(self, sentences: tuple[Sentences, Sentences, Sentences], rank: int, epochs: int, seed: int):
+        self.sentences, self.rank, self.epochs, self.seed = sentences, rank, epochs, seed
+        self.heads = [each.heads for each in sentences]
+
+    def fit(
+        self, vectors: Splits, kind: Kind, rank: int = 0, heads: Sequence[Heads] = ()
+    ) -> Float[Tensor, "hidden rank"]:
+        """A projection; of full rank where neither ``rank`` nor the battery says otherwise, and to the sentences' own
+        trees unless there are other ``heads``."""
+        (train, dev, _), hidden = heads or self.heads, vectors[0][0].shape[1]
+        rank = min(rank or self.rank or hidden, hidden)
+        return fit(vectors[0], train, kind=kind, rank=rank, dev=(vectors[1], dev), seed=self.seed, epochs=self.epochs)
+
+    def score(self, projection: Tensor, vectors: Splits, kind: Kind, heads: Sequence[Heads] = ()) -> Score:
+        """How well it does on the development and the test sentences."""
+        return self.scored(
+            *(
+                evaluate(projection, words, trees, kind=kind, punctuation=each.punctuation)
+                for words, trees, each in zip(vectors[1:], (heads or self.heads)[1:], self.sentences[1:], strict=True)
+            )
+        )
+
+    def probed(self, vectors: Splits, kind: Kind = "distance", rank: int = 0, heads: Sequence[Heads] = ()) -> Score:
+        """Fit and score."""
+        return self.score(self.fit(vectors, kind, rank, heads), vectors, kind, heads)
+
+    def chained(self, kind: Kind = "distance") -> Score:
+        """The words in a row: each attached to the one before it, the first one the root. Nothing is fitted."""
+        found = []
+        for each in self.sentences[1:]:
+            lengths = [len(words) for words in each.forms]
+            if kind == "distance":
+                rows = [controls.chain(length) for length in lengths]
+                found.append(measure_distances(rows, each.heads, each.punctuation))
+            else:
+                found.append(measure_depths([np.arange(length) for length in lengths], each.heads, each.punctuation))
+        return self.scored(*found)
+
+    def scored(self, dev: Measures, test: Measures) -> Score:
+        found, count = test.each[self.resampled].sum(1).T
+        draws = (found / np.maximum(count, 1)).tolist()
+        return Score(dev.share, test.share, test.spearman, draws)
+
+    @cached_property
+    def resampled(self) -> Int64[ndarray, "draws sentences"]:
+        """The same test sentences for every probe, so that their scores can be compared draw by draw."""
+        count = len(self.sentences[2])
+        return numpy_generator(self.seed, "probe/bootstrap").integers(count, size=(DRAWS, count))
+
+
+def by_layer(encoder: Encoder, sentences: Sequence[Sentences], layers: Sequence[int]) -> dict[int, Splits]:
+    """Vectors of all words at these layers."""
+    found: dict[int, list[list[Tensor]]] = {layer: [[] for _ in sentences] for layer in layers}
+    for split, each in enumerate(sentences):
+        for begin in range(0, len(each), CHUNK):
+            for vectors in encoder(each.forms[begin : begin + CHUNK]):
+                for layer in layers:
+                    found[layer][split].append(vectors[layer].clone())
+    return dict(found)
+
+
+def mapped(vectors: Splits, change: Callable[[Tensor], Tensor]) -> Splits:
+    """The vectors of every sentence, changed."""
+    return [[change(words) for words in split] for split in vectors]
+
+
+def random_vectors(sentences: Sequence[Sentences], hidden: int, seed: int) -> Splits:
+    """Vectors of their own for every word of every sentence."""
+    lengths = [[len(words) for words in each.forms] for each in sentences]
+    flat = controls.random_vectors([length for each in lengths for length in each], hidden, seed)
+    return [flat[begin:end] for begin, end in pairwise(np.cumsum([0, *map(len, lengths)]))]
+
+
+def control_heads(sentences: Sequence[Sentences], seed: int) -> list[Heads]:
+    """Control trees of all sentences; a word's coin is the same everywhere."""
+    return [controls.control_trees(each.forms, seed) for each in sentences]

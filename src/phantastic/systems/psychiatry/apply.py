@@ -1,0 +1,114 @@
+"""`phantastic fit`: from a file of behaviour to each person's parameters, printed, written and drawn."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from phantastic.declare.recipe import Text
+from phantastic.ground.errors import Refused
+from phantastic.show.figure import write
+from phantastic.systems.psychiatry import behaviour, figures
+from phantastic.systems.psychiatry.behaviour import Sheet
+from phantastic.systems.psychiatry.cohort import compare, level
+from phantastic.systems.psychiatry.fit import Posterior, infer
+
+SHOWN = 20  # people that are printed; all are in the table
+SILENT = 0.7  # share of the prior's standard deviation above which the data say little
+NOBODY = Text("all", "全員")
+
+
+def fit(
+    study: str, request: Mapping[str, str], read: Callable[[], Sheet], template: Callable[[Path], None], lang: str
+) -> list[str]:
+    """Write the template or fit the data that were asked for; the lines that say what came out."""
+    if ("data" in request) == ("template" in request):
+        raise Refused(f"fit {study}: give either --data FILE.csv or --template FILE.csv, a file to fill in")
+    if "template" in request:
+        target = Path(request["template"])
+        if target.exists() or target.is_symlink():
+            raise Refused(f"--template {target}: there is something of that name already; choose another")
+        template(target)
+        return [str(target)]
+    sheet = read()
+    found = infer(sheet.task.simulate, sheet.data, sheet.task.prior)
+    stem = Path(request["data"]).with_suffix("")
+    stem = stem.with_name(f"{stem.name}-fit")
+    target = stem.with_name(f"{stem.name}.csv")
+    written(sheet, found, target)
+    pictures = write(figures.fitted(sheet, found, lang), stem)
+    lines = [note(lang) for note in sheet.notes] + people(sheet, found, lang) + groups(sheet, found, lang)
+    return [*lines, str(target), *map(str, pictures)]
+
+
+def positive(request: Mapping[str, str], name: str, default: float) -> float:
+    """An option as a number above 0. Raises `Refused`."""
+    try:
+        value = float(request.get(name, default))
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise Refused(f"--{name} {request[name]}: give a number above 0")
+    return value
+
+
+def interval(mean: float, low: float, high: float) -> str:
+    shown = (round(each, 2) + 0.0 for each in (mean, low, high))  # no −0.00
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*shown)
+
+
+def people(sheet: Sheet, found: Posterior, lang: str) -> list[str]:
+    """A line for each person; for parameters on which the data say little, a remark."""
+    low, high = found.interval()
+    lines = []
+    for row, (person, group) in enumerate(zip(sheet.people, sheet.groups, strict=True)):
+        who = " ".join(filter(None, [person or NOBODY(lang), f"({group})" if group else ""]))
+        values = [
+            f"{each.symbol} = {interval(*(float(end[row, k]) for end in (found.mean, low, high)))}"
+            for k, each in enumerate(sheet.task.parameters)
+        ]
+        noise = Text("noise", "雑音")(lang)
+        lines.append(f"{who}: {'; '.join(values)}; {noise} {math.exp(-float(found.noise[row]) / 2):.3g}")
+    if len(lines) > SHOWN:
+        more = len(lines) - SHOWN
+        lines = [*lines[:SHOWN], Text(f"… and {more} more, in the table", f"ほか {more} 人は表に")(lang)]
+    share = (found.deviation / sheet.task.prior.deviation).median(0).values
+    for each, left in zip(sheet.task.parameters, share.tolist(), strict=True):
+        if left > SILENT:
+            lines.append(
+                Text(
+                    f"{each.symbol} ({each.text.en}): these data say little of it; what is shown is mostly the prior",
+                    f"{each.symbol}({each.text.ja}):このデータからはほとんどわからない。値は主に事前分布による",
+                )(lang)
+            )
+    return lines
+
+
+def groups(sheet: Sheet, found: Posterior, lang: str) -> list[str]:
+    """The difference of each group's mean from the first group's, where both have two people or more."""
+    names = [name for name in dict.fromkeys(sheet.groups) if name and sheet.groups.count(name) > 1]
+    lines = []
+    levels = {}
+    for name in names:
+        rows = torch.tensor([group == name for group in sheet.groups])
+        levels[name] = level(Posterior(*(each[rows] for each in found)), sheet.task.prior)
+    for name in names[1:]:
+        size = sheet.groups.count(name) + sheet.groups.count(names[0])
+        for each, d in zip(sheet.task.parameters, compare(levels[name], levels[names[0]], size), strict=True):
+            lines.append(f"{name} − {names[0]}: {each.symbol} {interval(*d)}")
+    return lines
+
+
+def written(sheet: Sheet, found: Posterior, target: Path) -> None:
+    """The table of everyone: mean, ends of the 95% interval and posterior standard deviation of each parameter."""
+    low, high = found.interval()
+    names = [f"{name}{ending}" for name in sheet.task.names for ending in ("", "_low", "_high", "_sd")]
+    rows: list[list[object]] = []
+    for row, (person, group) in enumerate(zip(sheet.people, sheet.groups, strict=True)):
+        cells: list[object] = [person, group]
+        for k in range(len(sheet.task.names)):
+            cells += [float(each[row, k]) for each in (found.mean, low, high, found.deviation)]
+        noise = math.exp(-float(found.noise[row]) / 2)
+        rows.append([*cells, noise, float(found.free_energy[row]), float(sheet.data.weight[row].sum())])
+    behaviour.write_rows(target, ["person", "group", *names, "noise_sd", "free_energy", "samples"], rows)

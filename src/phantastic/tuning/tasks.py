@@ -1,0 +1,111 @@
+"""What a network is tuned on: the six tasks of the grammar, or tasks of a GLUE folder, all in one form."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from phantastic.data import glue
+from phantastic.data.files import folder as existing_folder
+from phantastic.data.text_metrics import MEASURES
+from phantastic.ground.errors import Refused
+from phantastic.world import language_tasks, sentences
+
+Kind = Literal["class", "score", "span", "tags"]
+GRAMMAR = ("acceptability", "paraphrase", "entailment", "similarity", "questions", "tagging")
+GLUE = ("CoLA", "SST-2", "MRPC", "RTE", "WNLI", "STS-B")
+
+
+class Answer(NamedTuple):
+    """A span of the second text: its first character, and its text."""
+
+    start: int
+    text: str
+
+
+class Example(NamedTuple):
+    """One text, two, or (for tags) words; with a class, a score, an answer or a tag for each word."""
+
+    texts: tuple[str, ...]
+    target: int | float | Answer | Sequence[int]
+
+
+class Task(NamedTuple):
+    """A task with its examples to learn from and to be measured on.
+
+    ``labels`` is the number of classes or tags, 1 for a score; ``measures`` are official ones of
+    `phantastic.data.text_metrics`, the first being the one to compare by.
+    """
+
+    name: str
+    kind: Kind
+    labels: int
+    measures: tuple[str, ...]
+    train: list[Example]
+    test: list[Example]
+
+
+@lru_cache(maxsize=4)
+def of_grammar(seed: int, train: int, test: int) -> tuple[Task, ...]:
+    """The six tasks of `phantastic.world.language_tasks`; which examples there are depends on the seed."""
+    known = sentences.grammar()
+    counts = (("train", train), ("test", test))
+
+    def texts(name: str, kind: Kind, measures: tuple[str, ...]) -> Task:
+        cut = getattr(language_tasks, name)
+        train, test = (cut(known, seed, f"{name} {split}", count) for split, count in counts)
+        splits = [
+            [Example(texts, label) for texts, label in zip(part.sentences, part.labels, strict=True)]
+            for part in (train, test)
+        ]
+        return Task(name, kind, max(1, len(train.classes)), measures, *splits)
+
+    asked = [
+        [
+            Example((one.question, one.context), Answer(one.start_character, one.answer))
+            for one in language_tasks.questions(known, seed, f"questions {split}", count)
+        ]
+        for split, count in counts
+    ]
+    tagged = [
+        [Example(tuple(one.words), one.tags) for one in language_tasks.tagging(known, seed, f"tagging {split}", count)]
+        for split, count in counts
+    ]
+    return (
+        texts("acceptability", "class", ("matthews", "accuracy")),
+        texts("paraphrase", "class", ("f1", "accuracy")),
+        texts("entailment", "class", ("accuracy",)),
+        texts("similarity", "score", ("pearson", "spearman")),
+        Task("questions", "span", 2, ("f1", "exact"), *asked),
+        Task("tagging", "tags", len(known.tags), ("accuracy",), *tagged),
+    )
+
+
+def of_folder(folder: str, train: int, test: int) -> tuple[Task, ...]:
+    """Those of CoLA, SST-2, MRPC, RTE, WNLI and STS-B that a folder holds, the first ``train`` and ``test`` rows of
+    each; 0 means all. Raises `Refused` where there is none, and for a row that is not as released."""
+    place = existing_folder(folder, f"a folder that holds folders {', '.join(GLUE)}, or some of them")
+    found = []
+    for name in GLUE:
+        if (place / name).is_dir():
+            splits = [glue.load(name, split, place) for split in ("train", "dev")]
+            classes = glue.TASKS[name].classes
+            found.append(
+                Task(name, "class" if classes else "score", max(1, len(classes)), MEASURES[name],
+                     *(examples(split, most) for split, most in zip(splits, (train, test), strict=True)))
+            )  # fmt: skip
+    if not found:
+        raise Refused(f"{folder!r} holds none of the folders {', '.join(GLUE)}; each is to hold train.tsv and dev.tsv")
+    return tuple(found)
+
+
+def examples(split: glue.Examples, most: int) -> list[Example]:
+    if split.labels is None:
+        raise Refused(f"{split.source} has no labels; they are needed to learn and to measure")
+    pairs = zip(split.sentences, split.labels, strict=True)
+    return [Example(texts, label) for texts, label in pairs][: most or None]
+
+
+def unlabelled(task: str, folder: str) -> glue.Examples | None:
+    """The test set that the leaderboard marks, where the folder holds it."""
+    return glue.load(task, "test", folder) if (Path(folder) / task / "test.tsv").is_file() else None
