@@ -34,7 +34,7 @@ def toy(monkeypatch: pytest.MonkeyPatch):
 
     import phantastic.declare.study
 
-    monkeypatch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
+    monkeypatch.setattr(phantastic.declare.study, "register", lambda: {TOY.name: TOY})
     return TOY
 
 
@@ -75,7 +75,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     one = ToyRecipe(steps=30, precision="float32", threads=1)
     three = ToyRecipe(steps=25, seeds=3, precision="float32", threads=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantastic.study, "register", lambda: {TOY.name: TOY})
+        patch.setattr(phantastic.declare.study, "register", lambda: {TOY.name: TOY})
         from phantastic.show import report
 
         for name, preset, recipe in (("one", "tiny", one), ("three", "quick", three)):

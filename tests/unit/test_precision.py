@@ -171,7 +171,7 @@ def test_bfloat16_is_switched_on_in_one_place():
         text = path.read_text(encoding="utf-8")
         found = re.findall(r"(?:torch|amp)\.\w*autocast\w*\([^\n]*|set_autocast\w*\(", text)
         on = [call for call in found if "enabled=False)" not in call and "is_autocast_enabled" not in call]
-        assert len(on) == (path == SOURCE / "precision.py"), (path, on)
+        assert len(on) == (path == SOURCE / "ground" / "precision.py"), (path, on)
 
 
 def test_tiny_presets_give_the_same_bits_everywhere_and_no_preset_names_bfloat16():
