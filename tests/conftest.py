@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
+from phantastic.declare.i18n import speaking  # noqa: E402
 from phantastic.declare.study import register  # noqa: E402
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 Invoke = Callable[..., Result]
 STUDIES = register()
+
+
+@pytest.fixture(autouse=True)
+def language(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test with a parameter ``lang`` speaks that language, all others English."""
+    with speaking(request.getfixturevalue("lang") if "lang" in request.fixturenames else "en"):
+        yield
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run = Run.create(TOY, recipe, preset, root / "runs", name)
             experiment.run(run)
             run.finish()
-            report.publish(run, "en")
+            report.publish(run)
             run.close()
         run = Run.create(TOY, one, "tiny", root / "runs", "half")
 

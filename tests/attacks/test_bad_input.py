@@ -145,7 +145,7 @@ def test_refused_beside_runs(phantastic: Invoke, runs: Path, home: Path, kind: s
 
 
 def test_root_with_japanese_and_spaces(phantastic: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run: [])
     root = home / "Users/山田 太郎/実験 1"
     result = phantastic(*RUN, "--set", "steps=1", "--root", root, "--name", "最初の 実行")
     assert result.exit_code == 0, result.output

@@ -33,7 +33,7 @@ def test_a_bad_file_is_refused(name: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     wanted = "b" if content.startswith(b"a,b") else None
     with pytest.raises(Refused, match=f"(numbers.csv.*)?{message}"):
-        column.apply(tmp_path / "out", 30, {"data": str(path)} | ({"column": wanted} if wanted else {}), "en")
+        column.apply(tmp_path / "out", 30, {"data": str(path)} | ({"column": wanted} if wanted else {}))
     assert not (tmp_path / "out").exists(), "nothing is written of what is refused"
 
 
@@ -50,13 +50,13 @@ def test_what_is_no_file_or_no_column_is_refused(tmp_path: Path) -> None:
         ({"data": str(path), "column": "hight"}, "no column 'hight'; did you mean 'height'"),
     ):
         with pytest.raises(Refused, match=message):
-            column.apply(tmp_path / "out", 30, request, "en")
+            column.apply(tmp_path / "out", 30, request)
 
 
 def test_a_name_that_letters_forbid_is_drawn(tmp_path: Path) -> None:
     """Control letters and markup in a header reach the figure, and neither ends the process nor breaks it."""
     path = tmp_path / "numbers.csv"
     path.write_bytes("<b>\x0b&得点\n1\n2\n2\n".encode())
-    *_, svg, png = column.apply(tmp_path / "out", 30, {"data": str(path)}, "ja")
+    *_, svg, png = column.apply(tmp_path / "out", 30, {"data": str(path)})
     assert Path(svg).exists()
     assert Path(png).exists()

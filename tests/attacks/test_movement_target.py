@@ -42,7 +42,7 @@ def test_a_bad_file_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "target.csv"
     path.write_bytes(content)
     with pytest.raises(Refused, match=message):
-        target.apply(tmp_path / "out", 4.0, 8.0, {"target": str(path)}, "en")
+        target.apply(tmp_path / "out", 4.0, 8.0, {"target": str(path)})
     assert not (tmp_path / "out").exists()
 
 
@@ -63,7 +63,7 @@ def test_bad_options_are_refused(tmp_path: Path) -> None:
         ({"target": str(tmp_path / "none.csv")}, "does not exist"),
     ):
         with pytest.raises(Refused, match=message):
-            target.apply(tmp_path / "out", 4.0, 8.0, request, "en")
+            target.apply(tmp_path / "out", 4.0, 8.0, request)
     assert not (tmp_path / "out").exists()
 
 
@@ -71,6 +71,6 @@ def test_a_target_that_jumps_is_followed(tmp_path: Path) -> None:
     """A path without any smoothness ends in numbers or in a refusal, never otherwise."""
     path = tmp_path / "jumps.csv"
     path.write_text("x,y\n" + "\n".join(f"{(row * 7919) % 13},{(row * 104729) % 11}" for row in range(64)))
-    *_, table, _, png = target.apply(tmp_path / "out", 4.0, 8.0, {"target": str(path)}, "en")
+    *_, table, _, png = target.apply(tmp_path / "out", 4.0, 8.0, {"target": str(path)})
     assert "nan" not in Path(table).read_text()
     assert Path(png).exists()

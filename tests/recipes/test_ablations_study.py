@@ -153,7 +153,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_four_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run, lang)
+    figures = experiment.figures(run)
     assert list(figures) == ["masking", "size", "direction", "tasks"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore

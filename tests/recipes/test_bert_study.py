@@ -105,7 +105,7 @@ def test_another_language_and_dropout_and_bfloat16(tmp_path: Path) -> None:
         experiment.run(run)
         found.append((run.folder / "measures.json").read_bytes())
         assert "agreement" not in run.measures()
-        assert "agreement" not in experiment.figures(run, "ja")
+        assert "agreement" not in experiment.figures(run)
         assert experiment.lesion_measures(run, experiment.models(run)).keys() == {"masked.loss", "next.accuracy"}
         run.close()
     assert found[0] == found[1]  # dropout, too, is drawn from the seed
@@ -140,7 +140,7 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run, lang)
+    figures = experiment.figures(run)
     assert list(figures) == ["learning", "cloze", "attention", "agreement"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore[reportAttributeAccessIssue]
@@ -153,18 +153,18 @@ def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_a_gap_is_filled_beside_the_exact_posterior(run: Run, lang: str) -> None:
-    head, *lines = experiment.apply(run, {"fill": "The cow sleeps. the [MASK] sleeps"}, lang)
+    head, *lines = experiment.apply(run, {"fill": "The cow sleeps. the [MASK] sleeps"})
     assert bool(JAPANESE.search(head)) == (lang == "ja")
     assert len(lines) == 5
     numbers = [[float(part) for part in line.split()[:2]] for line in lines]
     assert all(0 <= number <= 1 for row in numbers for number in row)
     assert numbers == sorted(numbers, key=lambda row: -row[0])
-    assert len(experiment.apply(run, {"fill": "the [MASK] [MASK] ."}, lang)) == 12
-    assert experiment.apply(run, {"fill": "the the [MASK] ."}, "en")[-1] == "The grammar cannot make this text."
+    assert len(experiment.apply(run, {"fill": "the [MASK] [MASK] ."})) == 12
+    assert experiment.apply(run, {"fill": "the the [MASK] ."})[-1] == "The grammar cannot make this text."
 
 
 def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:
-    written = experiment.apply(run, {"attend": "the cow sleeps", "to": str(tmp_path / "heads.png")}, "en")
+    written = experiment.apply(run, {"attend": "the cow sleeps", "to": str(tmp_path / "heads.png")})
     assert written == [str(tmp_path / "heads.svg"), str(tmp_path / "heads.png")]
     with Image.open(written[1]) as picture:
         assert picture.size[0] > 100
@@ -173,7 +173,7 @@ def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:
 def test_surprisal_of_a_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("the cow sleeps .\nthe cow sleeps . the goats sleep .\nthe the cow .\n", encoding="utf-8")
-    head, *lines, table = experiment.apply(run, {"surprisal": str(path), "to": str(tmp_path / "t.csv")}, "en")
+    head, *lines, table = experiment.apply(run, {"surprisal": str(path), "to": str(tmp_path / "t.csv")})
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert [len([row for row in rows if row["sentence"] == number]) for number in "123"] == [4, 8, 4]
     assert head.startswith("pseudo-log-likelihood")
@@ -189,7 +189,7 @@ def test_surprisal_of_a_file(run: Run, tmp_path: Path) -> None:
 def test_vectors_of_a_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("the cow sleeps .\nthe cow sleeps . the goats sleep .\n", encoding="utf-8")
-    (said,) = experiment.apply(run, {"embed": str(path), "to": str(tmp_path / "v.safetensors")}, "en")
+    (said,) = experiment.apply(run, {"embed": str(path), "to": str(tmp_path / "v.safetensors")})
     assert said.startswith("2 sentences, 12 words, 2 layers")
     found = load_file(tmp_path / "v.safetensors")
     recipe: Any = run.recipe
@@ -212,7 +212,7 @@ def test_vectors_of_a_file(run: Run, tmp_path: Path) -> None:
 )
 def test_bad_requests_are_refused(run: Run, request_: dict[str, str], message: str) -> None:
     with pytest.raises(Refused, match=message):
-        experiment.apply(run, request_, "en")
+        experiment.apply(run, request_)
 
 
 def test_a_bad_line_is_named(run: Run, tmp_path: Path) -> None:
@@ -224,10 +224,10 @@ def test_a_bad_line_is_named(run: Run, tmp_path: Path) -> None:
     ):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(Refused, match=message):
-            experiment.apply(run, {"surprisal": str(path)}, "en")
+            experiment.apply(run, {"surprisal": str(path)})
     path.write_bytes(b"the cow \xff\n")
     with pytest.raises(Refused, match="line 1: not UTF-8"):
-        experiment.apply(run, {"embed": str(path)}, "en")
+        experiment.apply(run, {"embed": str(path)})
 
 
 def test_recipes_out_of_bounds_are_refused() -> None:

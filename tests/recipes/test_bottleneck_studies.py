@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from phantastic.declare.claims import judge
+from phantastic.declare.i18n import speaking
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
@@ -190,7 +191,8 @@ def test_a_tiny_run_measures_what_the_claims_are_about(name: str, tiny_run: Call
     verdicts = {finding.claim.id: finding.verdict for finding in judge(claims, measures, "full")}
     assert "untested" not in verdicts.values()
     for lang in ("en", "ja"):
-        assert all(figure.caption for figure in STUDIES[name].load().figures(run, lang).values())
+        with speaking(lang):
+            assert all(figure.caption for figure in STUDIES[name].load().figures(run).values())
 
 
 def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[str], Run], tmp_path: Path) -> None:
@@ -201,7 +203,7 @@ def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[
         Image.fromarray(frame).save(tmp_path / f"frames/{index:02d}.png")
     soundfile.write(tmp_path / "sound.wav", made.sound[0, 0], events.RATE)
     request = {"frames": str(tmp_path / "frames"), "audio": str(tmp_path / "sound.wav"), "to": str(tmp_path / "a.png")}
-    lines = experiment.apply(run, request, "en")
+    lines = experiment.apply(run, request)
     rows = [line for line in lines if line.endswith(events.CLASSES)]
     assert len(rows) == len(events.CLASSES)
     assert all(0 <= float(word) <= 1 for row in rows for word in row.split()[:3])
@@ -215,7 +217,7 @@ def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[
         (request | {"audio": str(tmp_path / "nothing.wav")}, "nothing.wav"),
     ):
         with pytest.raises(Refused, match=words):
-            experiment.apply(run, wrong, "en")
+            experiment.apply(run, wrong)
 
 
 def own_clips(root: Path) -> Path:
@@ -245,12 +247,12 @@ def test_the_study_runs_on_clips_of_the_user_s_own(tmp_path: Path, capsys: pytes
     measures = run.measures()
     assert "middle.map" in measures
     assert not any("synergy" in name for name in measures)
-    assert "information" not in experiment.figures(run, "en")
+    assert "information" not in experiment.figures(run)
     assert experiment.lesion_measures(run, experiment.models(run))["bottleneck.map"] == pytest.approx(
         measures["middle.map"].value
     )
     request = {"frames": str(folder / "test/rolls/clip0"), "audio": str(folder / "test/rolls/clip0/sound.wav")}
-    assert {line.split()[-1] for line in experiment.apply(run, request, "en")[-3:-1]} == {"bounces", "rolls"}
+    assert {line.split()[-1] for line in experiment.apply(run, request)[-3:-1]} == {"bounces", "rolls"}
     run.close()
     (folder / "test/hums/clip0").mkdir(parents=True)
     with pytest.raises(Refused, match="only one of them holds 'hums'"):

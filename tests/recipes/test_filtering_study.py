@@ -79,7 +79,7 @@ def test_noise_is_the_seed_s() -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run, lang)
+    figures = experiment.figures(run)
     assert list(figures) == ["message-passing", "deconvolution", "embedding", "learning", "lorenz", "double-well"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
@@ -142,5 +142,5 @@ def test_labels_say_what_precisions_are() -> None:
     assert units == {"y": "", "z1": "0 … 2", "x1": "", "w1": "?"}
     attenuated = published.setup("attenuation", "self_hE+4").model
     assert {unit.name: unit.log_precision for unit in circuit(attenuated)[0]}["z1"] == "h(x, v)"
-    drawn = message_passing(attenuated, "en").picture
+    drawn = message_passing(attenuated).picture
     assert "ln Π = h(x, v)" in json.dumps(drawn.to_dict(validate=False), ensure_ascii=False)

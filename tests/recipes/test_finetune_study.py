@@ -219,7 +219,7 @@ def test_a_finished_run_trains_nothing_again(run: Run, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    for name, (caption, picture) in experiment.figures(run, lang).items():
+    for name, (caption, picture) in experiment.figures(run).items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore
         assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
         assert not re.search(r"NaN|Infinity", text), name
@@ -270,7 +270,7 @@ def test_a_glue_folder_is_learned_and_its_submission_written(tmp_path: Path) -> 
     assert {line.split("\t")[1] for line in lines[1:]} <= {"entailment", "not_entailment"}
     assert not (run.folder / "submission/STS-B.tsv").exists()
     assert set(experiment.models(run)) == {"RTE", "STS-B"}
-    assert set(experiment.figures(run, "ja")) == {"tasks", "tuning"}
+    assert set(experiment.figures(run)) == {"tasks", "tuning"}
 
 
 @pytest.mark.parametrize("vocabulary", ["tokenizer.json", "vocab.txt"])

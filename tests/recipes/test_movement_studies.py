@@ -71,7 +71,7 @@ def test_a_reversal_after_the_end_is_refused() -> None:
 @EVERY
 def test_figures_are_drawn_in_both_languages(name: str, lang: str, tiny_run: Callable[[str], Run]) -> None:
     run = tiny_run(name)
-    figures = BY_NAME[name].load().figures(run, lang)
+    figures = BY_NAME[name].load().figures(run)
     assert list(figures) == FIGURES[name]
     for title, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
@@ -86,7 +86,7 @@ def test_the_dials(tiny_run: Callable[[str], Run]) -> None:
     assert {(row["dial"], row["value"]) for row in rows} == {
         (dial, value) for dial, ends in pursuit.DIALS.items() for value in ends
     }
-    _, picture = pursuit.pictures.dials(json.loads(json.dumps(rows)), recipe, "ja")
+    _, picture = pursuit.pictures.dials(json.loads(json.dumps(rows)), recipe)
     assert not re.search("NaN", json.dumps(picture.to_dict(validate=False)))
 
 
@@ -129,7 +129,7 @@ def wave(folder: Path, samples: int = 96, step: float = 0.5, gaps: tuple[int, ..
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_eye_follows_a_target(tmp_path: Path, lang: str, tiny_run: Callable[[str], Run]) -> None:
-    *lines, table, _, png = pursuit.apply(tiny_run("pursuit"), {"target": wave(tmp_path, gaps=(7, 8))}, lang)
+    *lines, table, _, png = pursuit.apply(tiny_run("pursuit"), {"target": wave(tmp_path, gaps=(7, 8))})
     text = "\n".join(lines)
     assert bool(JAPANESE.search(text)) == (lang == "ja")
     assert re.search(r"2 missing samples .* 2 in a row|欠損 2 標本を補間\(連続で最大 2\)", text)
@@ -156,7 +156,7 @@ def test_other_sampling_rates_are_brought_to_bins(tmp_path: Path) -> None:
     time, points = binned(path.time, path.points, 0.5)
     assert len(time) == 96
     assert points[10:-10, 0] == pytest.approx(500 + 200 * np.sin(time[10:-10] / 8), abs=0.5)
-    said = target.described("t.csv", path, time, 0.5, "en")
+    said = target.described("t.csv", path, time, 0.5)
     assert said[-1] == "resampled to 96 bins of 0.5; samples were 0.05 apart"
 
 

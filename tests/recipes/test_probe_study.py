@@ -61,23 +61,23 @@ def test_the_network_is_the_one_that_the_study_bert_trains(run: Run, tiny_run: C
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_in_both_languages(run: Run, lang: str) -> None:
-    found = experiment.figures(run, lang)
+    found = experiment.figures(run)
     assert set(found) == {"trees", "layers", "controls", "ranks"}
     for figure in found.values():
         assert bool(JAPANESE.search(figure.caption)) == (lang == "ja")
 
 
 def test_the_tree_of_a_sentence(run: Run) -> None:
-    lines = experiment.apply(run, {"parse": "the dog that the cats see barks ."}, "en")
+    lines = experiment.apply(run, {"parse": "the dog that the cats see barks ."})
     assert len(lines[0].removeprefix("edges: ").split(" · ")) == 6, "a tree of seven words, without the full stop"
     assert lines[1].removeprefix("root: ") in ["the", "dog", "that", "cats", "see", "barks"]
     assert [Path(line).suffix for line in lines[2:]] == [".svg", ".png"]
     assert all(Path(line).stat().st_size > 1000 for line in lines[2:])
     for bad in ("", "word " * 61):
         with pytest.raises(Refused, match="1 to 60, apart by spaces"):
-            experiment.apply(run, {"parse": bad}, "en")
+            experiment.apply(run, {"parse": bad})
     with pytest.raises(Refused, match="one of them"):
-        experiment.apply(run, {"parse": "a", "treebank": "b"}, "en")
+        experiment.apply(run, {"parse": "a", "treebank": "b"})
 
 
 def test_damage_to_the_network_reaches_the_trees(run: Run) -> None:
@@ -124,11 +124,11 @@ def test_a_network_and_a_treebank_of_the_users_own(folder: Path) -> None:
         found = run.measures()
         assert "layer1.uuas" in found
         assert not {"layer0.uuas", "jabberwocky.uuas", "middle.uuas"} & set(found)
-        lines = experiment.apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")}, "ja")
+        lines = experiment.apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")})
         assert lines[0] == "20 文"
         assert re.fullmatch(r"UUAS 0\.\d{3}, DSpr\. -?0\.\d{3}", lines[1])
         assert len(lines) == 3 + 3 * 2
-        assert set(experiment.figures(run, "en")) == {"trees", "layers", "controls", "ranks"}
+        assert set(experiment.figures(run)) == {"trees", "layers", "controls", "ranks"}
         assert set(experiment.lesion_measures(run, experiment.models(run))) == {"uuas", "dspr", "root", "nspr"}
     finally:
         run.close()

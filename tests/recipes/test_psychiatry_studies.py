@@ -85,7 +85,7 @@ def test_no_claim_fails_at_tiny(case: tuple[Study, Run, ModuleType]) -> None:
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(case: tuple[Study, Run, ModuleType], lang: str) -> None:
     study, run, experiment = case
-    figures = experiment.figures(run, lang)
+    figures = experiment.figures(run)
     assert list(figures) == PICTURES[study.name]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)

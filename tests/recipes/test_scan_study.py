@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from phantastic.declare.claims import judge
+from phantastic.declare.i18n import speaking
 from phantastic.declare.recipe import compose, parameters, to_toml, validated
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
@@ -220,7 +221,7 @@ def test_whole_models_measure_what_the_run_recorded(run, experiment):
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures(run, experiment, lang):
-    figures = experiment.figures(run, lang)
+    figures = experiment.figures(run)
     assert set(figures) == {"imagined", "latents", "rivals", "examples"}
     for name, figure in figures.items():
         assert bool(JAPANESE.search(figure.caption)) == (lang == "ja"), name
@@ -233,7 +234,7 @@ def test_figures(run, experiment, lang):
 
 
 def test_the_figures_show_what_was_measured(run, experiment):
-    figures, measures = experiment.figures(run, "en"), run.measures()
+    figures, measures = experiment.figures(run), run.measures()
     rivals = figures["rivals"].picture.to_dict(validate=False)["data"]["values"]
     assert len(rivals) == 10
     shown = {(row["model"], row["concepts"]): (row["x"], row["y"]) for row in rivals}
@@ -252,8 +253,8 @@ def test_the_figures_show_what_was_measured(run, experiment):
 def apply(run: Run, experiment: ModuleType, tmp_path: Path) -> Callable[..., list[str]]:
     """`apply` with its images going to a temporary folder."""
 
-    def call(lang: str = "en", **request: str) -> list[str]:
-        return experiment.apply(run, {"to": str(tmp_path / "imagined.png")} | request, lang)
+    def call(**request: str) -> list[str]:
+        return experiment.apply(run, {"to": str(tmp_path / "imagined.png")} | request)
 
     return call
 
@@ -279,26 +280,26 @@ def room(tmp_path: Path) -> str:
     ],
 )
 def test_say(apply, tmp_path, lang, phrase, label):
-    assert apply(lang, say=phrase) == [f"{label}: {tmp_path / 'imagined.png'}"]
+    assert apply(say=phrase) == [f"{label}: {tmp_path / 'imagined.png'}"]
     first = (tmp_path / "imagined.png").read_bytes()
     with Image.open(tmp_path / "imagined.png") as picture:
         assert picture.width > 8 * 96
         assert picture.height > 2 * 96  # sixteen rooms, three times their size
-    apply(lang, say=phrase)
+    apply(say=phrase)
     assert (tmp_path / "imagined.png").read_bytes() == first
 
 
 def test_say_writes_into_the_run_unless_told_otherwise(run, experiment, tmp_path):
-    (line,) = experiment.apply(run, {"say": "red hat"}, "en")
+    (line,) = experiment.apply(run, {"say": "red hat"})
     assert line == f"red hat: {run.folder / 'imagined.png'}"
     assert (run.folder / "imagined.png").exists()
-    (line,) = experiment.apply(run, {"say": "red hat", "to": str(tmp_path / "a.b.PNG")}, "en")
+    (line,) = experiment.apply(run, {"say": "red hat", "to": str(tmp_path / "a.b.PNG")})
     assert Path(line.removeprefix("red hat: ")).exists()
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_look_names_every_level_of_the_hierarchy(run, apply, room, lang):
-    lines = apply(lang, look=room)
+    lines = apply(look=room)
     headings = [line for line in lines if not line.startswith("  ")]
     assert [heading[-3:] for heading in headings] == ["(4)", "(3)", "(2)", "(1)"]
     expected = ["subordinate", "basic", "basic", "superordinate"] if lang == "en" else ["下位", "基本", "基本", "上位"]
@@ -327,11 +328,14 @@ def test_look_names_every_level_of_the_hierarchy(run, apply, room, lang):
 
 def test_an_image_may_be_the_first_operand(apply, room, tmp_path):
     assert apply(say="AND red wall", look=room) == [f"the image AND red wall: {tmp_path / 'imagined.png'}"]
-    assert apply("ja", say="IGNORE 赤い壁", look=room) == [f"画像 IGNORE 赤の壁: {tmp_path / 'imagined.png'}"]
+    with speaking("ja"):
+        said = apply(say="IGNORE 赤い壁", look=room)
+    assert said == [f"画像 IGNORE 赤の壁: {tmp_path / 'imagined.png'}"]
     other = tmp_path / "other.png"
     Image.new("RGB", (32, 32), (20, 20, 200)).save(other)
     first = (tmp_path / "imagined.png").read_bytes()
-    apply("ja", say="IGNORE 赤い壁", look=str(other))
+    with speaking("ja"):
+        apply(say="IGNORE 赤い壁", look=str(other))
     assert (tmp_path / "imagined.png").read_bytes() != first
 
 
@@ -375,7 +379,7 @@ def test_what_is_no_picture_is_refused_by_name(apply, tmp_path):
 
 def test_pictures_appear_as_it_learns_and_change_nothing(run: Run, experiment: ModuleType, tmp_path: Path):
     watched = Run.create(SCAN, run.recipe, "tiny", tmp_path)
-    report = Growing(watched, "ja")
+    report = Growing(watched)
     shown: list[tuple[str, int]] = []
 
     def show(name: str, draw: Callable[[str], Figure]) -> None:
@@ -398,7 +402,7 @@ def test_pictures_appear_as_it_learns_and_change_nothing(run: Run, experiment: M
     assert {path.stem for path in (watched.folder / "figures").glob("*.png")} == {"rooms", "latents", "imagined"}
     assert watched.measures() == run.measures()
     watched.finish()
-    publish(watched, "ja")
+    publish(watched)
     assert 'http-equiv="refresh"' not in (watched.folder / "report.html").read_text(encoding="utf-8")
     watched.close()
 
@@ -420,7 +424,7 @@ def test_what_was_never_taught_is_marked(run: Run, experiment: ModuleType):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "image_grid", lambda images, names, **_: labels.extend(names))
         some = np.concatenate([concepts, lexicon.parse(figures.PHRASES[1])[None]])
-        figures.imagined(mind, trained["operators"], rooms, some, tests, 0, "en")
+        figures.imagined(mind, trained["operators"], rooms, some, tests, 0)
     assert labels[0].startswith("true rooms: ")
     assert "never taught" not in labels[2]  # red suitcase, which was put among the concepts
     assert all("never taught" in label for label in labels[1 + len(figures.PHRASES) :])

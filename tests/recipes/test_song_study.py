@@ -90,7 +90,7 @@ def test_precisions_are_sites(run: Run) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run, lang)
+    figures = experiment.figures(run)
     assert list(figures) == ["message-passing", "recognition", "priors", "omission", "listeners"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)

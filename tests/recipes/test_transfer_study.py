@@ -312,7 +312,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run, lang)
+    figures = experiment.figures(run)
     assert list(figures) == ["zero-shot", "words", "layers", "students"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore

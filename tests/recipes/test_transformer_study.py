@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from phantastic.declare.i18n import speaking
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.folder import Run
@@ -140,9 +141,10 @@ def test_the_loss_of_an_untrained_model_without_words_is_that_of_guessing():
 
 def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str], Run], tmp_path: Path):
     run = tiny_run("transformer")
-    lines = apply.apply(run, {"reverse": "abca", "to": str(tmp_path / "look.png")}, "en")
+    lines = apply.apply(run, {"reverse": "abca", "to": str(tmp_path / "look.png")})
     assert lines[0].startswith("abca → ")
-    (said, *files) = apply.apply(run, {"translate": "The cow sleeps", "to": str(tmp_path / "say.png")}, "ja")
+    with speaking("ja"):
+        (said, *files) = apply.apply(run, {"translate": "The cow sleeps", "to": str(tmp_path / "say.png")})
     assert said.startswith("the cow sleeps . → ")
     assert all(Path(file).exists() for file in files)
 
@@ -163,7 +165,7 @@ def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str]
 )
 def test_apply_refuses_what_it_cannot_read(tiny_run: Callable[[str], Run], request_: dict[str, str], message: str):
     with pytest.raises(Refused, match=message):
-        apply.apply(tiny_run("transformer"), request_, "en")
+        apply.apply(tiny_run("transformer"), request_)
 
 
 def test_every_learner_is_part_of_a_claim():

@@ -102,7 +102,7 @@ def test_measures_are_finite_and_in_range(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(tiny: Tiny, lang: str) -> None:
-    figures = tiny.experiment.figures(tiny.run, lang)
+    figures = tiny.experiment.figures(tiny.run)
     assert len(figures) >= 3
     for name, (caption, picture) in figures.items():
         assert bool(JAPANESE.search(caption)) == (lang == "ja"), name
@@ -199,14 +199,14 @@ def test_the_users_pictures_are_coded_and_reconstructed(made: Callable[[str], Ti
     run = made("vae").run
     for number in range(2):
         Image.fromarray(np.full((20, 30, 3), 100 * number, np.uint8)).save(tmp_path / f"{number}.png")
-    table, grid = vae.apply(run, {"look": str(tmp_path)}, "en")
+    table, grid = vae.apply(run, {"look": str(tmp_path)})
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert [(row["file"], row["model"]) for row in rows] == [("0.png", "beta"), ("1.png", "beta")]
     assert all(np.isfinite(float(row[f"z{latent}"])) for row in rows for latent in range(1, 5))
     with Image.open(grid) as picture:
         assert picture.size[0] > 100
     with pytest.raises(Refused, match="does not exist"):
-        vae.apply(run, {"look": str(tmp_path / "absent")}, "en")
+        vae.apply(run, {"look": str(tmp_path / "absent")})
 
 
 # --- kl

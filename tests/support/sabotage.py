@@ -17,7 +17,7 @@ def begin(
     if not publish:
         from phantastic.show import report
 
-        report.publish = lambda run, lang: []
+        report.publish = lambda run: []
     if die_at:
         die(die_at)
     if full_after:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phantastic.declare.claims import PREDICATES, Claim, Measure, judge, read_claims, resampled, summarise
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
 

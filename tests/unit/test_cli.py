@@ -194,7 +194,7 @@ def test_run_prints_ledger_report_and_json(phantastic: Invoke, home: Path) -> No
 
 
 def test_runs_get_names_of_their_own(phantastic: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run: [])
     for _ in range(2):
         assert phantastic("run", "toy", "--preset", "tiny", "--set", "steps=1").exit_code == 0
     assert sorted(path.name for path in (home / "runs/toy").iterdir()) == ["tiny-seed0", "tiny-seed0-2"]
@@ -204,7 +204,7 @@ def test_runs_get_names_of_their_own(phantastic: Invoke, home: Path, monkeypatch
 
 def test_progress_bar_in_a_terminal(phantastic: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar shows stage, steps and loss, and does not change a bit of the result."""
-    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run: [])
     words = ("run", "toy", "--preset", "tiny", "--set", "steps=20")
     assert phantastic(*words, "--name", "plain").exit_code == 0
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True)
@@ -228,7 +228,7 @@ def test_result_depends_on_nothing_global(phantastic: Invoke, home: Path, monkey
 
     from phantastic.run import train
 
-    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run: [])
     for name, seed, points in (("a", 1, 192), ("b", 2, 3)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

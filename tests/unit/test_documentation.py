@@ -144,7 +144,7 @@ def test_a_command_runs(command: Shown, shelf: Shelf, desk: Path, monkeypatch: p
     words = lay_out(command, shelf, desk)
     begun = []
     if words[1] == "run":
-        monkeypatch.setattr(conduct, "conduct", lambda run, lang, every, as_json: (begun.append(run), run.close()))
+        monkeypatch.setattr(conduct, "conduct", lambda run, every, as_json: (begun.append(run), run.close()))
     result = CliRunner().invoke(cli, words[1:])
     assert result.exit_code == 0, f"{named(command.page)}: {shlex.join(words)}\n{result.output}"
     assert len(begun) == (words[1] == "run")

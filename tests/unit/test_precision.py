@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import phantastic
-from phantastic.declare.i18n import words
+from phantastic.declare.i18n import catalogue
 from phantastic.declare.study import register
 from phantastic.ground import precision
 from phantastic.run.folder import Run
@@ -96,12 +96,12 @@ def test_a_run_says_what_it_learned_in(phantastic, home: Path, processor):
         processor(name)
         result = phantastic("run", "toy", "--preset", "tiny", "--set", "precision=auto", "--name", name)
         assert result.exit_code == 0
-        assert words("en")["slow_bfloat16"] not in result.stderr
+        assert catalogue("en")["slow_bfloat16"] not in result.stderr
         made = json.loads((home / "runs/toy" / name / "manifest.json").read_text())
         assert (made["precision"], made["recipe"]["precision"]) == (expected, "auto")
         for lang in ("en", "ja"):
             shown = " ".join(phantastic("show", f"toy/{name}", "--lang", lang).output.split())
-            assert f"{words(lang)['precision']}: {expected}" in shown
+            assert f"{catalogue(lang)['precision']}: {expected}" in shown
         assert f"<dd>{expected}</dd>" in (home / "runs/toy" / name / "report.html").read_text()
     phantastic("run", "toy", "--preset", "tiny", "--name", "by name")  # float32
     assert weights(home / "runs/toy/AVX2") == weights(home / "runs/toy/by name") != weights(home / "runs/toy/AMX")
@@ -113,7 +113,7 @@ def test_bfloat16_by_name_is_warned_of_in_one_line_where_it_is_slow(phantastic, 
         processor(name)
         result = phantastic("run", "toy", "--preset", "tiny", "--set", "precision=bfloat16", "--lang", lang)
         assert result.exit_code == 0
-        assert result.stderr.splitlines().count(words(lang)["slow_bfloat16"]) == times
+        assert result.stderr.splitlines().count(catalogue(lang)["slow_bfloat16"]) == times
 
 
 def test_a_run_goes_on_in_what_it_began_in(phantastic, home: Path, processor, monkeypatch: pytest.MonkeyPatch):
@@ -134,9 +134,11 @@ def test_a_run_goes_on_in_what_it_began_in(phantastic, home: Path, processor, mo
     processor("AVX2")
     result = phantastic("resume", "toy/half")
     assert result.exit_code == 0
-    assert result.stderr.count(words("en")["slow_bfloat16"]) == 1
+    assert result.stderr.count(catalogue("en")["slow_bfloat16"]) == 1
     assert weights(home / "runs/toy/half") == weights(home / "runs/toy/whole")
-    assert words("en")["slow_bfloat16"] not in phantastic("resume", "toy/half").stderr  # there is nothing left to learn
+    assert (
+        catalogue("en")["slow_bfloat16"] not in phantastic("resume", "toy/half").stderr
+    )  # there is nothing left to learn
 
 
 @pytest.mark.parametrize("named", ["float32", "bfloat16"])
@@ -146,7 +148,7 @@ def test_runs_from_before_auto_are_read(phantastic, home: Path, named: str):
     made = json.loads(path.read_text())
     assert made.pop("precision") == named
     path.write_text(json.dumps(made))
-    assert f"{words('en')['precision']}: {named}" in " ".join(phantastic("show", "toy/tiny-seed0").output.split())
+    assert f"{catalogue('en')['precision']}: {named}" in " ".join(phantastic("show", "toy/tiny-seed0").output.split())
     path.write_text(json.dumps(made | {"precision": "float8"}))
     refused = phantastic("show", "toy/tiny-seed0")
     assert (refused.exit_code, "float8" in refused.output) == (2, True)

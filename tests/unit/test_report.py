@@ -13,7 +13,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import phantastic
-from phantastic.declare.i18n import default_language, duration, words
+from phantastic.declare.i18n import catalogue, default_language, duration, speaking
 
 SOURCE = Path(phantastic.__file__).parent
 ROOMS = "ground", "declare", "run", "show", "cli"
@@ -60,7 +60,8 @@ def page(
     shutil.copytree(shelf / "runs/toy/three", folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantastic.declare.study, "register", lambda: {TOY.name: TOY})
-        report.publish(Run.open(folder), request.param)
+        with speaking(request.param):
+            report.publish(Run.open(folder))
     return request.param, folder, Page((folder / "report.html").read_text())
 
 
@@ -136,7 +137,7 @@ def test_catalogue_is_complete_and_has_nothing_idle() -> None:
     ground = [SOURCE / "lesion.py", *(p for room in ROOMS for p in (SOURCE / room).rglob("*.py"))]
     code = "\n".join(path.read_text() for path in ground)
     templates = "\n".join(path.read_text() for path in (SOURCE / "show" / "templates").iterdir())
-    used = re.findall(r"word(?:s\(lang\))?\[['\"](\w+)['\"]\]", code) + re.findall(r"\bword\.(\w+)", templates)
+    used = re.findall(r"word(?:s\(\))?\[['\"](\w+)['\"]\]", code) + re.findall(r"\bword\.(\w+)", templates)
     assert {*used, "holds", "fails", "untested", "finished", "unfinished"} == set(catalogue)
     for path in ground:
         if path.name not in ("i18n.py", "recipe.py"):
@@ -159,12 +160,13 @@ def test_default_language(variables: dict[str, str], lang: str, monkeypatch: pyt
 
 
 def test_durations() -> None:
-    assert [duration(s, "en") for s in (0.2, 59, 61, 3600, 7265)] == [
+    assert [duration(s) for s in (0.2, 59, 61, 3600, 7265)] == [
         "0 s",
         "59 s",
         "1 min 1 s",
         "1 h 0 min",
         "2 h 1 min",
     ]
-    assert duration(7265, "ja") == "2時間1分"
-    assert words("ja")["left_in_all"] != words("en")["left_in_all"]
+    with speaking("ja"):
+        assert duration(7265) == "2時間1分"
+    assert catalogue("ja")["left_in_all"] != catalogue("en")["left_in_all"]

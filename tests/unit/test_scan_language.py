@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from phantastic.declare.i18n import speaking
 from phantastic.ground.errors import Refused
 from phantastic.systems.scan.concepts import OPEN, OPERATORS, contradict
 from phantastic.systems.scan.language import Lexicon, expected
@@ -77,7 +78,8 @@ def test_phrases(phrase: str, named: list[int] | None) -> None:
 def test_a_concept_in_words_is_read_as_that_concept(known, lang, random) -> None:
     """In either language, in any order of its parts, in any case, and Japanese without a space."""
     lexicon, named = known
-    words = lexicon.describe(named, lang)
+    with speaking(lang):
+        words = lexicon.describe(named)
     assert np.array_equal(lexicon.parse(words), named)
     assert np.array_equal(lexicon.parse(words.upper()), named)
     comma = "、" if lang == "ja" else ", "
@@ -97,7 +99,8 @@ def test_the_words_do_not_depend_on_how_many_colours_there_are(known) -> None:
     lexicon, named = known
     wider = np.array([named[0], *(PALETTES[4][value] if value != OPEN else OPEN for value in named[1:])])
     for lang in ("en", "ja"):
-        assert lexicon.describe(named, lang) == FULL.describe(wider, lang)
+        with speaking(lang):
+            assert lexicon.describe(named) == FULL.describe(wider)
 
 
 @settings(max_examples=60)
@@ -105,12 +108,16 @@ def test_the_words_do_not_depend_on_how_many_colours_there_are(known) -> None:
 def test_different_concepts_have_different_words(one, other) -> None:
     (lexicon, first), (_, second) = one, other
     if not np.array_equal(first, second):
-        assert all(lexicon.describe(first, lang) != lexicon.describe(second, lang) for lang in ("en", "ja"))
+        for lang in ("en", "ja"):
+            with speaking(lang):
+                assert lexicon.describe(first) != lexicon.describe(second)
 
 
 def test_a_concept_that_names_nothing_is_anything() -> None:
     nothing = np.full(4, OPEN)
-    assert [FULL.describe(nothing, lang) for lang in ("en", "ja")] == ["anything", "何でも"]
+    for lang, word in (("en", "anything"), ("ja", "何でも")):
+        with speaking(lang):
+            assert FULL.describe(nothing) == word
 
 
 # --- what is refused
@@ -208,7 +215,7 @@ def test_operations(text, operator, first, second) -> None:
 @given(concepts(colours=[7]), concepts(colours=[7]), st.sampled_from(OPERATORS), st.sampled_from(["en", "ja"]))
 def test_operations_in_words_are_read_as_they_were_meant(one, other, operator, lang) -> None:
     (lexicon, first), (_, second) = one, other
-    text = f"{lexicon.describe(first, lang)} {operator} {lexicon.describe(second, lang)}"
+    text = f"{lexicon.describe(first)} {operator} {lexicon.describe(second)}"
     if operator == "AND" and contradict(first[None], second[None])[0]:
         with pytest.raises(Refused, match="nothing can be both"):
             lexicon.parse_operation(text)
@@ -243,4 +250,4 @@ def test_operations_may_come_out_empty() -> None:
     """What two concepts share, or what is left of one, may be nothing."""
     red, hat = np.array(concept(thing="red")), np.array(concept("hat"))
     for operator, other in (("IN COMMON", hat), ("IGNORE", red)):
-        assert FULL.describe(expected(operator, red, other), "en") == "anything"
+        assert FULL.describe(expected(operator, red, other)) == "anything"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from phantastic.cli.conduct import stoppable
-from phantastic.declare.i18n import words
+from phantastic.declare.i18n import speaking, words
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Refused, Stopped
 from phantastic.run import stages
@@ -57,11 +57,12 @@ def test_the_table_repeats_the_stages_of_a_seed(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["seed0/visual", "seed12/scan: measures", "seed3", "seed3: measures"])
 def test_names_for_the_table_and_for_people(name: str) -> None:
     assert general(name) == re.sub(r"\d+", "", name)
-    assert label(name, 3, "en").removeprefix("measuring: ") == name.removesuffix(": measures")
-    assert label("seed0/visual", 1, "en") == "visual"
-    assert label("seed0", 1, "en") == "seed0"
-    assert label("seed0/scan: measures", 1, "en") == "measuring: scan"
-    assert label("seed0/scan: measures", 1, "ja") == "測定: scan"
+    assert label(name, 3).removeprefix("measuring: ") == name.removesuffix(": measures")
+    assert label("seed0/visual", 1) == "visual"
+    assert label("seed0", 1) == "seed0"
+    assert label("seed0/scan: measures", 1) == "measuring: scan"
+    with speaking("ja"):
+        assert label("seed0/scan: measures", 1) == "測定: scan"
 
 
 # --- a clock in a time of our own
@@ -208,7 +209,7 @@ def test_the_stages_of_a_run_add_up_to_its_time(runs: Path, toy) -> None:
         assert len(finished) == 3 * seeds
         assert [stage.steps for stage in finished[:3]][:2] == [run.recipe.steps] * 2
         assert 0 < sum(stage.seconds for stage in finished) <= run.manifest.seconds
-        rows = stages.minutes(run.folder, run.manifest, "en")
+        rows = stages.minutes(run.folder, run.manifest)
         assert rows[-1][0] == "the rest"
         assert sum(float(row[2]) for row in rows) == pytest.approx(run.manifest.seconds, abs=0.05 * len(rows))
 
@@ -221,13 +222,13 @@ def test_a_finished_run_takes_no_more_time(phantastic, runs: Path) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_where_the_minutes_went_is_shown(phantastic, runs: Path, lang: str) -> None:
-    word = words(lang)
+    word = words()
     said = phantastic("show", runs / "three", "--lang", lang).output
     assert phantastic("resume", runs / "three", "--lang", lang).exit_code == 0
     page = (runs / "three/report.html").read_text()
     for text in (said, page):
         assert word["minutes_title"] in text
-        for name in ("seed0/fit", "seed2/mirror", label("error/1: measures", 3, lang)):
+        for name in ("seed0/fit", "seed2/mirror", label("error/1: measures", 3)):
             assert name in text
     assert len(re.findall(r"<td class=\"number\">\d+%</td>", page)) == 10
     (runs / "three/stages.json").unlink()  # a run of an earlier version
@@ -246,14 +247,15 @@ def test_damage_is_named(phantastic, runs: Path) -> None:
 
 def test_lines_where_there_is_no_terminal(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     for lang in ("en", "ja"):
-        (world.folder / "stages.json").unlink(missing_ok=True)
-        clock = world.clock()
-        clock.watch = terminal.lines(clock, 1, lang)
-        with clock.stage("classifier", 1200):
-            world.pass_by(25)
-            clock.point("classifier", 600, 1.0)
-            world.pass_by(25)
-            clock.point("classifier", 1200, 0.5)
+        with speaking(lang):
+            (world.folder / "stages.json").unlink(missing_ok=True)
+            clock = world.clock()
+            clock.watch = terminal.lines(clock, 1)
+            with clock.stage("classifier", 1200):
+                world.pass_by(25)
+                clock.point("classifier", 600, 1.0)
+                world.pass_by(25)
+                clock.point("classifier", 1200, 0.5)
     assert capsys.readouterr().err.splitlines() == [
         "stage 1 of 5: classifier  8 min 35 s left in all",
         "stage 1 of 5: classifier  step 1200/1200  loss 0.5  took 50 s  16 min 20 s left in all",
@@ -263,7 +265,7 @@ def test_lines_where_there_is_no_terminal(world: World, capsys: pytest.CaptureFi
 
 
 def test_a_run_without_a_table_says_what_it_knows(phantastic, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phantastic.show.report.publish", lambda run, lang: [])
+    monkeypatch.setattr("phantastic.show.report.publish", lambda run: [])
     monkeypatch.setattr(terminal, "PLAIN_SECONDS", 0.0)
     known = phantastic("run", "toy", "--preset", "tiny", "--set", "steps=3").stderr
     assert re.search(r"^stage 2 of 3: mirror  step 2/3  loss \S+  \d+ s left in all$", known, re.M)
@@ -279,7 +281,7 @@ def test_a_run_without_a_table_says_what_it_knows(phantastic, home: Path, monkey
 def test_bars(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     clock = world.clock()
-    bars = terminal.Bars(clock, 1, "en")
+    bars = terminal.Bars(clock, 1)
     clock.watch = bars.watch
 
     def drawn() -> str:
@@ -328,7 +330,7 @@ def test_ctrl_c_says_where_and_what_goes_on(phantastic, home: Path, lang: str, m
     result = phantastic("run", "toy", "--preset", "tiny", "--name", "a long name of a run", "--lang", lang)
     assert result.exit_code == 130
     assert "Error" not in result.stderr
-    text = words(lang)["stopped_saved"].format(stage="fit", step=5)
+    text = words()["stopped_saved"].format(stage="fit", step=5)
     assert result.stderr.endswith(f"{text}\nphantastic resume 'runs/toy/a long name of a run'\n")
     folder = home / "runs/toy/a long name of a run"
     latest = json.loads((folder / "LATEST").read_text())
@@ -338,12 +340,12 @@ def test_ctrl_c_says_where_and_what_goes_on(phantastic, home: Path, lang: str, m
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_ctrl_c_elsewhere_promises_no_more_than_is_true(runs: Path, toy, lang: str) -> None:
-    word = words(lang)
+    word = words()
 
     def said(name: str, steps: int) -> str:
         run = Run.open(runs / "half")
         stage = run.clock.stage(name, steps) if name else nullcontext()
-        with pytest.raises(Stopped) as stop, stoppable(run, lang), stage:
+        with pytest.raises(Stopped) as stop, stoppable(run), stage:
             raise KeyboardInterrupt
         text, command = str(stop.value).splitlines()
         assert command == f"phantastic resume {runs / 'half'}"
@@ -359,10 +361,10 @@ def test_an_unexpected_error_says_what_goes_on_and_a_refusal_only_why(
     runs: Path, toy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run.open(runs / "half")
-    with pytest.raises(MemoryError), stoppable(run, "en"):
+    with pytest.raises(MemoryError), stoppable(run):
         raise MemoryError
     assert capsys.readouterr().err.splitlines()[-1] == f"phantastic resume {runs / 'half'}"
-    with pytest.raises(Refused), stoppable(run, "en"):
+    with pytest.raises(Refused), stoppable(run):
         raise Refused("diverged")
     assert capsys.readouterr().err == ""
 

@@ -30,10 +30,10 @@ class Verbs(click.Group):
         except Refused as error:
             fail(str(error), 2)
         except (Stopped, KeyboardInterrupt) as stop:  # no error: the user wanted it
-            from phantastic.declare.i18n import words
+            from phantastic.declare.i18n import default_language, speaking, words
 
-            lang = language()
-            click.echo(str(stop) or words(lang)["stopped"], err=True)
+            with speaking(default_language()):
+                click.echo(str(stop) or words()["stopped"], err=True)
             raise SystemExit(INTERRUPTED) from None
         except BrokenPipeError:  # `phantastic ls | head`: click ends quietly
             raise
@@ -49,10 +49,16 @@ def fail(message: str, status: int) -> NoReturn:
     raise SystemExit(status)
 
 
-def language() -> str:
+def users_language() -> str:
     from phantastic.declare.i18n import default_language
 
     return default_language()
+
+
+def speak(ctx: click.Context, parameter: click.Parameter, value: str) -> None:
+    from phantastic.declare.i18n import speaking
+
+    ctx.with_resource(speaking(value))
 
 
 with_root = click.option(
@@ -60,7 +66,12 @@ with_root = click.option(
 )
 with_json = click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 with_lang = click.option(
-    "--lang", type=click.Choice(["en", "ja"]), default=language, help="Language; the locale's if not given."
+    "--lang",
+    type=click.Choice(["en", "ja"]),
+    default=users_language,
+    callback=speak,
+    expose_value=False,
+    help="Language; the locale's if not given.",
 )
 
 

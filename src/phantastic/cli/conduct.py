@@ -32,9 +32,9 @@ def owned(run: Run) -> Iterator[Run]:
 
 
 @contextmanager
-def stoppable(run: Run, lang: str) -> Iterator[None]:
+def stoppable(run: Run) -> Iterator[None]:
     """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on in a line of its own."""
-    word = words(lang)
+    word = words()
 
     def terminate(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -44,7 +44,7 @@ def stoppable(run: Run, lang: str) -> Iterator[None]:
         yield
     except (Stopped, KeyboardInterrupt) as stop:
         clock, latest = run.clock, run.checkpoints.latest
-        stage = stages.label(clock.name, run.recipe.seeds, lang)
+        stage = stages.label(clock.name, run.recipe.seeds)
         if isinstance(stop, Stopped) and stage and (latest.stage, latest.step) == (clock.name, clock.step):
             text = word["stopped_saved"].format(stage=stage, step=clock.step)
         else:
@@ -64,21 +64,21 @@ def command(run: Run) -> str:
     return f"phantastic resume {shlex.quote(str(run.folder))}"
 
 
-def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
+def conduct(run: Run, every: float, as_json: bool) -> None:
     """Do what is left of a run, judge its claims, write its report and print what came out.
 
     ``every`` is the time between checkpoints in seconds. Raises `Stopped` and `Refused`; the run is closed.
     """
-    word = words(lang)
+    word = words()
     run.checkpoint_seconds = every
-    with stoppable(run, lang), owned(run):
+    with stoppable(run), owned(run):
         if not run.manifest.finished:
             if not parallel.rank():
-                run.show = report.Growing(run, lang)
+                run.show = report.Growing(run)
             slow = run.device.type == "cpu" and not precision.hardware("cpu")[0]
             if slow and run.manifest.precision == "bfloat16":
                 terminal.note(word["slow_bfloat16"])
-            with terminal.progress(run.clock, run.recipe.seeds, lang) as run.clock.watch:
+            with terminal.progress(run.clock, run.recipe.seeds) as run.clock.watch:
                 run.study.load().run(run)
         if not parallel.part():
             return
@@ -86,9 +86,9 @@ def conduct(run: Run, lang: str, every: float, as_json: bool) -> None:
             terminal.note(word["done_already"])
         else:
             run.finish()
-        findings = report.publish(run, lang)
-    terminal.ledger(findings, lang, word["no_claims"])
-    print(f"\n{word['time']}: {duration(run.manifest.seconds, lang)}\n{word['report']}: {run.folder / 'report.html'}")
+        findings = report.publish(run)
+    terminal.ledger(findings, word["no_claims"])
+    print(f"\n{word['time']}: {duration(run.manifest.seconds)}\n{word['report']}: {run.folder / 'report.html'}")
     if as_json:
         summary = {
             "run": str(run.folder),

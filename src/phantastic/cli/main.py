@@ -35,28 +35,28 @@ def cli() -> None:
 @cli.command()
 @with_root
 @with_lang
-def ls(root: Path, lang: str) -> None:
+def ls(root: Path) -> None:
     """List the studies, and the runs under --root."""
     from phantastic.declare.study import register
     from phantastic.show import terminal
 
-    terminal.studies(register().values(), lang)
-    terminal.runs(root, lang)
+    terminal.studies(register().values())
+    terminal.runs(root)
 
 
 @cli.command()
 @click.argument("what", metavar="STUDY|RUN")
 @with_root
 @with_lang
-def show(what: str, root: Path, lang: str) -> None:
+def show(what: str, root: Path) -> None:
     """Show a study's parameters, or a run and what came out."""
     from phantastic.show import terminal
 
     study, folder = target(what, root)
     if folder is None:
-        terminal.study(study, lang)
+        terminal.study(study)
     else:
-        terminal.run(study, folder, lang)
+        terminal.run(study, folder)
 
 
 @cli.command()
@@ -74,7 +74,7 @@ def show(what: str, root: Path, lang: str) -> None:
 @parallel.together()
 def run(
     study: str, preset: str, settings: tuple[str, ...], recipe: Path | None, seed: int | None, device: str | None,
-    name: str, as_json: bool, every: float, root: Path, lang: str,
+    name: str, as_json: bool, every: float, root: Path,
 ) -> None:  # fmt: skip
     """Run a study: train, measure, judge the claims, write the report."""
     from phantastic.declare.recipe import compose, parse_settings, read_toml
@@ -89,7 +89,7 @@ def run(
     from phantastic.cli.conduct import conduct
     from phantastic.run.folder import Run
 
-    conduct(Run.create(found, composed, preset, root, name), lang, every, as_json)
+    conduct(Run.create(found, composed, preset, root, name), every, as_json)
 
 
 @cli.command()
@@ -99,7 +99,7 @@ def run(
 @with_root
 @with_lang
 @parallel.together()
-def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None:
+def resume(run: str, as_json: bool, every: float, root: Path) -> None:
     """Go on with a run that was stopped or killed.
 
     It ends in the same bits as if nothing had happened.
@@ -112,7 +112,7 @@ def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None
     from phantastic.cli.conduct import conduct
     from phantastic.run.folder import Run
 
-    conduct(Run.open(folder, writing=True), lang, every, as_json)
+    conduct(Run.open(folder, writing=True), every, as_json)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -121,7 +121,7 @@ def resume(run: str, as_json: bool, every: float, root: Path, lang: str) -> None
 @with_root
 @with_lang
 @click.pass_context
-def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str) -> None:
+def apply(ctx: click.Context, study: str, run: str | None, root: Path) -> None:
     """Feed a trained study stimuli of your own.
 
     Without further options, list those that the study takes.
@@ -133,7 +133,7 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str
     found = find(study)
     request = parsed(tuple(ctx.args), found.applications, f"apply {study}")
     if not request:
-        terminal.applications(found, lang)
+        terminal.applications(found)
         return
     folder = manifest.find(run, root) if run else manifest.newest(study, root)
     if folder is None:
@@ -145,7 +145,7 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str
     from phantastic.run.folder import Run
 
     with owned(Run.open(folder)) as opened:
-        for line in found.load().apply(opened, request, lang):
+        for line in found.load().apply(opened, request):
             click.echo(line)
 
 
@@ -153,7 +153,7 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path, lang: str
 @click.argument("study")
 @with_lang
 @click.pass_context
-def fit(ctx: click.Context, study: str, lang: str) -> None:
+def fit(ctx: click.Context, study: str) -> None:
     """Infer a person's parameters from behaviour.
 
     Without further options, list those that the study takes. No run is needed.
@@ -167,9 +167,9 @@ def fit(ctx: click.Context, study: str, lang: str) -> None:
         raise Refused(f"'{study}' infers nothing from behaviour; studies that do: {able or 'none'}")
     request = parsed(tuple(ctx.args), found.fits, f"fit {study}")
     if not request:
-        terminal.fits(found, lang)
+        terminal.fits(found)
         return
-    for line in found.load().fit(request, lang):
+    for line in found.load().fit(request):
         click.echo(line)
 
 
@@ -177,14 +177,14 @@ def fit(ctx: click.Context, study: str, lang: str) -> None:
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
 @with_root
 @with_lang
-def compare(runs: tuple[str, ...], root: Path, lang: str) -> None:
+def compare(runs: tuple[str, ...], root: Path) -> None:
     """Put runs side by side: recipes, measures, verdicts."""
     from phantastic.run import manifest
     from phantastic.show import terminal
 
     if len(runs) < 2:
         raise Refused("compare takes two runs or more; they are listed by `phantastic ls`")
-    terminal.comparison([manifest.find(run, root) for run in runs], lang)
+    terminal.comparison([manifest.find(run, root) for run in runs])
 
 
 @cli.command()
@@ -192,7 +192,7 @@ def compare(runs: tuple[str, ...], root: Path, lang: str) -> None:
 @click.option("--to", "to", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: STUDY-NAME here.")
 @with_root
 @with_lang
-def export(run: str, to: Path | None, root: Path, lang: str) -> None:
+def export(run: str, to: Path | None, root: Path) -> None:
     """Copy a finished run into a folder to hand in.
 
     It holds the weights (safetensors), the recipe, a model card and a notebook, and is itself a run folder.
@@ -203,15 +203,15 @@ def export(run: str, to: Path | None, root: Path, lang: str) -> None:
 
     folder = manifest.find(run, root)
     target = to or Path(f"{manifest.read(folder).study}-{folder.name}")
-    write(folder, target, lang)
-    click.echo(f"{words(lang)['written']}: {target}")
+    write(folder, target)
+    click.echo(f"{words()['written']}: {target}")
 
 
 @cli.command()
 @click.argument("what", metavar="[RUN|STUDY]", required=False)
 @with_root
 @with_lang
-def ledger(what: str | None, root: Path, lang: str) -> None:
+def ledger(what: str | None, root: Path) -> None:
     """Show what the papers claim against what was measured.
 
     Of a run, of a study's newest finished run, or without an argument of every study's.
@@ -221,7 +221,7 @@ def ledger(what: str | None, root: Path, lang: str) -> None:
 
     for name in [what] if what else register():
         study, folder = target(name, root)
-        terminal.study_ledger(study, folder, root, lang)
+        terminal.study_ledger(study, folder, root)
 
 
 @cli.command()
@@ -236,12 +236,12 @@ def cite(what: str, root: Path) -> None:
 @cli.command()
 @with_root
 @with_lang
-def doctor(root: Path, lang: str) -> None:
+def doctor(root: Path) -> None:
     """Check this machine: versions, threads, device, fonts, folders."""
     from phantastic.show import doctor, terminal
 
-    checks = doctor.examine(root, lang)
-    terminal.examination(checks, lang)
+    checks = doctor.examine(root)
+    terminal.examination(checks)
     if not all(check.ok for check in checks):
         raise SystemExit(1)
 
@@ -258,7 +258,6 @@ def doctor(root: Path, lang: str) -> None:
 @with_lang
 def lesion(
     run: str, listing: bool, site: str | None, kind: str | None, dose: str, repeats: int, seed: int, root: Path,
-    lang: str,
 ) -> None:  # fmt: skip
     """Damage a trained run by dose and measure it again."""
     from phantastic.run import manifest
@@ -280,11 +279,11 @@ def lesion(
         experiment = opened.study.load()
         models = experiment.models(opened)
         if listing:
-            terminal.sites(sites(models), lang)
+            terminal.sites(sites(models))
             return
         rows = curve(
             lambda: experiment.lesion_measures(opened, models), models, str(site), str(kind), doses, repeats, seed
         )
-        terminal.lesion(rows, lang)
-        for path in publish_lesion(folder, str(site), str(kind), rows, lang):
+        terminal.lesion(rows)
+        for path in publish_lesion(folder, str(site), str(kind), rows):
             click.echo(path)

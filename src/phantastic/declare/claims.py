@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused, nearest
 
 if TYPE_CHECKING:

@@ -15,17 +15,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused, nearest
-
-
-class Text(Struct, frozen=True):
-    """One sentence in both languages."""
-
-    en: str
-    ja: str
-
-    def __call__(self, lang: str) -> str:
-        return self.ja if lang == "ja" else self.en
 
 
 def about(en: str, ja: str, *, symbol: str = "", unit: str = "", **bounds: Any) -> Meta:

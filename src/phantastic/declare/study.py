@@ -13,7 +13,8 @@ from types import ModuleType
 from msgspec import Struct, field
 
 from phantastic.declare.claims import Claim, read_claims
-from phantastic.declare.recipe import Recipe, Text
+from phantastic.declare.i18n import Text
+from phantastic.declare.recipe import Recipe
 from phantastic.ground.errors import Refused, nearest
 
 
@@ -50,9 +51,9 @@ class Paper(Struct, frozen=True):
 class Study(Struct, frozen=True):
     """A recipe type with presets, the papers it implements and the module that runs it.
 
-    ``experiment`` names a module with ``run(run)``, ``figures(run, lang)``, ``models(run)``, ``lesion_measures(run,
-    models)`` and, where ``applications`` is not empty, ``apply(run, request, lang)``; where ``fits`` is not empty,
-    ``fit(request, lang)``.
+    ``experiment`` names a module with ``run(run)``, ``figures(run)``, ``models(run)``, ``lesion_measures(run,
+    models)`` and, where ``applications`` is not empty, ``apply(run, request)``; where ``fits`` is not empty,
+    ``fit(request)``.
     """
 
     name: str

@@ -13,7 +13,7 @@ import altair as alt
 import sympy
 import torch
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.inference.model import Level, LogPrecision, Model
 from phantastic.show.figure import BLACK, BLUE, VERMILION, Figure
 
@@ -91,7 +91,7 @@ def _precision(given: object, logs: object) -> str:
     return f"{low:.3g}".replace("-", "−") if high - low < 1e-9 else f"{low:.3g} … {high:.3g}".replace("-", "−")
 
 
-def message_passing(model: Model, lang: str) -> Figure:
+def message_passing(model: Model) -> Figure:
     """The graph of ``model``: areas from left to right, superficial layers above deep ones."""
     units, messages = circuit(model)
     wide, high, step, top = 150, 150, 280, 60  # pixels: within an area, between layers, between areas, margin
@@ -101,9 +101,9 @@ def message_passing(model: Model, lang: str) -> Figure:
         return 70 + (unit.area - 1) * step + across * wide, top + 25 + up * high
 
     words = {
-        ERROR: Text("prediction errors (forward)", "予測誤差(順方向)")(lang),
-        PREDICTION: Text("predictions (backward)", "予測(逆方向)")(lang),
-        OWN: Text("the area's own belief or data", "その領野自身の信念・データ")(lang),
+        ERROR: str(Text("prediction errors (forward)", "予測誤差(順方向)")),
+        PREDICTION: str(Text("predictions (backward)", "予測(逆方向)")),
+        OWN: str(Text("the area's own belief or data", "その領野自身の信念・データ")),
     }
     lines, heads = [], []
     for message in messages:
@@ -122,7 +122,7 @@ def message_passing(model: Model, lang: str) -> Figure:
         x, y = place(unit)
         superficial = unit.kind in "zw"
         nodes.append({"x": x, "y": y, "name": unit.name, "layer": "error" if superficial else "state"})
-        count = Text(f"{unit.size} units", f"{unit.size} ユニット")(lang)
+        count = str(Text(f"{unit.size} units", f"{unit.size} ユニット"))
         tags.append({"x": x, "y": y + (31 if superficial else -29), "text": f"{count}"})
         if unit.log_precision:
             tags.append({"x": x, "y": y + 45, "text": f"ln Π = {unit.log_precision}"})
@@ -135,12 +135,12 @@ def message_passing(model: Model, lang: str) -> Figure:
         left = 70 + (area - 1) * step - 48
         right = left + 96 + (wide if "x" in kinds[area] else 0)
         boxes.append({"x": left, "x2": right, "y": top - 32, "y2": top + high + 88})
-        name = Text(f"level {area}", f"第 {area} 階層")(lang)
-        name += Text(" (senses)", "(感覚)")(lang) if area == 1 else ""
+        name = str(Text(f"level {area}", f"第 {area} 階層"))
+        name += str(Text(" (senses)", "(感覚)")) if area == 1 else ""
         titles.append({"x": left + 4, "y": top + high + 98, "text": name})
     layers = [
-        {"x": 8, "y": top + 25 + high, "text": Text("superficial: error units", "浅層:誤差ユニット")(lang)},
-        {"x": 8, "y": top + 25, "text": Text("deep: state units", "深層:状態ユニット")(lang)},
+        {"x": 8, "y": top + 25 + high, "text": str(Text("superficial: error units", "浅層:誤差ユニット"))},
+        {"x": 8, "y": top + 25, "text": str(Text("deep: state units", "深層:状態ユニット"))},
     ]
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, width], nice=False), axis=None)
     y = alt.Y("y:Q", scale=alt.Scale(domain=[0, height], nice=False), axis=None)
@@ -177,4 +177,4 @@ def message_passing(model: Model, lang: str) -> Figure:
         "同じ階層と一つ上の階層の深層から予測を受け取る。深層の状態ユニット(x:隠れ状態、v:原因)は、精度 Π で"
         "重みづけられた誤差を減らすように動く。線は、モデルの関数が送り手に依存する場合にだけ引かれる。",
     )
-    return Figure(caption(lang), picture)
+    return Figure(str(caption), picture)

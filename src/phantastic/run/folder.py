@@ -48,8 +48,8 @@ class Run:
         self.checkpoints = Checkpoints(folder, manifest.recipe)
         self.device = parallel.device(manifest.device)
         self.checkpoint_seconds = 30.0
-        # what is to be seen while the run goes on: a figure's name, and how to draw it in a language
-        self.show: Callable[[str, Callable[[str], Figure]], None] = lambda name, draw: None
+        # what is to be seen while the run goes on: a figure's name, and how to draw it
+        self.show: Callable[[str, Callable[[], Figure]], None] = lambda name, draw: None
         self.lock: filelock.BaseFileLock | None = None
         self.clock = self.new_clock()
 

@@ -88,22 +88,22 @@ def general(name: str) -> str:
     return re.sub(r"^seed\d+\b", "seed", name)
 
 
-def label(name: str, seeds: int, lang: str) -> str:
+def label(name: str, seeds: int) -> str:
     """The name of a stage for people: without the seed where there is but one, and saying when it measures."""
     bare = name.removesuffix(MEASURES)
     shown = re.sub(r"^seed\d+/", "", bare) if seeds == 1 else bare
-    return words(lang)["measuring"].format(stage=shown) if name != bare else shown
+    return words()["measuring"].format(stage=shown) if name != bare else shown
 
 
-def minutes(folder: Path, made: Manifest, lang: str) -> list[tuple[str, str, str, str]]:
+def minutes(folder: Path, made: Manifest) -> list[tuple[str, str, str, str]]:
     """Where the minutes of a run went, as text: each finished stage with its steps, its seconds and its share; last,
     what came after them.
     """
     finished, seeds = read(folder).finished, made.recipe.get("seeds", 1)
     known = sum(stage.seconds for stage in finished)
-    rows = [(label(stage.name, seeds, lang), str(stage.steps or ""), stage.seconds) for stage in finished]
+    rows = [(label(stage.name, seeds), str(stage.steps or ""), stage.seconds) for stage in finished]
     if finished and made.finished:
-        rows.append((words(lang)["rest"], "", made.seconds - known))
+        rows.append((words()["rest"], "", made.seconds - known))
     whole = sum(seconds for *_, seconds in rows) or 1.0
     return [(name, steps, f"{seconds:.1f}", f"{seconds / whole:.0%}") for name, steps, seconds in rows]
 

@@ -30,9 +30,9 @@ class Check(NamedTuple):
     found: str
 
 
-def examine(root: Path, lang: str) -> list[Check]:
+def examine(root: Path) -> list[Check]:
     """Look at everything a run needs; ``root`` is where the runs would be."""
-    return [python(), libraries(), processor(), gpu(), arithmetic(lang), folder(root), fonts()]
+    return [python(), libraries(), processor(), gpu(), arithmetic(), folder(root), fonts()]
 
 
 def python() -> Check:
@@ -72,9 +72,9 @@ def gpu() -> Check:
     return Check("GPU", True, ", ".join(names))
 
 
-def arithmetic(lang: str) -> Check:
+def arithmetic() -> Check:
     """What ``precision = "auto"`` takes here, and why."""
-    word = words(lang)
+    word = words()
     able, why = precision.hardware(resolve_device("auto"))
     return Check("precision", True, (word["auto_bfloat16"] if able else word["auto_float32"]).format(why=why))
 

@@ -11,7 +11,7 @@ import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from phantastic.declare.i18n import SYMBOLS, words
+from phantastic.declare.i18n import SYMBOLS, language, words
 from phantastic.declare.recipe import parameters
 from phantastic.declare.study import Study, find
 from phantastic.ground import files
@@ -25,7 +25,7 @@ PARTS = (
 )  # fmt: skip
 
 
-def export(folder: Path, target: Path, lang: str) -> None:
+def export(folder: Path, target: Path) -> None:
     """Copy the run into the new folder ``target`` and add recipe.toml, README.md and notebook.ipynb.
 
     Raises `Refused` for an unfinished run, and when ``target`` is there already or cannot be written.
@@ -47,11 +47,11 @@ def export(folder: Path, target: Path, lang: str) -> None:
     except OSError as error:
         raise files.refusal(target, error) from None
     files.write(target / "recipe.toml", msgspec.toml.encode(made.recipe))
-    files.write(target / "README.md", model_card(study, folder, made, lang))
-    files.write(target / "notebook.ipynb", nbformat.writes(notebook(study, lang)))
+    files.write(target / "README.md", model_card(study, folder, made))
+    files.write(target / "notebook.ipynb", nbformat.writes(notebook(study)))
 
 
-def model_card(study: Study, folder: Path, made: manifest.Manifest, lang: str) -> str:
+def model_card(study: Study, folder: Path, made: manifest.Manifest) -> str:
     """What the weights are, what they were measured to do and how they were made, as Markdown."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=False, undefined=StrictUndefined,
@@ -59,31 +59,31 @@ def model_card(study: Study, folder: Path, made: manifest.Manifest, lang: str) -
     )  # fmt: skip
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment.get_template("README.md").render(
-        lang=lang, word=words(lang), symbols=SYMBOLS, study=study, made=made, findings=manifest.findings(folder),
+        lang=language(), word=words(), symbols=SYMBOLS, study=study, made=made, findings=manifest.findings(folder),
         measures=manifest.measures(folder), parameters=parameters(study.recipe),
     )  # fmt: skip
 
 
-def notebook(study: Study, lang: str) -> nbformat.NotebookNode:
+def notebook(study: Study) -> nbformat.NotebookNode:
     """A notebook that re-opens the run in the folder it lies in and shows what came out."""
-    word = words(lang)
+    word = words()
     cells = [
-        new_markdown_cell(f"# {study.title(lang)}\n\n{study.lecture(lang)}"),
+        new_markdown_cell(f"# {study.title}\n\n{study.lecture}"),
         new_code_cell(
-            "from pathlib import Path\n\nfrom phantastic.run.folder import Run\n\n"
-            'run = Run.open(Path("."))\nexperiment = run.study.load()\nrun.recipe'
+            "from pathlib import Path\n\nfrom phantastic.declare.i18n import speak\n"
+            "from phantastic.run import manifest\nfrom phantastic.run.folder import Run\n\n"
+            f'speak("{language()}")\nrun = Run.open(Path("."))\nexperiment = run.study.load()\nrun.recipe'
         ),
         new_markdown_cell(f"## {word['ledger']}"),
         new_code_cell(
-            "from phantastic import manifest\n\nfor finding in manifest.findings(run.folder):\n"
-            f'    print(finding.verdict, "|", finding.claim.statement("{lang}"), "|", finding.evidence)'
+            "for finding in manifest.findings(run.folder):\n"
+            '    print(finding.verdict, "|", finding.claim.statement, "|", finding.evidence)'
         ),
         new_markdown_cell(f"## {word['measures']}"),
         new_code_cell('for name, measure in run.measures().items():\n    print(f"{name}: {measure}")'),
         new_markdown_cell(f"## {word['figures']}"),
         new_code_cell(
-            f'for name, figure in experiment.figures(run, "{lang}").items():\n'
-            "    print(figure.caption)\n    display(figure)"
+            "for name, figure in experiment.figures(run).items():\n    print(figure.caption)\n    display(figure)"
         ),
         new_code_cell("models = experiment.models(run)  # the trained networks of the first seed\nmodels"),
     ]

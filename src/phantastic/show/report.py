@@ -14,7 +14,7 @@ from markupsafe import Markup
 from msgspec import to_builtins
 
 from phantastic.declare.claims import Finding, judge
-from phantastic.declare.i18n import SYMBOLS, duration, words
+from phantastic.declare.i18n import SYMBOLS, duration, language, words
 from phantastic.declare.recipe import parameters
 from phantastic.ground import files
 from phantastic.run import stages
@@ -39,19 +39,19 @@ class Picture(NamedTuple):
     data: str
 
 
-def publish(run: "Run", lang: str) -> list[Finding]:
+def publish(run: "Run") -> list[Finding]:
     """Judge the study's claims on the run's measures; write claims.json, figures/ and report.html.
 
     Raises `Refused` when the run has no measures yet or the folder cannot be written; nothing is then half-written.
     """
     findings = judge(run.study.claims(), run.measures(), run.manifest.preset)
     files.write_json(run.folder / "claims.json", findings)
-    figures: dict[str, Figure] = run.study.load().figures(run, lang)
-    curves = training_curves(run.curve(), lang)
+    figures: dict[str, Figure] = run.study.load().figures(run)
+    curves = training_curves(run.curve())
     if curves is not None:
         figures = figures | {"curves": curves}
     pictures = [picture(run.folder, name, drawn) for name, drawn in figures.items()]
-    files.write(run.folder / "report.html", page(run, findings, pictures, lang))
+    files.write(run.folder / "report.html", page(run, findings, pictures))
     return findings
 
 
@@ -59,17 +59,17 @@ class Growing:
     """The report while its run goes on: called with a name and how to draw it, it shows all pictures so far, the last
     one first, on a page that renews itself."""
 
-    def __init__(self, run: "Run", lang: str):
-        self.run, self.lang = run, lang
+    def __init__(self, run: "Run"):
+        self.run = run
         self.pictures: dict[str, Picture] = {}
 
-    def __call__(self, name: str, draw: Callable[[str], Figure]) -> None:
-        word, page = words(self.lang), self.run.folder / "report.html"
+    def __call__(self, name: str, draw: Callable[[], Figure]) -> None:
+        word, page = words(), self.run.folder / "report.html"
         if not self.pictures:
             terminal.note(f"{word['watch']}: {page}")
         self.pictures.pop(name, None)
-        self.pictures = {name: picture(self.run.folder, name, draw(self.lang)), **self.pictures}
-        values = {"lang": self.lang, "word": word, "study": self.run.study}
+        self.pictures = {name: picture(self.run.folder, name, draw()), **self.pictures}
+        values = {"lang": language(), "word": word, "study": self.run.study}
         files.write(page, rendered("growing.html", values, list(self.pictures.values())))
 
 
@@ -91,36 +91,36 @@ def rendered(template: str, values: Mapping[str, Any], pictures: Sequence[Pictur
     return environment.get_template(template).render(values, pictures=pictures, font=Markup(font_face(text)))
 
 
-def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture], lang: str) -> str:
+def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture]) -> str:
     """The report."""
-    word = words(lang)
+    word = words()
     values: dict[str, Any] = {
-        "lang": lang, "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
-        "about": about(run.manifest, lang), "findings": findings, "measures": run.measures(),
-        "parameters": parameters(run.study.recipe), "commands": commands(run, lang), "equations": equations(run, lang),
-        "minutes": stages.minutes(run.folder, run.manifest, lang),
+        "lang": language(), "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
+        "about": about(run.manifest), "findings": findings, "measures": run.measures(),
+        "parameters": parameters(run.study.recipe), "commands": commands(run), "equations": equations(run),
+        "minutes": stages.minutes(run.folder, run.manifest),
     }  # fmt: skip
     return rendered("report.html", values, pictures)
 
 
-def about(made: Manifest, lang: str) -> str:
+def about(made: Manifest) -> str:
     """One sentence on what made the run."""
-    return words(lang)["about_run"].format(
+    return words()["about_run"].format(
         study=made.study, preset=made.preset, seed=made.recipe["seed"], seeds=made.recipe["seeds"],
-        date=made.started[:10], time=duration(made.seconds, lang),
+        date=made.started[:10], time=duration(made.seconds),
     )  # fmt: skip
 
 
-def equations(run: "Run", lang: str) -> dict[str, list[Markup]]:
+def equations(run: "Run") -> dict[str, list[Markup]]:
     """The equations of the run's models, as MathML under the names of the models; none where a study offers none."""
     offered = getattr(run.study.load(), "equations", None)
-    found: dict[str, list[str]] = offered(run, lang) if offered else {}
+    found: dict[str, list[str]] = offered(run) if offered else {}
     return {name: [Markup(line) for line in lines] for name, lines in found.items()}
 
 
-def commands(run: "Run", lang: str) -> list[tuple[str, str]]:
+def commands(run: "Run") -> list[tuple[str, str]]:
     """What a reader can do with the run: a sentence and the command."""
-    word, study, made = words(lang), run.study, run.manifest
+    word, study, made = words(), run.study, run.manifest
     name = f"{made.study}/{run.folder.name}"
     preset = to_builtins(study.presets.get(made.preset))
     changed = [f"--set {key}={value}" for key, value in made.recipe.items() if preset and preset.get(key) != value]
@@ -133,15 +133,15 @@ def commands(run: "Run", lang: str) -> list[tuple[str, str]]:
         found.append((word["do_lesion"], f"phantastic lesion {name} --list"))
     for option, text in study.applications.items():
         command = f"phantastic apply {study.name} --run {name} --{option} …"
-        found.append((f"{word['do_apply']}: {text(lang)}", command))
+        found.append((f"{word['do_apply']}: {text}", command))
     for option, text in study.fits.items():
-        found.append((f"{word['do_fit']}: {text(lang)}", f"phantastic fit {study.name} --{option} …"))
+        found.append((f"{word['do_fit']}: {text}", f"phantastic fit {study.name} --{option} …"))
     return found
 
 
-def training_curves(points: Sequence[Mapping[str, Any]], lang: str) -> Figure | None:
+def training_curves(points: Sequence[Mapping[str, Any]]) -> Figure | None:
     """What the stages logged: a row of small panels per stage, one per scalar, a line per seed."""
-    word = words(lang)
+    word = words()
     panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for point in points:
         repetition = re.fullmatch(r"seed(\d+)/(.+)", point["stage"])
@@ -171,9 +171,9 @@ def title(text: str) -> alt.TitleParams:
     return alt.TitleParams(text, anchor="middle", fontSize=12, fontWeight="normal")
 
 
-def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]", lang: str) -> list[Path]:
+def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]") -> list[Path]:
     """Write a dose curve into the run's lesions/ as CSV, SVG and PNG; the files' paths."""
-    word = words(lang)
+    word = words()
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["measure", "dose", "sham", "mean", "low", "high", "each"])

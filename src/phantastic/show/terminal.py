@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from phantastic.declare.claims import Finding, Measure
-from phantastic.declare.i18n import SYMBOLS, duration, words
+from phantastic.declare.i18n import SYMBOLS, duration, language, speaking, words
 from phantastic.declare.recipe import parameters
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Refused
@@ -58,25 +58,25 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 # --- studies and runs
 
 
-def studies(entries: Iterable[Study], lang: str) -> None:
+def studies(entries: Iterable[Study]) -> None:
     """Studies with their lectures, papers and presets with measured minutes."""
-    word = words(lang)
+    word = words()
     rows = []
     for entry in entries:
         papers = "; ".join(paper.short for paper in entry.papers)
-        rows.append((entry.name, entry.title(lang), entry.lecture(lang), papers, ", ".join(presets(entry, lang))))
+        rows.append((entry.name, str(entry.title), str(entry.lecture), papers, ", ".join(presets(entry))))
     table([word["study"], "", word["lecture"], word["paper"], word["presets"]], rows)
 
 
-def presets(entry: Study, lang: str) -> list[str]:
+def presets(entry: Study) -> list[str]:
     """The presets' names with their measured minutes."""
-    times = {name: f"{minutes:g} {words(lang)['minutes']}" for name, minutes in entry.minutes.items()}
-    return [f"{name} ({times.get(name, words(lang)['not_timed'])})" for name in entry.presets]
+    times = {name: f"{minutes:g} {words()['minutes']}" for name, minutes in entry.minutes.items()}
+    return [f"{name} ({times.get(name, words()['not_timed'])})" for name in entry.presets]
 
 
-def runs(root: Path, lang: str) -> None:
+def runs(root: Path) -> None:
     """Every run under ``root``; a damaged one is named as such."""
-    word = words(lang)
+    word = words()
     rows = []
     for folder in manifest.listed(root):
         try:
@@ -85,7 +85,7 @@ def runs(root: Path, lang: str) -> None:
             rows.append((folder, "", word["damaged"], "", ""))
             continue
         state = word["finished" if entry.finished else "unfinished"]
-        rows.append((folder, entry.preset, state, entry.started, duration(entry.seconds, lang)))
+        rows.append((folder, entry.preset, state, entry.started, duration(entry.seconds)))
     heading(word["runs"])
     if rows:
         table([word["run"], word["preset"], word["state"], word["started"], word["time"]], rows)
@@ -93,69 +93,69 @@ def runs(root: Path, lang: str) -> None:
         print(word["no_runs"])
 
 
-def study(entry: Study, lang: str) -> None:
+def study(entry: Study) -> None:
     """A study's parameters, their bounds and their values at each preset."""
-    word = words(lang)
-    heading(f"{entry.name}: {entry.title(lang)}")
-    print(f"{word['lecture']}: {entry.lecture(lang)}")
+    word = words()
+    heading(f"{entry.name}: {entry.title}")
+    print(f"{word['lecture']}: {entry.lecture}")
     for paper in entry.papers:
         print(f"{word['paper']}: {paper.reference}")
-    print(f"{word['presets']}: {', '.join(presets(entry, lang))}")
-    parameter_table(entry, {name: to_builtins(recipe) for name, recipe in entry.presets.items()}, lang)
+    print(f"{word['presets']}: {', '.join(presets(entry))}")
+    parameter_table(entry, {name: to_builtins(recipe) for name, recipe in entry.presets.items()})
     if entry.applications:
-        applications(entry, lang)
+        applications(entry)
     if entry.fits:
-        fits(entry, lang)
+        fits(entry)
 
 
-def applications(entry: Study, lang: str) -> None:
+def applications(entry: Study) -> None:
     """What ``phantastic apply`` takes for this study."""
-    heading(words(lang)["applications"])
+    heading(words()["applications"])
     for option, text in entry.applications.items():
-        print(f"  phantastic apply {entry.name} --{option} …   {text(lang)}")
+        print(f"  phantastic apply {entry.name} --{option} …   {text}")
     if not entry.applications:
-        print(words(lang)["nothing_to_apply"])
+        print(words()["nothing_to_apply"])
 
 
-def fits(entry: Study, lang: str) -> None:
+def fits(entry: Study) -> None:
     """What ``phantastic fit`` takes for this study."""
-    heading(words(lang)["fits"])
+    heading(words()["fits"])
     for option, text in entry.fits.items():
-        print(f"  phantastic fit {entry.name} --{option} …   {text(lang)}")
+        print(f"  phantastic fit {entry.name} --{option} …   {text}")
 
 
-def parameter_table(entry: Study, columns: Mapping[str, Mapping[str, Any]], lang: str) -> None:
+def parameter_table(entry: Study, columns: Mapping[str, Mapping[str, Any]]) -> None:
     """A study's parameters: their values in each column, what is allowed, what they mean."""
-    word = words(lang)
+    word = words()
     rows = []
     for parameter in parameters(entry.recipe):
         values = [column.get(parameter.name, "") for column in columns.values()]
         name = f"{parameter.name} {parameter.symbol}".strip()
-        rows.append((name, *values, f"{parameter.allowed} {parameter.unit}".strip(), parameter.text(lang)))
+        rows.append((name, *values, f"{parameter.allowed} {parameter.unit}".strip(), str(parameter.text)))
     heading(word["recipe"])
     table([word["parameter"], *columns, word["allowed"], word["meaning"]], rows)
 
 
-def run(entry: Study, folder: Path, lang: str) -> None:
+def run(entry: Study, folder: Path) -> None:
     """A run: what made it, its recipe, its measures and its ledger."""
-    word = words(lang)
+    word = words()
     made = manifest.read(folder)
-    heading(f"{folder}: {entry.title(lang)}")
+    heading(f"{folder}: {entry.title}")
     print(
         f"{word['preset']}: {made.preset}; {word['state']}: {word['finished' if made.finished else 'unfinished']}; "
-        f"{word['started']}: {made.started}; {word['time']}: {duration(made.seconds, lang)}\n"
+        f"{word['started']}: {made.started}; {word['time']}: {duration(made.seconds)}\n"
         f"{made.machine}; {word['device']}: {made.device}; {word['threads']}: {made.threads}; "
         f"{word['precision']}: {made.precision}; "
         + ", ".join(f"{name} {number}" for name, number in made.versions.items())
     )
-    parameter_table(entry, {word["value"]: made.recipe}, lang)
+    parameter_table(entry, {word["value"]: made.recipe})
     if measures := manifest.measures(folder):
         heading(word["measures"])
         table([word["measure"], word["mean"], word["interval"]], [(name, *shown(m)) for name, m in measures.items()])
-    if rows := stages.minutes(folder, made, lang):
+    if rows := stages.minutes(folder, made):
         heading(word["minutes_title"])
         table([word["stage"], word["steps"], word["seconds"], word["share"]], rows)
-    ledger(manifest.findings(folder), lang, word["no_claims"] if made.finished else word["not_judged"])
+    ledger(manifest.findings(folder), word["no_claims"] if made.finished else word["not_judged"])
 
 
 def shown(measure: Measure) -> tuple[str, str]:
@@ -165,9 +165,9 @@ def shown(measure: Measure) -> tuple[str, str]:
     return f"{measure.value:.4g}", f"{measure.low:.4g} … {measure.high:.4g}"
 
 
-def comparison(folders: Sequence[Path], lang: str) -> None:
+def comparison(folders: Sequence[Path]) -> None:
     """Runs side by side: where the recipes differ, the measures, the verdicts."""
-    word = words(lang)
+    word = words()
     made = [manifest.read(folder) for folder in folders]
     recipes = [{"study": entry.study, "preset": entry.preset} | entry.recipe for entry in made]
     keys = dict.fromkeys(key for recipe in recipes for key in recipe)
@@ -187,56 +187,56 @@ def comparison(folders: Sequence[Path], lang: str) -> None:
     heading(word["ledger"])
     table(
         [word["claim"], *map(str, folders)],
-        [(claim, *(verdict(each[claim], lang) if claim in each else "" for each in verdicts)) for claim in claims],
+        [(claim, *(verdict(each[claim]) if claim in each else "" for each in verdicts)) for claim in claims],
     )
 
 
 # --- the ledger
 
 
-def verdict(name: str, lang: str) -> Text:
+def verdict(name: str) -> Text:
     """The verdict by symbol and word."""
-    return Text(f"{SYMBOLS[name]} {words(lang)[name]}", style=COLOURS[name], no_wrap=True)
+    return Text(f"{SYMBOLS[name]} {words()[name]}", style=COLOURS[name], no_wrap=True)
 
 
-def ledger(findings: Sequence[Finding], lang: str, otherwise: str) -> None:
+def ledger(findings: Sequence[Finding], otherwise: str) -> None:
     """The claims, each with its verdict and the numbers behind it; ``otherwise`` where there are none."""
-    word = words(lang)
+    word = words()
     rows = []
     for finding in findings:
         claim = finding.claim
         published = f"; {word['published']}: {claim.published}" if claim.published else ""
-        text = f"{claim.statement(lang)}\n{finding.evidence}\n{claim.id} ({claim.source}{published})"
-        rows.append((verdict(finding.verdict, lang), text))
+        text = f"{claim.statement}\n{finding.evidence}\n{claim.id} ({claim.source}{published})"
+        rows.append((verdict(finding.verdict), text))
     heading(word["ledger"])
     table([word["verdict"], word["claim"]], rows) if rows else print(otherwise)
 
 
-def study_ledger(entry: Study, folder: Path | None, root: Path, lang: str) -> None:
+def study_ledger(entry: Study, folder: Path | None, root: Path) -> None:
     """The ledger of a run, of the study's newest run, or of claims that no run has tested."""
-    word = words(lang)
+    word = words()
     folder = folder or manifest.newest(entry.name, root)
     heading(f"{entry.name}: {folder or '–'}")
     if folder:
-        ledger(manifest.findings(folder), lang, word["not_judged"])
+        ledger(manifest.findings(folder), word["not_judged"])
     else:
         reason = word["not_run"].format(study=entry.name)
-        ledger([Finding(claim, "untested", reason) for claim in entry.claims()], lang, word["no_claims"])
+        ledger([Finding(claim, "untested", reason) for claim in entry.claims()], word["no_claims"])
 
 
 # --- lesions and the machine
 
 
-def sites(places: "Sequence[Site]", lang: str) -> None:
+def sites(places: "Sequence[Site]") -> None:
     """Where a model can be damaged, and how."""
-    word = words(lang)
+    word = words()
     rows = [(place.name, place.units, place.connections, ", ".join(place.kinds)) for place in places]
     table([word["site"], word["units"], word["connections"], word["kinds"]], rows)
 
 
-def lesion(rows: "Sequence[Row]", lang: str) -> None:
+def lesion(rows: "Sequence[Row]") -> None:
     """Measures by dose, the sham lesion last."""
-    word = words(lang)
+    word = words()
     table(
         [word["measure"], word["dose"], word["mean"], word["interval"]],
         [
@@ -247,9 +247,9 @@ def lesion(rows: "Sequence[Row]", lang: str) -> None:
     )  # fmt: skip
 
 
-def examination(checks: "Sequence[Check]", lang: str) -> None:
+def examination(checks: "Sequence[Check]") -> None:
     """What the doctor found."""
-    word = words(lang)
+    word = words()
     rows = [
         (Text(f"✓ {word['doctor_ok']}" if c.ok else f"× {word['doctor_problem']}", style="" if c.ok else "bold red"),
          c.name, c.found)
@@ -262,20 +262,20 @@ def examination(checks: "Sequence[Check]", lang: str) -> None:
 
 
 @contextmanager
-def progress(clock: stages.Clock, seeds: int, lang: str) -> Iterator[Watch]:
+def progress(clock: stages.Clock, seeds: int) -> Iterator[Watch]:
     """What watches the clock of a run: bars on standard error, or a line now and then where it is no terminal."""
     if not sys.stderr.isatty():
-        yield lines(clock, seeds, lang)
+        yield lines(clock, seeds)
         return
-    with Bars(clock, seeds, lang) as bars:
+    with Bars(clock, seeds) as bars:
         yield bars.watch
 
 
 class Bars(Progress):
     """A line for every finished stage; below them the bar of the stage in progress and the time left in all."""
 
-    def __init__(self, clock: stages.Clock, seeds: int, lang: str):
-        self.clock, self.seeds, self.lang = clock, seeds, lang
+    def __init__(self, clock: stages.Clock, seeds: int):
+        self.clock, self.seeds, self.lang = clock, seeds, language()
         self.shown: TaskID | None = None
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"),
@@ -285,17 +285,18 @@ class Bars(Progress):
 
     def get_renderables(self) -> Iterator[RenderableType]:
         yield self.make_tasks_table(self.tasks)
-        yield Text(remaining(self.clock, self.lang))
+        with speaking(self.lang):  # in a thread of its own
+            yield Text(remaining(self.clock))
 
     def watch(self, event: stages.Event) -> None:
         clock = self.clock
         of = f"/{clock.count()}" if clock.count() else ""
         number = len(clock.finished) + clock.inside
-        name = f"{number}{of} {stages.label(clock.name, self.seeds, self.lang)}"
+        name = f"{number}{of} {stages.label(clock.name, self.seeds)}"
         done = f"{clock.step}/{clock.steps}" if clock.steps else ""
         if event == "end":
-            taken = duration(clock.finished[-1].seconds, self.lang)
-            self.console.print("  ".join(filter(None, (name, done, loss_of(clock, self.lang), taken))))
+            taken = duration(clock.finished[-1].seconds)
+            self.console.print("  ".join(filter(None, (name, done, loss_of(clock), taken))))
             if self.shown is not None:
                 self.remove_task(self.shown)
             self.shown = None
@@ -303,12 +304,12 @@ class Bars(Progress):
         if event == "begin":
             self.shown = self.add_task(name, total=clock.steps or None, done="", loss="")  # no total: the bar pulses
         if self.shown is not None:
-            self.update(self.shown, completed=clock.step, done=done, loss=loss_of(clock, self.lang))
+            self.update(self.shown, completed=clock.step, done=done, loss=loss_of(clock))
 
 
-def lines(clock: stages.Clock, seeds: int, lang: str) -> Watch:
+def lines(clock: stages.Clock, seeds: int) -> Watch:
     """A line of progress when a stage begins, when it ends and every ten seconds in between."""
-    word = words(lang)
+    word = words()
     shown_at = 0.0
 
     def watch(event: stages.Event) -> None:
@@ -317,28 +318,28 @@ def lines(clock: stages.Clock, seeds: int, lang: str) -> Watch:
             return
         shown_at = time.monotonic()
         number, of = len(clock.finished) + clock.inside, clock.count()
-        name = stages.label(clock.name, seeds, lang)
+        name = stages.label(clock.name, seeds)
         head = word["stage_of"] if of else word["stage_alone"]
         parts = [head.format(number=number, of=of, stage=name)]
         if clock.steps and event != "begin":
             parts.append(f"{word['step']} {clock.step}/{clock.steps}")
-        parts.append(loss_of(clock, lang))
+        parts.append(loss_of(clock))
         if event == "end":
-            parts.append(word["taken"].format(time=duration(clock.finished[-1].seconds, lang)))
-        parts.append(remaining(clock, lang))
+            parts.append(word["taken"].format(time=duration(clock.finished[-1].seconds)))
+        parts.append(remaining(clock))
         print("  ".join(filter(None, parts)), file=sys.stderr, flush=True)
 
     return watch
 
 
-def loss_of(clock: stages.Clock, lang: str) -> str:
-    return "" if clock.loss is None else f"{words(lang)['loss']} {clock.loss:.4g}"
+def loss_of(clock: stages.Clock) -> str:
+    return "" if clock.loss is None else f"{words()['loss']} {clock.loss:.4g}"
 
 
-def remaining(clock: stages.Clock, lang: str) -> str:
+def remaining(clock: stages.Clock) -> str:
     """The time left in all or, where that is not known, in the stage in progress; else nothing."""
-    word = words(lang)
+    word = words()
     left, here = clock.left(), clock.stage_left()
     if left is not None:
-        return word["left_in_all"].format(time=duration(left, lang))
-    return "" if here is None else word["left_in_stage"].format(time=duration(here, lang))
+        return word["left_in_all"].format(time=duration(left))
+    return "" if here is None else word["left_in_stage"].format(time=duration(here))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.run.folder import Run
@@ -83,31 +84,31 @@ def lesion_measures(run: Run, models: dict[str, nn.Module]) -> dict[str, float]:
     return {f"error_{name}": error(run, models[name]) for name in ("fit", "mirror")}
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     x = torch.linspace(-1, 1, 41)[:, None]
-    names = {"fit": ("network", "ネットワーク"), "curve": ("curve", "曲線")}
+    names = {"fit": Text("network", "ネットワーク"), "curve": Text("curve", "曲線")}
     with torch.no_grad():
         values = {"fit": models(run)["fit"](x), "curve": curve(run, x)}
     rows = [
-        {"x": float(a), "y": float(b), "which": names[name][lang == "ja"]}
+        {"x": float(a), "y": float(b), "which": str(names[name])}
         for name, y in values.items()
         for a, b in zip(x, y, strict=True)
     ]
     chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
-        x=alt.X("x:Q", title="入力 x" if lang == "ja" else "input x"),
-        y=alt.Y("y:Q", title="出力 y" if lang == "ja" else "output y"),
+        x=alt.X("x:Q", title=str(Text("input x", "入力 x"))),
+        y=alt.Y("y:Q", title=str(Text("output y", "出力 y"))),
         color=alt.Color("which:N", title=None),
     )  # fmt: skip
     ramp = np.tile(np.arange(0, 256, 16, dtype=np.uint8), (2, 3, 16, 1))[..., None]
-    labels = ["元の画像", "再構成"] if lang == "ja" else ["input", "reconstruction"]
-    grid = image_grid(ramp, labels, ["0.1", "0.2", "青い壁" if lang == "ja" else "blue wall"], scale=4)
+    labels = [str(Text("input", "元の画像")), str(Text("reconstruction", "再構成"))]
+    grid = image_grid(ramp, labels, ["0.1", "0.2", str(Text("blue wall", "青い壁"))], scale=4)
     return {
-        "fit": Figure("当てはめた曲線。" if lang == "ja" else "The fitted curve.", chart),
-        "ramps": Figure("濃淡。" if lang == "ja" else "Ramps <of> grey.", grid),
+        "fit": Figure(str(Text("The fitted curve.", "当てはめた曲線。")), chart),
+        "ramps": Figure(str(Text("Ramps <of> grey.", "濃淡。")), grid),
     }
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     try:
         x = float(request["at"])
     except ValueError:

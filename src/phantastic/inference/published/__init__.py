@@ -5,7 +5,7 @@ the published simulation is made, with the noise of the published run where that
 with noise from a fixed seed. Where somebody acts, their action makes the data.
 """
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused, nearest
 from phantastic.inference.generation import Noise
 from phantastic.inference.published import deconvolution, eye, force, handwriting, nonlinear, plant, song
@@ -26,15 +26,15 @@ def setup(name: str, run: str) -> Experiment:
     return pick(RUNS[name], run)
 
 
-def printed(lang: str, *chosen: tuple[str, str]) -> dict[str, list[str]]:
+def printed(*chosen: tuple[str, str]) -> dict[str, list[str]]:
     """The equations of published runs (name, run) as MathML: what is believed and, where somebody acts, the world."""
     beliefs, world = Text("what is believed", "信念"), Text("the world", "世界")
     found = {}
     for name, run in chosen:
         experiment = setup(name, run)
-        found[f"{name}: {beliefs(lang)}"] = experiment.model.mathml()
+        found[f"{name}: {beliefs}"] = experiment.model.mathml()
         if experiment.scheme != "invert":
-            found[f"{name}: {world(lang)}"] = experiment.process.mathml()
+            found[f"{name}: {world}"] = experiment.process.mathml()
     return found
 
 

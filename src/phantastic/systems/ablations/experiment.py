@@ -184,7 +184,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The four figures of the lecture."""
     setting, measures = Setting(recipe_of(run), run.recipe.seed), run.measures()
     weights = {
@@ -194,8 +194,8 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         for plan in sizes(setting.plans["full"]).values()
     }
     return {
-        "masking": drawn.masking(measures, lang),
-        "size": drawn.size(measures, weights, lang),
-        "direction": drawn.direction(measures, setting.moments(), lang),
-        "tasks": drawn.tasks(measures, lang),
+        "masking": drawn.masking(measures),
+        "size": drawn.size(measures, weights),
+        "direction": drawn.direction(measures, setting.moments()),
+        "tasks": drawn.tasks(measures),
     }

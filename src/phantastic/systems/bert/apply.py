@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground import files
 from phantastic.ground.errors import Refused
 from phantastic.run.folder import Run
@@ -28,7 +28,7 @@ LISTED = 5  # words of a prediction
 ASKED = ("fill", "attend", "surprisal", "embed")
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """``fill``: the likeliest words at [MASK]; ``attend``: a picture of all heads; ``surprisal`` and ``embed``: tables
     of all words of a file. One at a time."""
     from phantastic.systems.bert.experiment import language_of, models, recipe_of
@@ -45,19 +45,19 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
         if BLANK not in value.upper():
             raise Refused(f"--fill {value!r}: there is no {BLANK} to fill; put it in place of a word")
         model: Any = models(run)["bert"]
-        return filled(likely_words(model, tongue, text), best_words(tongue, text), lang)
+        return filled(likely_words(model, tongue, text), best_words(tongue, text))
     if given[0] == "attend":
         text = sentences_of(tongue, value, name, longest=longest)
         path = target(to, run.folder / "attention.png", ".png")
         model = models(run)["bert"]
-        picture = figures.head_panels(*figures.attended(model, tongue, text), lang)
-        figure = Figure(figures.attention_caption(value, lang), picture)
+        picture = figures.head_panels(*figures.attended(model, tongue, text))
+        figure = Figure(figures.attention_caption(value), picture)
         return [str(file) for file in write(figure, path.with_suffix(""))]
     texts = texts_of(tongue, value, longest=longest)
     if given[0] == "surprisal":
         path = target(to, run.folder / "surprisal.csv", ".csv")
         model = models(run)["bert"]
-        return surprised(model, tongue, texts, path, lang)
+        return surprised(model, tongue, texts, path)
     path = target(to, run.folder / "embeddings.safetensors", ".safetensors")
     model = models(run)["bert"]
     found = {f"{number}": vectors(model, tongue, text).numpy() for number, (_, text) in enumerate(texts)}
@@ -68,23 +68,23 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
         f"{len(texts)} sentences, {count} words, {layers} layers (0: the embeddings) of {width} numbers each: {path}",
         f"{len(texts)} 文、{count} 語、{layers} 層(0 は埋め込み)、各 {width} 次元: {path}",
     )
-    return [said(lang)]
+    return [str(said)]
 
 
-def filled(likely: list[dict[str, float]], best: list[dict[str, float]], lang: str) -> list[str]:
+def filled(likely: list[dict[str, float]], best: list[dict[str, float]]) -> list[str]:
     """A line for each likely word: the model's probability and the exact one."""
     lines = []
     for number, (found, known) in enumerate(zip(likely, best, strict=True), 1):
-        lines.append(Text(f"[MASK] {number}: word, BERT, exact", f"[MASK] {number}: 語、BERT、正確な確率")(lang))
+        lines.append(str(Text(f"[MASK] {number}: word, BERT, exact", f"[MASK] {number}: 語、BERT、正確な確率")))
         for word in list(found)[:LISTED]:
             exact = f"{known.get(word, 0.0):.3f}" if known else "–"
             lines.append(f"  {found[word]:.3f}  {exact}  {word}")
     if not all(best):
-        lines.append(Text("The grammar cannot make this text.", "この文は文法からは生成されない。")(lang))
+        lines.append(str(Text("The grammar cannot make this text.", "この文は文法からは生成されない。")))
     return lines
 
 
-def surprised(model: Any, tongue: Any, texts: list, path: Any, lang: str) -> list[str]:
+def surprised(model: Any, tongue: Any, texts: list, path: Any) -> list[str]:
     """Write a row for each word; a line on the screen for each sentence, with its pseudo-log-likelihood."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
@@ -95,8 +95,8 @@ def surprised(model: Any, tongue: Any, texts: list, path: Any, lang: str) -> lis
         exact = found.best if found.best is not None else np.full(len(found.nats), np.nan)
         for place, (word, nats, floor) in enumerate(zip(found.words, found.nats, exact, strict=True), 1):
             rows.writerow([number, place, word, f"{nats:.4f}", "" if np.isnan(floor) else f"{floor:.4f}"])
-        note = "" if found.best is not None else Text(" (not of the grammar)", "(文法外)")(lang)
+        note = "" if found.best is not None else str(Text(" (not of the grammar)", "(文法外)"))
         lines.append(f"{-found.nats.sum():9.3f}  {line}{note}")
     files.write(path, table.getvalue())
-    head = Text("pseudo-log-likelihood, nats", "擬似対数尤度(ナット)")(lang)
+    head = str(Text("pseudo-log-likelihood, nats", "擬似対数尤度(ナット)"))
     return [head, *lines, str(path)]

@@ -132,7 +132,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Learning, two masked sentences, attention, agreement: of the first seed."""
     recipe = recipe_of(run)
     seed, tongue = recipe.seed, language_of(recipe)
@@ -144,11 +144,11 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
     final = run.once(f"seed{seed}/measures", dict)
     points.append({"step": recipe.steps, **{name: each["value"] for name, each in final.items()}})
     found = {
-        "learning": drawn.learning(sorted(points, key=lambda point: point["step"]), lang),
-        "cloze": drawn.cloze(model, tongue, lang),
-        "attention": drawn.attention(model, tongue, drawn.EXAMPLES[tongue.name][0], lang),
+        "learning": drawn.learning(sorted(points, key=lambda point: point["step"])),
+        "cloze": drawn.cloze(model, tongue),
+        "attention": drawn.attention(model, tongue, drawn.EXAMPLES[tongue.name][0]),
     }
     items = agreement.agreement_of(tongue, seed, SOUGHT * recipe.test, recipe.test)
     if items is not None:
-        found["agreement"] = drawn.agreement(items, agreement.preferred(model, items), lang)
+        found["agreement"] = drawn.agreement(items, agreement.preferred(model, items))
     return found

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Language
 from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
@@ -24,9 +24,9 @@ SHOWN = 8  # words of a prediction
 SEEN = 0.005  # a probability that can be seen as a bar
 
 
-def learning(points: Sequence[Mapping[str, float]], lang: str) -> Figure:
+def learning(points: Sequence[Mapping[str, float]]) -> Figure:
     """Masked loss and next-sentence accuracy on the test pairs by training step, each with the best that can be."""
-    names = [MODEL(lang), BEST(lang)]
+    names = [str(MODEL), str(BEST)]
     colour = alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, VERMILION]),
                        legend=alt.Legend(orient="bottom"))  # fmt: skip
     dash = alt.StrokeDash("which:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]))
@@ -42,9 +42,9 @@ def learning(points: Sequence[Mapping[str, float]], lang: str) -> Figure:
         ]
         domain = alt.Undefined if top is None else [0.4, top]
         chart = alt.Chart(alt.Data(values=rows)).mark_line(point=alt.OverlayMarkDef(size=18)).encode(
-            x=alt.X("step:Q", title=Text("training step", "学習ステップ")(lang), scale=alt.Scale(type="symlog"),
+            x=alt.X("step:Q", title=str(Text("training step", "学習ステップ")), scale=alt.Scale(type="symlog"),
                     axis=alt.Axis(values=[10**power for power in range(7)], labelExpr="format(datum.value, ',')")),
-            y=alt.Y("value:Q", title=title(lang), scale=alt.Scale(domain=domain, zero=top is None)),
+            y=alt.Y("value:Q", title=str(title), scale=alt.Scale(domain=domain, zero=top is None)),
             color=colour, strokeDash=dash,
         )  # fmt: skip
         panels.append(chart.properties(width=300, height=220))
@@ -58,26 +58,26 @@ def learning(points: Sequence[Mapping[str, float]], lang: str) -> Figure:
         f"文法そのものに残る不確かさ {floor:.2f} ナット(破線:同じ入力での正確な事後分布)との差は {excess:+.0%}。"
         "右:第 2 文が第 1 文の続きかどうかの判断。破線はベイズの規則による最良の正答率。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels).resolve_scale(color="shared"))
+    return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))
 
 
-def cloze(model: Model, tongue: Language, lang: str) -> Figure:
+def cloze(model: Model, tongue: Language) -> Figure:
     """What the model expects at a masked place, beside the exact posterior; one panel for each example."""
     panels = []
     for text in EXAMPLES[tongue.name]:
         sentences = sentences_of(tongue, text, "figure")
         (likely,), (best,) = likely_words(model, tongue, sentences), best_words(tongue, sentences)
-        panels.append(expected(likely, best, text, lang))
+        panels.append(expected(likely, best, text))
     caption = Text(
         "What stands at [MASK]? Blue: the probabilities that BERT gives; orange: the exact posterior, from the grammar "
         "by Bayes' rule.",
         "[MASK] には何が入るか。青:BERT の与える確率。橙:文法からベイズの規則で求めた正確な事後確率。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))
 
 
-def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str, lang: str) -> alt.Chart:
-    names = [MODEL(lang), BEST(lang)]
+def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str) -> alt.Chart:
+    names = [str(MODEL), str(BEST)]
     highest = {word: max(found.get(word, 0.0) for found in (likely, best)) for word in {*likely, *best}}
     order = sorted(highest, key=lambda word: -(best or likely).get(word, 0.0))
     order = [word for word in order if highest[word] > SEEN][:SHOWN] or order[:SHOWN]
@@ -89,26 +89,27 @@ def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str, 
     bars = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
         y=alt.Y("word:N", sort=order, title=None, axis=alt.Axis(labelLimit=200)),
         yOffset=alt.YOffset("which:N", sort=names),
-        x=alt.X("p:Q", title=Text("probability", "確率")(lang), axis=alt.Axis(tickCount=5)),
+        x=alt.X("p:Q", title=str(Text("probability", "確率")), axis=alt.Axis(tickCount=5)),
         color=alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE]),
                         legend=alt.Legend(orient="bottom", labelLimit=260)),
     )  # fmt: skip
     return bars.properties(width=260, height=24 * len(order), title=text)
 
 
-def attention(model: Model, tongue: Language, text: str, lang: str) -> Figure:
+def attention(model: Model, tongue: Language, text: str) -> Figure:
     """Where each head of each layer looks, for one text: a row of panels for each layer."""
     sentences = sentences_of(tongue, text, "figure")
     tokens, weights = attended(model, tongue, sentences)
-    return Figure(attention_caption(text, lang), head_panels(tokens, weights, lang))
+    return Figure(attention_caption(text), head_panels(tokens, weights))
 
 
-def attention_caption(text: str, lang: str) -> str:
-    return Text(
+def attention_caption(text: str) -> str:
+    caption = Text(
         f"Attention in “{text}”: a row of a panel is a word that looks, a column a word it looks at; the darker, the "
         "larger the weight. The weights of a row sum to one.",
         f"「{text}」での注意。各図の行は見る語、列は見られる語。濃いほど重みが大きい。各行の重みの和は 1。",
-    )(lang)
+    )
+    return str(caption)
 
 
 @torch.no_grad()
@@ -127,7 +128,7 @@ def attended(
     return [tongue.wordpiece.vocabulary[int(token)] for token in batch.input_ids[0]], weights.float().cpu().numpy()
 
 
-def head_panels(tokens: Sequence[str], weights: np.ndarray, lang: str) -> alt.TopLevelMixin:
+def head_panels(tokens: Sequence[str], weights: np.ndarray) -> alt.TopLevelMixin:
     """A small matrix for every layer and head; places keep words that occur twice apart."""
     side = max(90, 12 * len(tokens))
     label = "['" + "','".join(word.replace("'", "\\'") for word in tokens) + "'][datum.value]"
@@ -136,7 +137,7 @@ def head_panels(tokens: Sequence[str], weights: np.ndarray, lang: str) -> alt.To
         panels = []
         for head, matrix in enumerate(of_layer):
             values = [{"q": q, "k": k, "w": round(float(weight), 3)} for (q, k), weight in np.ndenumerate(matrix)]
-            heading = Text(f"layer {layer + 1}, head {head + 1}", f"第 {layer + 1} 層 ヘッド {head + 1}")(lang)
+            heading = str(Text(f"layer {layer + 1}, head {head + 1}", f"第 {layer + 1} 層 ヘッド {head + 1}"))
             axis = {"labelExpr": label, "title": None, "labelFontSize": 9, "ticks": False, "labelOverlap": False}
             chart = alt.Chart(alt.Data(values=values)).mark_rect().encode(
                 x=alt.X("k:O", axis=alt.Axis(labelAngle=-60, **axis) if layer == len(weights) - 1 else None),
@@ -148,7 +149,7 @@ def head_panels(tokens: Sequence[str], weights: np.ndarray, lang: str) -> alt.To
     return alt.vconcat(*rows, spacing=8)
 
 
-def agreement(items: Agreement, right: Bool[np.ndarray, " items"], lang: str) -> Figure:
+def agreement(items: Agreement, right: Bool[np.ndarray, " items"]) -> Figure:
     """Share of verbs whose right form is the more probable one, by attractors and by distance."""
     panels = []
     for values, title, most in (
@@ -168,10 +169,10 @@ def agreement(items: Agreement, right: Bool[np.ndarray, " items"], lang: str) ->
             rows.append({"group": name, "share": float(chosen.mean()), "low": low, "high": high, "n": len(chosen)})
         order = [row["group"] for row in rows]
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("group:N", sort=order, title=title(lang), axis=alt.Axis(labelAngle=0))
+            x=alt.X("group:N", sort=order, title=str(title), axis=alt.Axis(labelAngle=0))
         )
         points = base.mark_point(filled=True, size=60, color=BLUE).encode(
-            y=alt.Y("share:Q", title=Text("right form preferred", "正しい形を選んだ割合")(lang),
+            y=alt.Y("share:Q", title=str(Text("right form preferred", "正しい形を選んだ割合")),
                     scale=alt.Scale(domain=[0, 1]))
         )  # fmt: skip
         bars = base.mark_rule(color=BLUE, strokeWidth=2).encode(y="low:Q", y2="high:Q")
@@ -186,7 +187,7 @@ def agreement(items: Agreement, right: Bool[np.ndarray, " items"], lang: str) ->
         "一致:動詞を 1 つ隠し、主語と一致する形のほうが確率が高いかを見る。"
         "95% 区間(Wilson)と文の数つき。破線は偶然の水準。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))
 
 
 def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:

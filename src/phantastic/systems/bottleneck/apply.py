@@ -10,7 +10,7 @@ from torch import Tensor
 
 from phantastic.data import clips
 from phantastic.data.spectrogram import log_mel
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text, language
 from phantastic.ground.errors import Refused
 from phantastic.nn.attention import reading
 from phantastic.run.folder import Run
@@ -24,7 +24,7 @@ HEADS = Text("event", "出来事"), Text("both", "両方"), Text("seen", "視覚
 SHOWN = 160  # pixels of a picture's side
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """Event probabilities of ``clip``, or of ``frames`` with ``audio``: with both senses and with each alone; and a
     picture of the bottleneck's attention."""
     recipe = recipe_of(run)
@@ -48,12 +48,12 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
         with torch.no_grad():
             chances.append(torch.sigmoid(model(**seen.inputs(slice(1), tuple(model.architecture.senses))))[0].tolist())
         models.append(model)
-    names = events.CLASSES_JA if lang == "ja" and not recipe.data else classes_of(recipe)
+    names = events.CLASSES_JA if language() == "ja" and not recipe.data else classes_of(recipe)
     lines = [f"{note}" for note in clip.notes]
-    lines.append("  ".join(f"{head(lang):>5}" for head in HEADS[1:]) + f"  {HEADS[0](lang)}")
+    lines.append("  ".join(f"{head!s:>5}" for head in HEADS[1:]) + f"  {HEADS[0]}")
     for row in sorted(range(len(names)), key=lambda row: -chances[0][row]):
         lines.append("  ".join(f"{each[row]:5.2f}" for each in chances) + f"  {names[row]}")
-    (written,) = write(looked(models[0], seen, recipe.seconds, lang), target.with_suffix(""))
+    (written,) = write(looked(models[0], seen, recipe.seconds), target.with_suffix(""))
     return [*lines, str(written)]
 
 
@@ -74,7 +74,7 @@ def attention(model: FusionTransformer, seen: Corpus) -> dict[str, Float[Tensor,
     return found
 
 
-def looked(model: FusionTransformer, seen: Corpus, seconds: float, lang: str) -> Figure:
+def looked(model: FusionTransformer, seen: Corpus, seconds: float) -> Figure:
     """Frames and spectrogram, with what the bottleneck attends to left bright."""
     found = attention(model, seen)
     frames = seen.frames[0].numpy()
@@ -89,13 +89,13 @@ def looked(model: FusionTransformer, seen: Corpus, seconds: float, lang: str) ->
     weights = enlarged(found["spectrogram"].numpy().T[::-1][None], sound.shape)[0]
     pictures.append(resized(lit(np.repeat(sound[..., None], 3, 2), weights)))
     columns = [f"{seconds * (index + 0.5) / len(frames):.1f} s" for index in chosen]
-    columns.append(Text("spectrogram", "スペクトログラム")(lang))
+    columns.append(str(Text("spectrogram", "スペクトログラム")))
     caption = Text(
         "What the bottleneck tokens of the first fused layer attend to, bright: patches of frames, and of the "
         "spectrogram (time to the right, pitch upwards).",
         "最初の融合層でボトルネックトークンが注意を向ける場所(明るい部分):画像と、スペクトログラム(右が時間、上が高い音)。",
     )
-    return Figure(caption(lang), image_grid(np.stack(pictures)[None], column_labels=columns))
+    return Figure(str(caption), image_grid(np.stack(pictures)[None], column_labels=columns))
 
 
 def enlarged(weights: Float[np.ndarray, "time rows columns"], size: tuple[int, ...]) -> Float[np.ndarray, "time h w"]:

@@ -241,14 +241,14 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """--clip FILE, or --frames DIR --audio FILE: event probabilities, and what the bottleneck attends to."""
     from phantastic.systems.bottleneck.apply import apply as put_to_use
 
-    return put_to_use(run, request, lang)
+    return put_to_use(run, request)
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Score and compute by fusion layer (figure 3) and number of bottleneck tokens; what each fusion can tell."""
     recipe = recipe_of(run)
-    return pictures.figures(recipe, run.measures(), run.once("seconds", dict), lang)
+    return pictures.figures(recipe, run.measures(), run.once("seconds", dict))

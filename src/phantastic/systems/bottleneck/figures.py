@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.bottleneck.clips import fused_layers, groups_of, middle
 from phantastic.systems.bottleneck.study import FusionRecipe
@@ -31,15 +31,13 @@ GROUPS = {
 }
 
 
-def figures(
-    recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Mapping[str, float]], lang: str
-) -> dict[str, Figure]:
+def figures(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, Figure]:
     """All figures of a finished run."""
     found = {
-        "fusion-layer": by_layer(recipe, measures, seconds, lang),
-        "bottleneck-tokens": by_number(recipe, measures, lang),
+        "fusion-layer": by_layer(recipe, measures, seconds),
+        "bottleneck-tokens": by_number(recipe, measures),
     }
-    return found | ({"information": by_group(recipe, measures, lang)} if groups_of(recipe) else {})
+    return found | ({"information": by_group(recipe, measures)} if groups_of(recipe) else {})
 
 
 def row(x: Any, name: str, measure: Measure, most: float = inf) -> dict[str, Any]:
@@ -48,10 +46,10 @@ def row(x: Any, name: str, measure: Measure, most: float = inf) -> dict[str, Any
     return {"x": x, "name": name, "value": measure.value, "low": low, "high": min(high, most)}
 
 
-def line(rows: Sequence[dict[str, Any]], colours: alt.Scale, title: str, lang: str, *, zero: bool, layers: int) -> Any:
+def line(rows: Sequence[dict[str, Any]], colours: alt.Scale, title: str, *, zero: bool, layers: int) -> Any:
     """Lines over fusion layers with intervals; those of one fusion end where late fusion, the same in all, begins."""
     base = alt.Chart(alt.Data(values=list(rows))).encode(
-        x=alt.X("x:Q", title=LAYER(lang), axis=alt.Axis(values=list(range(layers + 1)), format="d"),
+        x=alt.X("x:Q", title=str(LAYER), axis=alt.Axis(values=list(range(layers + 1)), format="d"),
                 scale=alt.Scale(domain=[0, layers])),
         color=alt.Color("name:N", title=None, scale=colours,
                         legend=alt.Legend(orient="bottom", columns=2, labelLimit=260)),
@@ -64,10 +62,10 @@ def line(rows: Sequence[dict[str, Any]], colours: alt.Scale, title: str, lang: s
     return (bars + lines).properties(width=230, height=210)
 
 
-def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Mapping[str, float]], lang: str) -> Figure:
+def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Mapping[str, float]]) -> Figure:
     """Figure 3 of the paper: performance (left) and compute (middle) by fusion layer; measured time (right)."""
     layers = fused_layers(recipe)
-    names = {"bottleneck": BOTTLENECK(lang), "vanilla": VANILLA(lang), "own": OWN(lang)}
+    names = {"bottleneck": str(BOTTLENECK), "vanilla": str(VANILLA), "own": str(OWN)}
     score = [
         row(layer, names[fusion], measures[f"{fusion}{layer}.map"], 1)
         for fusion in ("bottleneck", "vanilla")
@@ -75,7 +73,7 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     ]
     score += [row(recipe.layers, names[fusion], measures["late.map"], 1) for fusion in ("bottleneck", "vanilla")]
     alone = [
-        {"name": title(lang), "value": measures[f"{sense}.map"].value}
+        {"name": str(title), "value": measures[f"{sense}.map"].value}
         for sense, title in (("rgb", EYE), ("spectrogram", EAR))
     ]
     macs, times = [], []
@@ -93,11 +91,11 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     words = base.mark_text(align="left", dx=4, dy=-6, color="#666666", fontSize=10).encode(
         y="value:Q", text="name:N", x=alt.value(0)
     )
-    left = line(score, colours, MAP(lang), lang, zero=False, layers=recipe.layers) + rules + words
-    compute = line(macs, colours, Text("million multiply-adds per clip", "1 クリップの積和演算(百万回)")(lang), lang,
+    left = line(score, colours, str(MAP), zero=False, layers=recipe.layers) + rules + words
+    compute = line(macs, colours, str(Text("million multiply-adds per clip", "1 クリップの積和演算(百万回)")),
                    zero=True, layers=recipe.layers)  # fmt: skip
-    spent = Text("processor ms per clip in training", "学習時の 1 クリップの CPU 時間 (ms)")(lang)
-    time = line(times, colours, spent, lang, zero=True, layers=recipe.layers)  # fmt: skip
+    spent = str(Text("processor ms per clip in training", "学習時の 1 クリップの CPU 時間 (ms)"))
+    time = line(times, colours, spent, zero=True, layers=recipe.layers)  # fmt: skip
     caption = Text(
         "Score (left), multiply-adds (middle) and measured time of a training step (right) by the layer at which sight "
         "and sound begin to meet; 0 is early, the last is late fusion, where both ways are one. Dashed: each sense "
@@ -108,10 +106,10 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
         "通常の融合は同じ結果を 2 通りに計算できる:公表プログラムのように両方の流れで全トークンを計算するか、"
         "各自のトークンだけを計算するかである。",
     )
-    return Figure(caption(lang), alt.hconcat(left, compute, time, spacing=24))
+    return Figure(str(caption), alt.hconcat(left, compute, time, spacing=24))
 
 
-def by_group(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
+def by_group(recipe: FusionRecipe, measures: Measures) -> Figure:
     """AUC by what a label asks of the senses."""
     centre = middle(recipe)
     kinds = {
@@ -122,18 +120,18 @@ def by_group(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
         f"vanilla{centre}": Text("middle, vanilla", "中期・通常"),
     }  # fmt: skip
     rows = [
-        row(GROUPS[group](lang), title(lang), measures[f"{model}.{group}"], 1)
+        row(str(GROUPS[group]), str(title), measures[f"{model}.{group}"], 1)
         for group in GROUPS
         for model, title in kinds.items()
         if f"{model}.{group}" in measures
     ]
-    order = [title(lang) for title in kinds.values()]
+    order = [str(title) for title in kinds.values()]
     colours = alt.Scale(domain=order, range=["#999999", "#555555", BLACK, ORANGE, SKY, VERMILION, BLUE])
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X(
             "x:N",
             title=None,
-            sort=[title(lang) for title in GROUPS.values()],
+            sort=[str(title) for title in GROUPS.values()],
             axis=alt.Axis(labelAngle=0, labelLimit=160),
         ),
         xOffset=alt.XOffset("name:N", sort=order),
@@ -150,17 +148,17 @@ def by_group(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
         "ラベルが感覚に何を求めるかごとの、クラスの識別成績(ROC 曲線下面積)。0.5 は偶然。"
         "視覚と聴覚が合っているかどうかは、片方だけでも、それぞれの答えの足し合わせ(後期融合)でもわからない。",
     )
-    return Figure(caption(lang), (chance + bars + dots).properties(width=520, height=230))
+    return Figure(str(caption), (chance + bars + dots).properties(width=520, height=230))
 
 
-def by_number(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
+def by_number(recipe: FusionRecipe, measures: Measures) -> Figure:
     """mAP by the number of bottleneck tokens at the middle layer."""
     centre, rows = middle(recipe), []
     for number in sorted({recipe.bottlenecks, *recipe.numbers}):
         name = f"bottleneck{centre}" if number == recipe.bottlenecks else f"tokens{number}"
         rows += [
-            row(number, words(lang), measures[f"{name}.{key}"], 1)
-            for key, words in (
+            row(number, str(title), measures[f"{name}.{key}"], 1)
+            for key, title in (
                 ("map", Text("all classes, mAP", "全クラスの mAP")),
                 ("synergy", Text("only both together, AUC", "両方でだけわかるクラスの AUC")),
             )
@@ -169,7 +167,7 @@ def by_number(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X(
             "x:Q",
-            title=Text("bottleneck tokens B", "ボトルネックトークンの数 B")(lang),
+            title=str(Text("bottleneck tokens B", "ボトルネックトークンの数 B")),
             axis=alt.Axis(values=sorted({line["x"] for line in rows})),
             scale=alt.Scale(type="log", base=2),
         ),
@@ -177,11 +175,11 @@ def by_number(recipe: FusionRecipe, measures: Measures, lang: str) -> Figure:
             "name:N", title=None, scale=alt.Scale(range=[VERMILION, GREEN]), legend=alt.Legend(labelLimit=240)
         ),
     )
-    title, scale = Text("score", "成績")(lang), alt.Scale(zero=False)
+    title, scale = str(Text("score", "成績")), alt.Scale(zero=False)
     bars = base.mark_rule().encode(y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q")
     chart = bars + base.mark_line(point=True).encode(y=alt.Y("value:Q", title=title, scale=scale))
     caption = Text(
         f"Score by the number of bottleneck tokens, at fusion layer {centre}.",
         f"ボトルネックトークンの数ごとの成績(融合層 {centre})。",
     )
-    return Figure(caption(lang), chart.properties(width=320, height=200))
+    return Figure(str(caption), chart.properties(width=320, height=200))

@@ -205,9 +205,9 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return {"distance.seen": float(distance[0]), "distance.heard": float(distance[1]), "named": float(right.mean())}
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Weights against reliability, the ventriloquist curve, answers to dubbed events."""
     recipe = recipe_of(run)
     located = run.once(f"seed{recipe.seed}/places", dict)
     dubbed = run.once(f"seed{recipe.seed}/dubbed", dict)
-    return integration_figures.figures(located, dubbed, DISPARITIES, lang)
+    return integration_figures.figures(located, dubbed, DISPARITIES)

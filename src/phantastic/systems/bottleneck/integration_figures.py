@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 
 MODEL, LATE = Text("bottleneck", "ボトルネック"), Text("late fusion", "後期融合")
@@ -16,42 +16,38 @@ IDEAL, EYE, EAR = (
 )
 
 
-def figures(
-    located: Mapping[str, Any], dubbed: Mapping[str, Any], disparities: Sequence[float], lang: str
-) -> dict[str, Figure]:
+def figures(located: Mapping[str, Any], dubbed: Mapping[str, Any], disparities: Sequence[float]) -> dict[str, Figure]:
     """Of the first seed."""
     return {
-        "weights": weights(located["weights"], lang),
-        "spread": spread(located["weights"], located["spreads"], lang),
-        "ventriloquist": ventriloquist(located["capture"], disparities, lang),
-        "dubbed": dubbing(dubbed, lang),
+        "weights": weights(located["weights"]),
+        "spread": spread(located["weights"], located["spreads"]),
+        "ventriloquist": ventriloquist(located["capture"], disparities),
+        "dubbed": dubbing(dubbed),
     }
 
 
-def weights(found: Mapping[str, list[float]], lang: str) -> Figure:
+def weights(found: Mapping[str, list[float]]) -> Figure:
     """The weight of sight against the ideal observer's, at nine pairs of reliabilities."""
     rows = [
-        {"x": best, "y": value, "name": name(lang)}
+        {"x": best, "y": value, "name": str(name)}
         for key, name in (("bottleneck", MODEL), ("late", LATE))
         for best, value in zip(found["ideal"], found[key], strict=True)
     ]
     base = alt.Chart(alt.Data(values=rows))
     x = alt.X(
         "x:Q",
-        title=Text("weight of sight, ideal observer", "理想観察者での視覚の重み")(lang),
+        title=str(Text("weight of sight, ideal observer", "理想観察者での視覚の重み")),
         scale=alt.Scale(domain=[0, 1]),
     )
     dots = base.mark_point(filled=True, size=60).encode(
         x=x,
         y=alt.Y(
             "y:Q",
-            title=Text("weight of sight, model", "モデルでの視覚の重み")(lang),
+            title=str(Text("weight of sight, model", "モデルでの視覚の重み")),
             scale=alt.Scale(domain=[-0.1, 1.1]),
         ),
-        color=alt.Color(
-            "name:N", title=None, scale=alt.Scale(domain=[MODEL(lang), LATE(lang)], range=[VERMILION, BLUE])
-        ),
-        shape=alt.Shape("name:N", title=None, scale=alt.Scale(domain=[MODEL(lang), LATE(lang)])),
+        color=alt.Color("name:N", title=None, scale=alt.Scale(domain=[str(MODEL), str(LATE)], range=[VERMILION, BLUE])),
+        shape=alt.Shape("name:N", title=None, scale=alt.Scale(domain=[str(MODEL), str(LATE)])),
     )
     diagonal = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])).mark_line(
         strokeDash=[4, 4], color="#999999", strokeWidth=1
@@ -62,27 +58,27 @@ def weights(found: Mapping[str, list[float]], lang: str) -> Figure:
         "信頼性の異なる 9 通りの光と音への応答における視覚の重み。横軸は同じ手がかりに対する理想観察者での重み"
         "(事前分布を除けば w = (1/σ²視) / (1/σ²視 + 1/σ²聴))。",
     )
-    return Figure(caption(lang), (diagonal.encode(x="x:Q", y="y:Q") + dots).properties(width=300, height=260))
+    return Figure(str(caption), (diagonal.encode(x="x:Q", y="y:Q") + dots).properties(width=300, height=260))
 
 
-def spread(shown: Mapping[str, list[float]], found: Mapping[str, list[float]], lang: str) -> Figure:
+def spread(shown: Mapping[str, list[float]], found: Mapping[str, list[float]]) -> Figure:
     """Distance of responses from the source, by the reliability of the burst, for each reliability of the flash."""
     names = {"rgb": EYE, "spectrogram": EAR, "late": LATE, "bottleneck": MODEL, "ideal": IDEAL}
     rows = [
         {
-            "seen": f"σ {Text('of the flash', '(光)')(lang)} = {seen:g}",
+            "seen": f"σ {Text('of the flash', '(光)')} = {seen:g}",
             "heard": heard,
             "y": value,
-            "name": names[key](lang),
+            "name": str(names[key]),
         }
         for key in names
         for seen, heard, value in zip(shown["seen"], shown["heard"], found[key], strict=True)
     ]
-    order = [name(lang) for name in names.values()]
+    order = [str(name) for name in names.values()]
     chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
-        x=alt.X("heard:Q", title=Text("σ of the burst", "音の σ")(lang),
+        x=alt.X("heard:Q", title=str(Text("σ of the burst", "音の σ")),
                 scale=alt.Scale(type="log", domain=[0.025, 0.15])),
-        y=alt.Y("y:Q", title=Text("distance from the source (r.m.s.)", "音源からの距離(二乗平均平方根)")(lang)),
+        y=alt.Y("y:Q", title=str(Text("distance from the source (r.m.s.)", "音源からの距離(二乗平均平方根)"))),
         color=alt.Color("name:N", title=None, sort=order,
                         scale=alt.Scale(domain=order, range=[SKY, ORANGE, BLUE, VERMILION, BLACK])),
         column=alt.Column("seen:N", title=None),
@@ -93,21 +89,21 @@ def spread(shown: Mapping[str, list[float]], found: Mapping[str, list[float]], l
         "応答と音源の距離(画面の半幅を 1 とする)。感覚を組み合わせると、どちらか一方だけよりも正確になる"
         "(Ernst & Banks 2002)。",
     )
-    return Figure(caption(lang), chart)
+    return Figure(str(caption), chart)
 
 
-def ventriloquist(found: Mapping[str, list[float]], disparities: Sequence[float], lang: str) -> Figure:
+def ventriloquist(found: Mapping[str, list[float]], disparities: Sequence[float]) -> Figure:
     """How far sight draws what is heard, by disparity."""
     names = {"bottleneck": MODEL, "late": LATE, "ideal": IDEAL}
     rows = [
-        {"x": disparity, "y": value, "name": names[key](lang)}
+        {"x": disparity, "y": value, "name": str(names[key])}
         for key in names
         for disparity, value in zip(disparities, found[key], strict=True)
     ]
-    order = [name(lang) for name in names.values()]
+    order = [str(name) for name in names.values()]
     chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
-        x=alt.X("x:Q", title=Text("disparity of flash and burst (half widths)", "光と音のずれ(画面の半幅)")(lang)),
-        y=alt.Y("y:Q", title=Text("capture of the sound by the sight", "視覚による音の引き寄せ")(lang)),
+        x=alt.X("x:Q", title=str(Text("disparity of flash and burst (half widths)", "光と音のずれ(画面の半幅)"))),
+        y=alt.Y("y:Q", title=str(Text("capture of the sound by the sight", "視覚による音の引き寄せ"))),
         color=alt.Color("name:N", title=None, sort=order,
                         scale=alt.Scale(domain=order, range=[VERMILION, BLUE, BLACK])),
     )  # fmt: skip
@@ -117,23 +113,23 @@ def ventriloquist(found: Mapping[str, list[float]], disparities: Sequence[float]
         "腹話術効果:音の位置は光の方へ引き寄せられる(1 は完全に、0 は全く引き寄せられない)。"
         "近い手がかりは 1 つの出来事として融合され、遠い手がかりは分けられる(Körding et al. 2007)。",
     )
-    return Figure(caption(lang), chart.properties(width=360, height=220))
+    return Figure(str(caption), chart.properties(width=360, height=220))
 
 
-def dubbing(found: Mapping[str, Any], lang: str) -> Figure:
+def dubbing(found: Mapping[str, Any]) -> Figure:
     """Answers to congruent and incongruent events."""
-    told, agree, dub = found["told"], Text("congruent", "一致")(lang), Text("incongruent", "不一致")(lang)
+    told, agree, dub = found["told"], str(Text("congruent", "一致")), str(Text("incongruent", "不一致"))
     rows = [
-        {"trial": agree, "answer": Text("what was seen and heard", "見聞きしたもの")(lang), "share": told["accuracy"]},
-        {"trial": agree, "answer": Text("another", "それ以外")(lang), "share": told["mistakes"]},
-        {"trial": dub, "answer": Text("what was seen", "見たもの")(lang), "share": told["answers.seen"]},
-        {"trial": dub, "answer": Text("what was heard", "聞いたもの")(lang), "share": told["answers.heard"]},
-        {"trial": dub, "answer": Text("a third thing", "第三のもの")(lang), "share": told["answers.third"]},
+        {"trial": agree, "answer": str(Text("what was seen and heard", "見聞きしたもの")), "share": told["accuracy"]},
+        {"trial": agree, "answer": str(Text("another", "それ以外")), "share": told["mistakes"]},
+        {"trial": dub, "answer": str(Text("what was seen", "見たもの")), "share": told["answers.seen"]},
+        {"trial": dub, "answer": str(Text("what was heard", "聞いたもの")), "share": told["answers.heard"]},
+        {"trial": dub, "answer": str(Text("a third thing", "第三のもの")), "share": told["answers.third"]},
     ]
     order = [row["answer"] for row in rows]
     chart = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
         y=alt.Y("trial:N", title=None, sort=[agree, dub]),
-        x=alt.X("share:Q", title=Text("share of answers", "答えの割合")(lang), scale=alt.Scale(domain=[0, 1])),
+        x=alt.X("share:Q", title=str(Text("share of answers", "答えの割合")), scale=alt.Scale(domain=[0, 1])),
         color=alt.Color("answer:N", title=None, sort=order,
                         scale=alt.Scale(domain=order, range=[GREEN, "#bbbbbb", BLUE, ORANGE, VERMILION])),
     )  # fmt: skip
@@ -144,4 +140,4 @@ def dubbing(found: Mapping[str, Any], lang: str) -> Figure:
         "視覚と聴覚が一致する出来事と、吹き替えた出来事への答え。"
         f"判断までの時間の中央値は {times[0]:.2g} 秒と {times[1]:.2g} 秒。",
     )
-    return Figure(caption(lang), chart.properties(width=380, height=90))
+    return Figure(str(caption), chart.properties(width=380, height=90))

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.i18n import Text
+from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.study import Paper, Study
 
 NAGRANI = Paper(

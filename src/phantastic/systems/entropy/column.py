@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from phantastic.data import table
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 from phantastic.show.figure import write
@@ -98,7 +98,7 @@ def fit(x: Float64[ndarray, " m"], shares: Float64[ndarray, " m"], order: int) -
     return maximum_entropy(features, features @ torch.from_numpy(shares)).probabilities.numpy()
 
 
-def apply(folder: Path, bins: int, request: dict[str, str], lang: str) -> list[str]:
+def apply(folder: Path, bins: int, request: dict[str, str]) -> list[str]:
     """Read, fit, write a table and a figure into ``folder``; the lines that say what came out."""
     if "data" not in request:
         raise Refused("apply entropy: --column needs the file too: --data FILE.csv")
@@ -112,12 +112,12 @@ def apply(folder: Path, bins: int, request: dict[str, str], lang: str) -> list[s
     stem = folder / (Path(request["data"]).stem or "column")
     target = stem.with_name(f"{stem.name}.csv")
     files.write(target, text.getvalue())
-    drawn = fitted(column.name, found.x, found.width, found.shares, found.by_mean, found.by_variance, lang)
+    drawn = fitted(column.name, found.x, found.width, found.shares, found.by_mean, found.by_variance)
     written = write(drawn, stem)
-    return [*described(column, found, index, lang), str(target), *map(str, written)]
+    return [*described(column, found, index), str(target), *map(str, written)]
 
 
-def described(column: Column, found: Outcomes, index: list[int], lang: str) -> list[str]:
+def described(column: Column, found: Outcomes, index: list[int]) -> list[str]:
     """What came out, in words: outcomes, entropy, the most surprising value, the entropies of the fits."""
     surprise = found.surprise()
     rarest = max(range(len(index)), key=lambda row: surprise[index[row]])
@@ -144,4 +144,4 @@ def described(column: Column, found: Outcomes, index: list[int], lang: str) -> l
             f"平均と分散から決まる最大エントロピー: {variance:.4f} nat。データがそれ以外に語る情報: {missing:.4f} nat",
         ),
     )
-    return [line(lang) for line in lines]
+    return [str(line) for line in lines]

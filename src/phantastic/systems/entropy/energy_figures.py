@@ -5,7 +5,7 @@ from math import log
 import altair as alt
 import torch
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure
 from phantastic.systems.entropy import gibbs, helmholtz, measure, variational
 from phantastic.systems.entropy.figures import NATS, Rows, coloured, curve, dots, powers, rows
@@ -13,7 +13,7 @@ from phantastic.systems.entropy.measure import ATMOSPHERE, POSITIONS, SIZES
 from phantastic.systems.entropy.study import EntropyRecipe
 
 
-def boltzmann(recipe: EntropyRecipe, lang: str) -> Figure:
+def boltzmann(recipe: EntropyRecipe) -> Figure:
     """Two wells, who is where at three temperatures, U, TS and F by temperature, and F along other distributions."""
     energy, colours = measure.landscape(recipe.depth, recipe.room), (BLUE, GREEN, VERMILION)
     chosen = torch.tensor([0.4, 1.0, 2.0], dtype=torch.float64)
@@ -21,12 +21,12 @@ def boltzmann(recipe: EntropyRecipe, lang: str) -> Figure:
     ended = helmholtz.settle(energy, chosen, measure.even(energy), recipe.steps)
     exact = helmholtz.canonical(energy, chosen).probabilities
     width = float(POSITIONS[1] - POSITIONS[0])
-    x = alt.X("x:Q", title=Text("position", "位置")(lang), scale=alt.Scale(domain=[-4.5, 5], nice=False))
+    x = alt.X("x:Q", title=str(Text("position", "位置")), scale=alt.Scale(domain=[-4.5, 5], nice=False))
     bare = alt.X("x:Q", title=None, scale=alt.Scale(domain=[-4.5, 5], nice=False), axis=alt.Axis(labels=False))
     well = alt.Chart(alt.Data(values=rows(POSITIONS, energy))).mark_area(
         color=BLACK, opacity=0.12, line={"color": BLACK, "strokeWidth": 1.5}
-    ).encode(x=bare, y=alt.Y("y:Q", title=Text("energy E", "エネルギー E")(lang)))  # fmt: skip
-    up = alt.Y("y:Q", title=Text("density", "確率密度")(lang), scale=alt.Scale(type="sqrt"),
+    ).encode(x=bare, y=alt.Y("y:Q", title=str(Text("energy E", "エネルギー E"))))  # fmt: skip
+    up = alt.Y("y:Q", title=str(Text("density", "確率密度")), scale=alt.Scale(type="sqrt"),
                axis=alt.Axis(values=[0, 0.1, 0.5, 1, 2, 4], format="~g"))  # fmt: skip
     found, closed = [], []
     for name, p, q in zip(names, ended, exact, strict=True):
@@ -41,14 +41,14 @@ def boltzmann(recipe: EntropyRecipe, lang: str) -> Figure:
     t = t[t <= 3]
     lines = helmholtz.canonical(energy, t)
     cell = log(width)  # entropies are of densities: that of states grows with how fine they are
-    terms = [Text("U, energy", "U エネルギー")(lang), Text("TS, temperature × entropy", "TS 温度×エントロピー")(lang),
-             Text("F = U − TS", "F = U − TS")(lang)]  # fmt: skip
+    terms = [str(Text("U, energy", "U エネルギー")), str(Text("TS, temperature × entropy", "TS 温度×エントロピー")),
+             str(Text("F = U − TS", "F = U − TS"))]  # fmt: skip
     levels = lines.energy, t * (lines.entropy + cell), lines.free_energy - t * cell
     drawn = [r for name, y in zip(terms, levels, strict=True)
              for r in rows(t, y, which=name)]  # fmt: skip
     ended_f = torch.tensor(heat["free_energy"], dtype=torch.float64)[: len(t)] - t * cell
     dotted = rows(t[::3], ended_f[::3], which=terms[2])
-    kelvin = alt.X("x:Q", title=Text("temperature T", "温度 T")(lang), scale=alt.Scale(domain=[0, 3]))
+    kelvin = alt.X("x:Q", title=str(Text("temperature T", "温度 T")), scale=alt.Scale(domain=[0, 3]))
     shades = coloured(terms, (ORANGE, SKY, BLACK), orient="bottom", columns=1)
     middle = alt.layer(curve(drawn), dots(dotted)).encode(
         x=kelvin, y=alt.Y("y:Q", title=None), color=shades
@@ -60,8 +60,8 @@ def boltzmann(recipe: EntropyRecipe, lang: str) -> Figure:
     others_f = helmholtz.free_energy(cold, energy, here.expand(len(others))) - here * cell
     least = helmholtz.canonical(energy, here).free_energy - here * cell
     at = f"{recipe.temperature:g}"
-    floor = alt.Y("y:Q", title=Text(f"F at T = {at}", f"T = {at} での F")(lang), scale=alt.Scale(zero=False))
-    tau = alt.X("x:Q", title=Text("Boltzmann temperature of p", "分布 p の温度")(lang))
+    floor = alt.Y("y:Q", title=str(Text(f"F at T = {at}", f"T = {at} での F")), scale=alt.Scale(zero=False))
+    tau = alt.X("x:Q", title=str(Text("Boltzmann temperature of p", "分布 p の温度")))
     right = alt.layer(
         curve(rows(others, others_f), color=BLACK).encode(x=tau, y=floor),
         alt.Chart(alt.Data(values=rows([here], [least]))).mark_point(
@@ -77,23 +77,23 @@ def boltzmann(recipe: EntropyRecipe, lang: str) -> Figure:
         "エネルギーの低い所、高温では広い所にいる(点:F の降下の到達点、線:ボルツマン分布)。中央:U、TS、F。"
         f"右:さまざまな温度のボルツマン分布の、T = {at} での F。同じ温度の分布で最小になる。",
     )
-    return Figure(caption(lang), alt.hconcat(left, middle, right, spacing=26).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(left, middle, right, spacing=26).resolve_scale(color="independent"))
 
 
-def perception(recipe: EntropyRecipe, lang: str) -> Figure:
+def perception(recipe: EntropyRecipe) -> Figure:
     """Beliefs about a size, the descent of F to the surprise, and F of three beliefs in its two decompositions."""
     percept = measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps)
     width = float(SIZES[1] - SIZES[0])
     words = (Text("prior", "事前分布"), Text("likelihood", "尤度"), Text("posterior", "事後分布"),
              Text("best Gaussian", "最良の正規分布"), Text("end of the descent", "降下の到達点"))  # fmt: skip
-    names = [word(lang) for word in words]
+    names = [str(word) for word in words]
     likelihood = torch.softmax(percept.log_likelihood, 0)
     shades = (SKY, ORANGE, BLACK, PURPLE, VERMILION)
     drawn = [r for name, p in zip(names, (percept.prior, likelihood, percept.posterior, percept.gaussian), strict=False)
              for r in rows(SIZES[::3], p[::3] / width, which=name)]  # fmt: skip
     end = rows(SIZES[::12], percept.path[-1, ::12] / width, which=names[4])
-    x = alt.X("x:Q", title=Text("size x", "大きさ x")(lang), scale=alt.Scale(domain=[0, 5]))
-    y = alt.Y("y:Q", title=Text("density", "確率密度")(lang))
+    x = alt.X("x:Q", title=str(Text("size x", "大きさ x")), scale=alt.Scale(domain=[0, 5]))
+    y = alt.Y("y:Q", title=str(Text("density", "確率密度")))
     colour = coloured(names, shades, orient="bottom", columns=2)
     left = alt.layer(curve(drawn, strokeWidth=1.8), dots(end, size=22)).encode(x=x, y=y, color=colour)
 
@@ -103,23 +103,23 @@ def perception(recipe: EntropyRecipe, lang: str) -> Figure:
     cell = torch.tensor(width, dtype=torch.float64).log()
     words = (Text("energy", "エネルギー"), Text("entropy", "エントロピー"),
              Text("F = energy − entropy", "F = エネルギー − エントロピー"), Text("surprise", "驚き"))  # fmt: skip
-    terms = [word(lang) for word in words]
+    terms = [str(word) for word in words]
     levels = (fall.energy + cell, fall.entropy + cell, fall.value, fall.surprise.expand(steps + 1))
     traced = [r for name, level in zip(terms, levels, strict=True) for r in rows(range(steps + 1), level, which=name)]
     dashes = alt.Scale(domain=terms, range=[[1, 0], [1, 0], [1, 0], [5, 4]])
     top = 1.2 * float(fall.value[min(1, steps)])  # a belief as wrong as the prior would flatten all the rest
     low = min(0.0, float(levels[1].min()), float(fall.surprise))
     middle = curve(traced, clip=True).encode(
-        x=alt.X("x:Q", title=Text("step of the descent of F", "F の降下のステップ")(lang)),
-        y=alt.Y("y:Q", title=NATS(lang), scale=alt.Scale(domain=[low, top], nice=False)),
+        x=alt.X("x:Q", title=str(Text("step of the descent of F", "F の降下のステップ"))),
+        y=alt.Y("y:Q", title=str(NATS), scale=alt.Scale(domain=[low, top], nice=False)),
         color=coloured(terms, (ORANGE, SKY, VERMILION, BLACK), orient="bottom", columns=2),
         strokeDash=alt.StrokeDash("which:N", legend=None, scale=dashes),
     )  # fmt: skip
 
-    parts = [Text("surprise", "驚き")(lang), Text("divergence", "事後分布からの隔たり")(lang),
-             Text("− accuracy", "− 正確さ")(lang), Text("complexity", "複雑さ")(lang)]  # fmt: skip
+    parts = [str(Text("surprise", "驚き")), str(Text("divergence", "事後分布からの隔たり")),
+             str(Text("− accuracy", "− 正確さ")), str(Text("complexity", "複雑さ"))]  # fmt: skip
     passed = [step for step in (1, 3, 10) if step < recipe.steps]
-    label = Text("step {}", "{} ステップ後")(lang)
+    label = str(Text("step {}", "{} ステップ後"))
     beliefs = {label.format(step): percept.path[step] for step in passed}
     beliefs |= {names[2]: percept.posterior, names[3]: percept.gaussian}
     bars: Rows = []
@@ -132,7 +132,7 @@ def perception(recipe: EntropyRecipe, lang: str) -> Figure:
                 start, reached = reached, reached + float(value)
                 bars.append({"belief": name, "row": row, "from": start, "to": reached, "which": parts[part]})
     right = alt.Chart(alt.Data(values=bars)).mark_bar().encode(
-        x=alt.X("from:Q", title=Text("F (nats)", "F(nat)")(lang)), x2="to:Q",
+        x=alt.X("from:Q", title=str(Text("F (nats)", "F(nat)"))), x2="to:Q",
         y=alt.Y("belief:N", title=None, sort=None, scale=alt.Scale(paddingInner=0.3), axis=alt.Axis(ticks=False)),
         yOffset=alt.YOffset("row:N", scale=alt.Scale(paddingInner=0.1)),
         color=coloured(parts, (BLACK, VERMILION, ORANGE, BLUE), "square", orient="bottom", columns=2),
@@ -149,17 +149,17 @@ def perception(recipe: EntropyRecipe, lang: str) -> Figure:
     )
     size = {"width": 220, "height": 215}
     joined = alt.hconcat(*(panel.properties(**size) for panel in (left, middle, right)), spacing=26)
-    return Figure(caption(lang), joined.resolve_scale(color="independent", strokeDash="independent"))
+    return Figure(str(caption), joined.resolve_scale(color="independent", strokeDash="independent"))
 
 
-def gas(kelvin: float, lang: str) -> Figure:
+def gas(kelvin: float) -> Figure:
     """F + pV of a mole of argon over its volume at three pressures; its minima lie on the gas law, G on dG/dp = V."""
     atmospheres, colours = (0.5, 1.0, 2.0), (BLUE, GREEN, VERMILION)
     body = gibbs.ideal_gas(gibbs.AVOGADRO, measure.NOBLE["Ar"][0] * gibbs.DALTON)
     pressure = ATMOSPHERE * torch.tensor(atmospheres, dtype=torch.float64)
     warm = torch.full((3,), kelvin, dtype=torch.float64)
     rest = gibbs.equilibrium(body, warm, pressure, torch.ones_like(pressure))
-    names = [Text(f"{p:g} atm", f"{p:g} 気圧")(lang) for p in atmospheres]
+    names = [str(Text(f"{p:g} atm", f"{p:g} 気圧")) for p in atmospheres]
     top = 1.35 * float(rest.volume.max())
     volume = torch.linspace(0.2 * float(rest.volume.min()), top, 160, dtype=torch.float64)
     lines, minima = [], []
@@ -173,18 +173,18 @@ def gas(kelvin: float, lang: str) -> Figure:
 
     here = at_pressure(fine)
     law = rows(1e3 * here.volume, 1e-3 * here.gibbs)
-    litres = alt.X("x:Q", title=Text("volume V (litres)", "体積 V(リットル)")(lang),
+    litres = alt.X("x:Q", title=str(Text("volume V (litres)", "体積 V(リットル)")),
                    scale=alt.Scale(domain=[0, 1e3 * top], nice=False))  # fmt: skip
-    joules = alt.Y("y:Q", title=Text("F + pV (kJ/mol)", "F + pV(kJ/mol)")(lang), scale=alt.Scale(zero=False))
+    joules = alt.Y("y:Q", title=str(Text("F + pV (kJ/mol)", "F + pV(kJ/mol)")), scale=alt.Scale(zero=False))
     colour = coloured(names, colours)
     left = alt.layer(
         curve(law, color=BLACK, strokeDash=[4, 3], strokeWidth=1.2, clip=True).encode(x=litres, y=joules),
         curve(lines).encode(x=litres, y=joules, color=colour),
         dots(minima, shape="diamond", size=110).encode(x=litres, y=joules, color=colour),
     ).properties(width=290, height=230)  # fmt: skip
-    bar = alt.X("x:Q", title=Text("pressure p (atm)", "圧力 p(気圧)")(lang), scale=alt.Scale(type="log", nice=False),
+    bar = alt.X("x:Q", title=str(Text("pressure p (atm)", "圧力 p(気圧)")), scale=alt.Scale(type="log", nice=False),
                 axis=alt.Axis(values=[0.2, 0.5, 1, 2, 5], format="~g"))  # fmt: skip
-    title = Text("volume at rest (litres)", "平衡での体積(リットル)")(lang)
+    title = str(Text("volume at rest (litres)", "平衡での体積(リットル)"))
     widest = 1e3 * float(here.volume.max())
     up = powers(title, widest / 40, 1.5 * widest, "y", digits=(1, 2, 5))
     step = 1e-4
@@ -203,4 +203,4 @@ def gas(kelvin: float, lang: str) -> Figure:
         f"{kelvin:g} K のアルゴン 1 mol のギブズ自由エネルギー G = F + pV。左:圧力が与えられると、気体は F + pV が"
         "最小になる体積をとる(菱形。破線はあらゆる圧力での最小点)。右:その体積は G の傾きであり、気体の法則に従う。",
     )
-    return Figure(caption(lang), alt.hconcat(left, right).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(left, right).resolve_scale(color="independent"))

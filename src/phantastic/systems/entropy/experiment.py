@@ -80,18 +80,18 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return {"free_energy": found["percept.surprise"] + found["percept.gap"], "surprise": found["percept.surprise"]}
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Counting, maximum entropy, Boltzmann's distribution by temperature, perception as its twin, a gas."""
     recipe = recipe_of(run)
     return {
-        "microstates": pictures.microstates(measure.counted(recipe.particles), lang),
-        "maximum-entropy": pictures.maximum(measure.problems(), recipe.dice, lang),
-        "boltzmann": energy_figures.boltzmann(recipe, lang),
-        "perception": energy_figures.perception(recipe, lang),
-        "gibbs": energy_figures.gas(recipe.kelvin, lang),
+        "microstates": pictures.microstates(measure.counted(recipe.particles)),
+        "maximum-entropy": pictures.maximum(measure.problems(), recipe.dice),
+        "boltzmann": energy_figures.boltzmann(recipe),
+        "perception": energy_figures.perception(recipe),
+        "gibbs": energy_figures.gas(recipe.kelvin),
     }
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """--data FILE.csv [--column NAME]: entropy, surprises and maximum-entropy fits of the user's numbers."""
-    return column.apply(run.folder / "columns", recipe_of(run).bins, request, lang)
+    return column.apply(run.folder / "columns", recipe_of(run).bins, request)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.entropy import counting, measure
 from phantastic.systems.entropy.information import entropy
@@ -49,26 +49,26 @@ def dots(values: Rows, **mark: Any) -> alt.Chart:
     return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
 
 
-def microstates(found: Mapping[str, Sequence[float]], lang: str) -> Figure:
+def microstates(found: Mapping[str, Sequence[float]]) -> Figure:
     """ln W per particle over the macrostates of N coins, which fills Shannon's curve; and how fast it does."""
     sizes, colours = (10, 30, 100, 1000), (SKY, ORANGE, GREEN, VERMILION)
     names = [f"N = {n}" for n in sizes]
-    shannon = Text("Shannon: H(p)", "シャノン:H(p)")(lang)
+    shannon = str(Text("Shannon: H(p)", "シャノン:H(p)"))
     points: Rows = []
     for n, name in zip(sizes, names, strict=True):
         heads = torch.arange(0, n + 1, max(1, n // 50), dtype=torch.float64)
         points += rows(heads / n, counting.log_microstates(torch.stack([heads, n - heads], -1)) / n, which=name)
     p = torch.linspace(0, 1, 201, dtype=torch.float64)
     limit = rows(p, entropy(torch.stack([p, 1 - p], -1)), which=shannon)
-    x = alt.X("x:Q", title=Text("share of heads", "表の割合")(lang))
-    y = alt.Y("y:Q", title=Text("ln W / N (nats)", "ln W / N(nat)")(lang))
+    x = alt.X("x:Q", title=str(Text("share of heads", "表の割合")))
+    y = alt.Y("y:Q", title=str(Text("ln W / N (nats)", "ln W / N(nat)")))
     colour = coloured([shannon, *names], [BLACK, *colours])
     left = alt.layer(curve(limit, strokeWidth=3, opacity=0.6), curve(points, strokeWidth=1.5)).encode(
         x=x, y=y, color=colour
     ).properties(width=330, height=230)  # fmt: skip
-    counted, predicted = (Text("counted", "数え上げ")(lang), Text("Stirling", "スターリング")(lang))
-    x = powers(Text("particles N", "粒子数 N")(lang), 5, 2 * max(found["particles"]), "x", "~s")
-    y = powers(Text("H − ln W / N (nats)", "H − ln W / N(nat)")(lang), 0.5 * min(found["gap"]), 1, "y")
+    counted, predicted = (str(Text("counted", "数え上げ")), str(Text("Stirling", "スターリング")))
+    x = powers(str(Text("particles N", "粒子数 N")), 5, 2 * max(found["particles"]), "x", "~s")
+    y = powers(str(Text("H − ln W / N (nats)", "H − ln W / N(nat)")), 0.5 * min(found["gap"]), 1, "y")
     colour = coloured([counted, predicted], [BLUE, BLACK])
     right = alt.layer(
         curve(rows(found["particles"], found["stirling"], which=predicted), strokeDash=[5, 4]).encode(
@@ -83,12 +83,12 @@ def microstates(found: Mapping[str, Sequence[float]], lang: str) -> Figure:
         "ボルツマンのエントロピーはシャノンのエントロピーになる。左:N 枚の硬貨がある割合で表になる場合の数 W の"
         "対数(1 枚あたり)。右:シャノンの情報源(½, ¼, ⅛, ⅛)での差。その大きさはスターリングの公式に従う。",
     )
-    return Figure(caption(lang), alt.hconcat(left, right).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(left, right).resolve_scale(color="independent"))
 
 
-def maximum(problems: Mapping[str, Problem], average: float, lang: str) -> Figure:
+def maximum(problems: Mapping[str, Problem], average: float) -> Figure:
     """Maximum-entropy distributions by the dual (dots) on their closed forms (lines), and Jaynes's die."""
-    found, closed = Text("convex dual, Newton", "凸双対問題(ニュートン法)")(lang), Text("closed form", "閉じた式")(lang)
+    found, closed = str(Text("convex dual, Newton", "凸双対問題(ニュートン法)")), str(Text("closed form", "閉じた式"))
     titles = {
         "uniform": Text("nothing known: uniform", "制約なし:一様分布"),
         "die": Text(f"a die with mean {average:g}", f"平均 {average:g} のさいころ"),
@@ -122,10 +122,10 @@ def maximum(problems: Mapping[str, Problem], average: float, lang: str) -> Figur
             if counted
             else curve(line).encode(x=across, y=up, color=colour)
         )
-        heading = alt.TitleParams(title(lang), subtitle=f"H = {value:.4f} {NATS(lang)}", **HEADING)
+        heading = alt.TitleParams(str(title), subtitle=f"H = {value:.4f} {NATS}", **HEADING)
         marks = dots(points[:: 1 if counted else 3], size=34).encode(x=across, y=up, color=colour)
         panels.append(alt.layer(base, marks).properties(width=190, height=130, title=heading))
-    panels.append(same_variance(lang))
+    panels.append(same_variance())
     caption = Text(
         "The distributions that claim nothing beyond what is known (Jaynes). Dots: found numerically from the moments "
         "alone. Bars and lines: the closed forms. Probabilities where outcomes are counted, densities elsewhere. Last: "
@@ -134,10 +134,10 @@ def maximum(problems: Mapping[str, Problem], average: float, lang: str) -> Figur
         "離散の場合は確率、連続の場合は確率密度を示す。最後:分散が等しい分布のうちエントロピーが最大なのは正規分布である。",
     )
     grid = alt.vconcat(alt.hconcat(*panels[:3], spacing=30), alt.hconcat(*panels[3:], spacing=30))
-    return Figure(caption(lang), grid)
+    return Figure(str(caption), grid)
 
 
-def same_variance(lang: str) -> alt.LayerChart | alt.FacetChart:
+def same_variance() -> alt.LayerChart | alt.FacetChart:
     """Entropies in closed form of four densities with variance 1.44."""
     sd = 1.2
     values = {
@@ -146,15 +146,15 @@ def same_variance(lang: str) -> alt.LayerChart | alt.FacetChart:
         Text("Laplace", "ラプラス分布"): 1 + log(sqrt(2) * sd),
         Text("uniform", "一様分布"): log(sqrt(12) * sd),
     }
-    bars = [{"name": name(lang), "x": value, "label": f"{value:.3f}"} for name, value in values.items()]
+    bars = [{"name": str(name), "x": value, "label": f"{value:.3f}"} for name, value in values.items()]
     base = alt.Chart(alt.Data(values=bars)).encode(
-        x=alt.X("x:Q", title=f"H ({NATS(lang)})", scale=alt.Scale(domain=[0, 2]), axis=alt.Axis(tickCount=4)),
+        x=alt.X("x:Q", title=f"H ({NATS})", scale=alt.Scale(domain=[0, 2]), axis=alt.Axis(tickCount=4)),
         y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=200)),
     )
     first = alt.condition(alt.datum.name == bars[0]["name"], alt.value(BLACK), alt.value(SKY))
     layers = alt.layer(base.mark_bar(size=16).encode(color=first),
                        base.mark_text(align="left", dx=4).encode(text="label:N"))  # fmt: skip
-    title = alt.TitleParams(Text("variance 1.44", "分散 1.44")(lang), subtitle=" ", **HEADING)
+    title = alt.TitleParams(str(Text("variance 1.44", "分散 1.44")), subtitle=" ", **HEADING)
     return layers.properties(width=125, height=130, title=title)
 
 
@@ -165,18 +165,17 @@ def fitted(
     shares: Float64[ndarray, " m"],
     by_mean: Float64[ndarray, " m"],
     by_variance: Float64[ndarray, " m"],
-    lang: str,
 ) -> Figure:
     """The user's column as bars, with the distributions of maximum entropy that share its moments."""
-    kinds = [Text("data", "データ")(lang), Text("maximum entropy, its mean", "最大エントロピー(平均)")(lang),
-             Text("maximum entropy, its mean and variance", "最大エントロピー(平均と分散)")(lang)]  # fmt: skip
+    kinds = [str(Text("data", "データ")), str(Text("maximum entropy, its mean", "最大エントロピー(平均)")),
+             str(Text("maximum entropy, its mean and variance", "最大エントロピー(平均と分散)"))]  # fmt: skip
     gaps = np.diff(x)
     half = max(0.45 * (width or (float(gaps.min()) if len(gaps) else 1.0)), float(x[-1] - x[0]) / 400)
     bars = [{"from": float(at - half), "to": float(at + half), "y": float(p), "floor": 0, "which": kinds[0]}
             for at, p in zip(x, shares, strict=True)]  # fmt: skip
     lines = rows(x, by_mean, which=kinds[1]) + rows(x, by_variance, which=kinds[2])
     colour = coloured(kinds, (BLACK, SKY, VERMILION), orient="bottom", columns=1)
-    up = alt.Y("y:Q", title=Text("probability", "確率")(lang))
+    up = alt.Y("y:Q", title=str(Text("probability", "確率")))
     scale = alt.Scale(zero=False)
     layers = alt.layer(
         alt.Chart(alt.Data(values=bars)).mark_rect(opacity=0.3).encode(
@@ -190,4 +189,4 @@ def fitted(
         "mean and variance.",
         f"{name}:データの割合と、平均が同じ、および平均と分散が同じ最大エントロピー分布。",
     )
-    return Figure(caption(lang), layers.properties(width=420, height=240))
+    return Figure(str(caption), layers.properties(width=420, height=240))

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.i18n import Text
+from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.study import Paper, Study
 
 BOLTZMANN = Paper(

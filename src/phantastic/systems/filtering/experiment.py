@@ -51,21 +51,21 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return {name: found[name] for name in ("cause.error", "states.error")}
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The message passing of the model, deconvolution, embedding, learning, Lorenz's orbit, the double well."""
     recipe = recipe_of(run)
     made = measure.linear(recipe, recipe.seed)
     return {
-        "message-passing": message_passing(made.experiment.model, lang),
-        "deconvolution": pictures.deconvolution(made, lang),
-        "embedding": pictures.embedding(recipe, lang),
-        "learning": learning_figures.learning(recipe, made, run.measures(), lang),
-        "lorenz": pictures.lorenz(recipe.seed, lang),
-        "double-well": pictures.double_well(recipe, lang),
+        "message-passing": message_passing(made.experiment.model),
+        "deconvolution": pictures.deconvolution(made),
+        "embedding": pictures.embedding(recipe),
+        "learning": learning_figures.learning(recipe, made, run.measures()),
+        "lorenz": pictures.lorenz(recipe.seed),
+        "double-well": pictures.double_well(recipe),
     }
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
     learned, chaotic, hidden = ("triple", "states_params_precisions"), "lorenz", "double_well"
-    return printed(lang, learned, (chaotic, "state_estimation"), (hidden, "state_estimation"))
+    return printed(learned, (chaotic, "state_estimation"), (hidden, "state_estimation"))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.systems.filtering import measure
 from phantastic.systems.filtering.measure import NORMAL, Linear
@@ -58,16 +58,16 @@ def heading(text: str, **more: Any) -> alt.TitleParams:
     return alt.TitleParams(text, fontSize=12, fontWeight="normal", **more)
 
 
-def over_time(first: int, last: int, lang: str) -> alt.X:
+def over_time(first: int, last: int) -> alt.X:
     scale = alt.Scale(domain=[first, last], nice=False)
-    return alt.X("x:Q", title=TIME(lang), scale=scale, axis=alt.Axis(tickCount=6, format="d"))
+    return alt.X("x:Q", title=str(TIME), scale=scale, axis=alt.Axis(tickCount=6, format="d"))
 
 
-def deconvolution(made: Linear, lang: str) -> Figure:
+def deconvolution(made: Linear) -> Figure:
     """Response and error, hidden states and the cause with 90% intervals, after Friston et al. (2008)."""
     belief, truth = measure.deconvolved(made), made.truth
     bins = len(made.y)
-    x = over_time(1, bins, lang)
+    x = over_time(1, bins)
     channels = [f"y{k}" for k in range(1, 5)]
     predicted = [r for k, name in enumerate(channels) for r in trace(belief.v[1][:, k], name)]
     errors = [r for k, name in enumerate(channels) for r in trace(belief.z[1][:, k], name)]
@@ -87,11 +87,11 @@ def deconvolution(made: Linear, lang: str) -> Figure:
         band(inferred, "").encode(x=x, color=colour), line(inferred).encode(x=x, y=y, color=colour),
         line(real, strokeDash=[5, 3], strokeWidth=1.3).encode(x=x, y=y, color=colour),
     )  # fmt: skip
-    inferred = trace(belief.v[2][:, 0], INFERRED(lang), belief.covariance.v[:, 0, 0].sqrt())
-    colour = coloured([INFERRED(lang), TRUE(lang)], (BLUE, BLACK))
+    inferred = trace(belief.v[2][:, 0], str(INFERRED), belief.covariance.v[:, 0, 0].sqrt())
+    colour = coloured([str(INFERRED), str(TRUE)], (BLUE, BLACK))
     cause = alt.layer(
         band(inferred, "").encode(x=x, color=colour), line(inferred).encode(x=x, y=y, color=colour),
-        line(trace(truth.v[2][:, 0], TRUE(lang)), strokeDash=[5, 3], strokeWidth=1.5).encode(x=x, y=y, color=colour),
+        line(trace(truth.v[2][:, 0], str(TRUE)), strokeDash=[5, 3], strokeWidth=1.5).encode(x=x, y=y, color=colour),
     )  # fmt: skip
     titles = (
         Text("response: data (dots), predicted, error (dotted)", "応答:データ(点)、予測、誤差(点線)"),
@@ -99,7 +99,7 @@ def deconvolution(made: Linear, lang: str) -> Figure:
         Text("cause v, 90% interval", "原因 v(90% 区間)"),
     )
     panels = [
-        panel.properties(width=235, height=190, title=heading(title(lang)))
+        panel.properties(width=235, height=190, title=heading(str(title)))
         for panel, title in zip((response, states, cause), titles, strict=True)
     ]
     caption = Text(
@@ -108,15 +108,15 @@ def deconvolution(made: Linear, lang: str) -> Figure:
         "デコンボリューション。ノイズを含む四つの信号は二つの隠れ状態から、その状態は一つの未知の入力から生じる。"
         "フィルタはデータだけから状態と入力を、その不確かさとともに推定する。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"))
 
 
-def embedding(recipe: FilteringRecipe, lang: str) -> Figure:
+def embedding(recipe: FilteringRecipe) -> Figure:
     """Error of the inferred cause over embedding orders and over the width that the model takes the noise to have."""
     seeds = range(recipe.seed, recipe.seed + min(recipe.seeds, 4))
     found = [measure.swept(recipe, seed) for seed in seeds]
-    mean, each = Text("mean", "平均")(lang), Text("one noise", "各ノイズ")(lang)
-    title = Text("squared error of the cause, summed", "原因の二乗誤差の総和")(lang)
+    mean, each = str(Text("mean", "平均")), str(Text("one noise", "各ノイズ"))
+    title = str(Text("squared error of the cause, summed", "原因の二乗誤差の総和"))
     scale = alt.Scale(type="log", domain=[0.05, 10], nice=False, clamp=True)
     up = alt.Y("y:Q", title=title, scale=scale, axis=alt.Axis(values=[0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], format="~g"))
     colour = coloured([mean, each], (BLACK, "#aaaaaa"))
@@ -130,7 +130,7 @@ def embedding(recipe: FilteringRecipe, lang: str) -> Figure:
     }
     panels = []
     for name, (values, words, here) in axes.items():
-        x = alt.X("x:Q", title=words(lang), scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8))
+        x = alt.X("x:Q", title=words(), scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8))
         drawn = [r | {"seed": i} for i, one in enumerate(found) for r in points(values, one[name], each)]
         average = [sum(column) / len(found) for column in zip(*(one[name] for one in found), strict=True)]
         thin = line(drawn, strokeWidth=1).encode(x=x, y=up, color=colour, detail="seed:N")
@@ -144,23 +144,23 @@ def embedding(recipe: FilteringRecipe, lang: str) -> Figure:
         "一般化座標の意味。左:低次の導関数しか追わないフィルタは入力を見逃すが、4 次ほどから正しく推定できる。"
         "右:滑らかなノイズを白色(s = 0)とみなすと、滑らかさを知っている場合よりもはるかに悪い(破線:データの値)。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels, spacing=30))
+    return Figure(str(caption), alt.hconcat(*panels, spacing=30))
 
 
-def lorenz(seed: int, lang: str) -> Figure:
+def lorenz(seed: int) -> Figure:
     """The orbit found again: states over time, in the plane, and the error."""
     belief = measure.orbit(seed)
     assert belief.process is not None
     inferred, truth = belief.x[1], belief.process.x[1]
     names = ["x1", "x2", "x3"]
-    x = over_time(1, len(inferred), lang)
+    x = over_time(1, len(inferred))
     y = alt.Y("y:Q", title=None)
     colour = coloured(names, (BLUE, VERMILION, GREEN))
     left = alt.layer(
         line([r for k, name in enumerate(names) for r in trace(inferred[:, k], name)]),
         line([r for k, name in enumerate(names) for r in trace(truth[:, k], name)], strokeDash=[5, 3], strokeWidth=1.3),
     ).encode(x=x, y=y, color=colour)  # fmt: skip
-    words = [INFERRED(lang), TRUE(lang)]
+    words = [str(INFERRED), str(TRUE)]
     colour = coloured(words, (BLUE, BLACK))
 
     def path(states: Tensor, which: str, **mark: Any) -> alt.Chart:
@@ -188,7 +188,7 @@ def lorenz(seed: int, lang: str) -> Figure:
         Text("largest error of the states", "状態の誤差の最大値"),
     )
     panels = [
-        panel.properties(width=235, height=200, title=heading(title(lang)))
+        panel.properties(width=235, height=200, title=heading(str(title)))
         for panel, title in zip((left, middle, right), titles, strict=True)
     ]
     caption = Text(
@@ -197,10 +197,10 @@ def lorenz(seed: int, lang: str) -> Figure:
         "ローレンツ・アトラクタ。観測できるのは三つの状態の和(ノイズを含む)だけである。"
         "フィルタは誤った状態から出発し、カオス軌道を再び見つけ出す。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"))
 
 
-def double_well(recipe: FilteringRecipe, lang: str) -> Figure:
+def double_well(recipe: FilteringRecipe) -> Figure:
     """The wells, the state whose sign is not seen, the response that is predicted all the same."""
     belief = measure.wells(recipe.drive, recipe.seed)
     assert belief.process is not None
@@ -211,9 +211,9 @@ def double_well(recipe: FilteringRecipe, lang: str) -> Figure:
     ground = alt.Chart(alt.Data(values=points(at.tolist(), depth.tolist(), ""))).mark_area(
         color=BLACK, opacity=0.12, line={"color": BLACK, "strokeWidth": 1.5}
     ).encode(x=alt.X("x:Q", title="x"), y=alt.Y("y:Q", title=None, scale=alt.Scale(zero=False)))  # fmt: skip
-    words = [INFERRED(lang), TRUE(lang)]
+    words = [str(INFERRED), str(TRUE)]
     colour = coloured(words, (BLUE, BLACK))
-    x = over_time(1, len(inferred), lang)
+    x = over_time(1, len(inferred))
     y = alt.Y("y:Q", title=None)
     dashed: dict[str, Any] = {"strokeDash": [5, 3], "strokeWidth": 1.5}
 
@@ -224,7 +224,7 @@ def double_well(recipe: FilteringRecipe, lang: str) -> Figure:
     marks = [{"x": t - 0.5, "x2": t + 0.5} for t, bad in enumerate(wrong.tolist(), start=1) if bad]
     shade = alt.Chart(alt.Data(values=marks)).mark_rect(color=VERMILION, opacity=0.15).encode(x=x, x2="x2:Q")
     state = alt.layer(shade, pair(inferred, truth))
-    heard = [Text("predicted", "予測")(lang), Text("data", "データ")(lang)]
+    heard = [str(Text("predicted", "予測")), str(Text("data", "データ"))]
     shades = coloured(heard, (BLUE, BLACK))
     response = alt.layer(
         dots(trace(belief.process.v[1][:, 0], heard[1]), size=18), line(trace(belief.v[1][:, 0], heard[0]))
@@ -235,7 +235,7 @@ def double_well(recipe: FilteringRecipe, lang: str) -> Figure:
         Text("response g = x²/16", "応答 g = x²/16"),
     )
     panels = [
-        panel.properties(width=width, height=200, title=heading(title(lang)))
+        panel.properties(width=width, height=200, title=heading(str(title)))
         for panel, title, width in zip((ground, state, response), titles, (170, 290, 235), strict=True)
     ]
     caption = Text(
@@ -245,4 +245,4 @@ def double_well(recipe: FilteringRecipe, lang: str) -> Figure:
         "この方式の失敗例。応答は状態の二乗なので +x と −x は区別できず、事後分布は二つの峰をもつ。"
         "一つの正規分布が追えるのは一方の峰だけである。応答は予測でき、状態の大きさも正しいが、左右を長く取り違える。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"))

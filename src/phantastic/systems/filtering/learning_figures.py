@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import altair as alt
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.systems.filtering import measure
 from phantastic.systems.filtering.figures import Rows, coloured, heading, line, points
@@ -16,13 +16,13 @@ _STEP = Text("E-step", "E ステップ")
 _NAMES = {"A21": "A21", "C1_1": "C11"}
 
 
-def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measure], lang: str) -> Figure:
+def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measure]) -> Figure:
     """Triple estimation under the first noise above, the two parameters under every noise below."""
     results = {
         "SPM12": measure.learned(recipe, made, measure.VARIANTS[0]),
-        Text("corrected", "修正版")(lang): measure.learned(recipe, made, measure.VARIANTS[0], "corrected"),
+        str(Text("corrected", "修正版")): measure.learned(recipe, made, measure.VARIANTS[0], "corrected"),
     }
-    x = alt.X("x:Q", title=_STEP(lang), axis=alt.Axis(tickCount=6, format="d"))
+    x = alt.X("x:Q", title=str(_STEP), axis=alt.Axis(tickCount=6, format="d"))
     dash = alt.StrokeDash(
         "scheme:N", title=None, scale=alt.Scale(domain=list(results), range=[[1, 0], [3, 3]]),
         legend=alt.Legend(orient="bottom", symbolType="stroke", symbolStrokeColor=BLACK),
@@ -32,7 +32,7 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
         return [r | {"scheme": scheme} for name, y in each.items() for r in points(range(1, len(y) + 1), y, name)]
 
     parameters, precisions, energies = [], [], []
-    words = [Text("sensory, ln Π(z)", "感覚 ln Π(z)")(lang), Text("states, ln Π(w)", "状態 ln Π(w)")(lang)]
+    words = [str(Text("sensory, ln Π(z)", "感覚 ln Π(z)")), str(Text("states, ln Π(w)", "状態 ln Π(w)"))]
     for scheme, result in results.items():
         assert result.parameter_history is not None
         assert result.log_precision_history is not None
@@ -60,12 +60,12 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
     )
     above = alt.hconcat(
         *(
-            panel.properties(width=235, height=180, title=heading(title(lang)))
+            panel.properties(width=235, height=180, title=heading(str(title)))
             for panel, title in zip((first, second, third), titles, strict=True)
         ),
         spacing=24,
     ).resolve_scale(color="independent", strokeDash="independent")
-    below = alt.hconcat(*(_forest(p, measures, lang) for p in FREE), spacing=30)
+    below = alt.hconcat(*(_forest(p, measures) for p in FREE), spacing=30)
     caption = Text(
         "Learning states, parameters and precisions from the same data. Above: E-steps under the first noise, by "
         "SPM12's scheme and by the corrected one, which holds the sensory log-precision where its prior variance of 0 "
@@ -77,10 +77,10 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
         "事前分散 0 の感覚対数精度を固定する修正版)。下:各ノイズでの推定値と 90% 区間。精度も学習すると"
         "パラメータは真値に近づく。ただし、状態とパラメータを独立とみなす近似のため、区間は狭すぎる。",
     )
-    return Figure(caption(lang), alt.vconcat(above, below, spacing=26).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.vconcat(above, below, spacing=26).resolve_scale(color="independent"))
 
 
-def _forest(parameter: str, measures: Mapping[str, Measure], lang: str) -> alt.LayerChart | alt.FacetChart:
+def _forest(parameter: str, measures: Mapping[str, Measure]) -> alt.LayerChart | alt.FacetChart:
     """Estimates of one parameter under every noise: precisions learned, known input, precisions fixed."""
     variants = {
         "learned": Text("precisions learned", "精度も学習"),
@@ -93,20 +93,20 @@ def _forest(parameter: str, measures: Mapping[str, Measure], lang: str) -> alt.L
         means, deviations = (measures[f"{variant}.{short}{end}"].each for end in ("", ".sd"))
         for seed, (mean, sd) in enumerate(zip(means, deviations, strict=True)):
             rows.append(
-                {"y": mean, "low": mean - NORMAL * sd, "high": mean + NORMAL * sd, "which": word(lang),
+                {"y": mean, "low": mean - NORMAL * sd, "high": mean + NORMAL * sd, "which": str(word),
                  "x": seed + 1 + 0.22 * (i - 1)}
             )  # fmt: skip
     count = len(measures[f"learned.{short}"].each)
-    colour = coloured([word(lang) for word in variants.values()], (BLUE, GREEN, VERMILION))
+    colour = coloured([str(word) for word in variants.values()], (BLUE, GREEN, VERMILION))
     ticks = alt.Axis(values=list(range(1, count + 1)) if count <= 20 else list(range(5, count + 1, 5)), format="d")
     x = alt.X(
-        "x:Q", title=Text("noise", "ノイズ")(lang), axis=ticks, scale=alt.Scale(domain=[0.4, count + 0.6], nice=False)
+        "x:Q", title=str(Text("noise", "ノイズ")), axis=ticks, scale=alt.Scale(domain=[0.4, count + 0.6], nice=False)
     )
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=colour)
     true = (
         alt.Chart(alt.Data(values=[{"y": FREE[parameter]}])).mark_rule(color=BLACK, strokeDash=[5, 3]).encode(y="y:Q")
     )
-    title = Text(f"{_NAMES[parameter]}; dashed: true value", f"{_NAMES[parameter]}(破線:真値)")(lang)
+    title = str(Text(f"{_NAMES[parameter]}; dashed: true value", f"{_NAMES[parameter]}(破線:真値)"))
     scale = alt.Scale(zero=False)
     layers = alt.layer(
         true,

@@ -189,11 +189,11 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Every task by how its network began; how the tuning went."""
     setting = Setting(run, run.recipe.seed)
     curves = {
         (task.name, start): run.curve(stage(setting.seed, task, start)) for task in setting.tasks for start in TUNED
     }
     main = [(task.name, task.measures[0]) for task in setting.tasks]
-    return {"tasks": drawn.scores(main, run.measures(), lang), "tuning": drawn.tuning(curves, lang)}
+    return {"tasks": drawn.scores(main, run.measures()), "tuning": drawn.tuning(curves)}

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLUE, GREEN, ORANGE, SKY, Figure
 
 STARTS = {
@@ -32,36 +32,36 @@ MEASURES = {
 }
 
 
-def named(task: str, lang: str) -> str:
-    return TASKS[task](lang) if task in TASKS else task
+def named(task: str) -> str:
+    return str(TASKS[task]) if task in TASKS else task
 
 
-def shown(lang: str) -> dict[str, Any]:
+def shown() -> dict[str, Any]:
     return {
-        "domain": [name(lang) for name, _ in STARTS.values()], "range": [colour for _, colour in STARTS.values()]
+        "domain": [str(name) for name, _ in STARTS.values()], "range": [colour for _, colour in STARTS.values()]
     }  # fmt: skip
 
 
-def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure], lang: str) -> Figure:
+def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure]) -> Figure:
     """The first official measure of every task, by how the network began."""
     rows, order = [], []
     for task, name in tasks:
-        label = f"{named(task, lang)}\n{MEASURES[name](lang)}"
+        label = f"{named(task)}\n{MEASURES[name]}"
         order.append(label)
         for start, (said, _) in STARTS.items():
             found = measures.get(f"{task}.{start}.{name}")
             if found is not None:
                 low, high = found.ends
-                rows.append({"task": label, "start": said(lang), "value": found.value, "low": low, "high": high})
-    domain = shown(lang)["domain"]
+                rows.append({"task": label, "start": str(said), "value": found.value, "low": low, "high": high})
+    domain = shown()["domain"]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("task:N", sort=order, title=None,
                 axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')", labelLimit=150)),
         xOffset=alt.XOffset("start:N", sort=domain),
     )  # fmt: skip
     bars = base.mark_bar().encode(
-        y=alt.Y("value:Q", title=Text("score on new examples", "新しい例での成績")(lang)),
-        color=alt.Color("start:N", title=None, sort=domain, scale=alt.Scale(**shown(lang)),
+        y=alt.Y("value:Q", title=str(Text("score on new examples", "新しい例での成績"))),
+        color=alt.Color("start:N", title=None, sort=domain, scale=alt.Scale(**shown()),
                         legend=alt.Legend(orient="top", labelLimit=320)),
     )  # fmt: skip
     whiskers = base.mark_rule(color="#333333").encode(y="low:Q", y2="high:Q")
@@ -75,7 +75,7 @@ def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure], la
         "周囲の語によって変わらない静的な単語ベクトルを線形に読む場合も示す"
         "(ベクトルの平均からは、答えの位置は分からない)。縦線は 95% 区間。",
     )
-    return Figure(caption(lang), (bars + whiskers).properties(width=110 * len(tasks), height=240))
+    return Figure(str(caption), (bars + whiskers).properties(width=110 * len(tasks), height=240))
 
 
 def smoothed(points: Sequence[Mapping[str, Any]], most: int = 30) -> list[dict[str, float]]:
@@ -86,26 +86,26 @@ def smoothed(points: Sequence[Mapping[str, Any]], most: int = 30) -> list[dict[s
     ]
 
 
-def tuning(curves: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], lang: str) -> Figure:
+def tuning(curves: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> Figure:
     """Loss by step of fine-tuning, a panel for each task."""
     panels = []
     for task in dict.fromkeys(task for task, _ in curves):
         rows = [
-            {"step": point["step"], "loss": point["loss"], "start": STARTS[start][0](lang)}
+            {"step": point["step"], "loss": point["loss"], "start": str(STARTS[start][0])}
             for (of, start), points in curves.items()
             if of == task
             for point in smoothed(points)
         ]
-        pair = {key: values[:2] for key, values in shown(lang).items()}
+        pair = {key: values[:2] for key, values in shown().items()}
         chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
-            x=alt.X("step:Q", title=Text("step of fine-tuning", "微調整のステップ")(lang)),
-            y=alt.Y("loss:Q", title=Text("loss", "損失")(lang)),
+            x=alt.X("step:Q", title=str(Text("step of fine-tuning", "微調整のステップ"))),
+            y=alt.Y("loss:Q", title=str(Text("loss", "損失"))),
             color=alt.Color("start:N", title=None, scale=alt.Scale(**pair),
                             legend=alt.Legend(orient="top", labelLimit=320)),
         )  # fmt: skip
-        panels.append(chart.properties(width=210, height=140, title=named(task, lang)))
+        panels.append(chart.properties(width=210, height=140, title=named(task)))
     caption = Text(
         "How fast a task is learned, on its training examples (cross-entropy in nats; for a score, the squared error).",
         "課題を学ぶ速さ。学習例での損失(交差エントロピー、単位はナット。得点を答える課題では二乗誤差)。",
     )
-    return Figure(caption(lang), alt.concat(*panels, columns=3))
+    return Figure(str(caption), alt.concat(*panels, columns=3))

@@ -324,7 +324,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The judge, the points and the images of the first seed."""
     seed, device, networks = run.recipe.seed, run.device, models(run)
     points = {}
@@ -338,7 +338,7 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         reconstructed = torch.sigmoid(model.decode(model.encode(data).mean))
     images = {"data": data, "reconstructed": reconstructed, **made(networks, "image", 24, seed, device)}
     return {
-        "game": judged(msgspec.structs.asdict(verdicts(networks["judge"], device)), lang),
-        "mixtures": scattered(points, run.measures(), lang),
-        "samples": side_by_side(images, run.measures(), lang),
+        "game": judged(msgspec.structs.asdict(verdicts(networks["judge"], device))),
+        "mixtures": scattered(points, run.measures()),
+        "samples": side_by_side(images, run.measures()),
     }

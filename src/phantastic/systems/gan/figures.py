@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, VERMILION, Figure, image_grid
 from phantastic.systems.vae.figures import in_bytes
 
@@ -16,7 +16,7 @@ DATA, GAN, VAE = Text("data", "データ"), Text("GAN", "GAN"), Text("VAE", "VAE
 PANELS = {"ring": Text("ring of 8", "8 個の輪"), "grid": Text("grid of 25", "25 個の格子")}
 
 
-def judged(found: Mapping[str, Sequence[float]], lang: str) -> Figure:
+def judged(found: Mapping[str, Sequence[float]]) -> Figure:
     """Goodfellow et al. (2014), Figure 1, with a discriminator that was trained; ``found`` holds the columns of
     `Verdicts`."""
     names = {
@@ -26,17 +26,17 @@ def judged(found: Mapping[str, Sequence[float]], lang: str) -> Figure:
         "learned": Text("trained judge, D", "学習した識別器 D"),
     }
     rows = [
-        {"x": x, "value": value, "which": name(lang)}
+        {"x": x, "value": value, "which": str(name)}
         for key, name in names.items()
         for x, value in zip(found["x"], found[key], strict=True)
         if -4 <= x <= 4
     ]
-    domain = [name(lang) for name in names.values()]
+    domain = [str(name) for name in names.values()]
     colours = alt.Scale(domain=domain, range=[BLACK, GREEN, BLUE, VERMILION])
     dashes = alt.Scale(domain=domain, range=[[1, 0], [1, 0], [1, 0], [5, 4]])
     chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
         x=alt.X("x:Q", title="x"),
-        y=alt.Y("value:Q", title=Text("density; probability that x is data", "密度、x がデータである確率")(lang)),
+        y=alt.Y("value:Q", title=str(Text("density; probability that x is data", "密度、x がデータである確率"))),
         color=alt.Color("which:N", title=None, scale=colours, legend=alt.Legend(labelLimit=260)),
         strokeDash=alt.StrokeDash("which:N", title=None, legend=None, scale=dashes),
     )  # fmt: skip
@@ -44,29 +44,25 @@ def judged(found: Mapping[str, Sequence[float]], lang: str) -> Figure:
         "The game with a generator that stands still: the trained discriminator comes to the best one, p / (p + q).",
         "生成器を固定したゲーム:学習した識別器は、最適な識別器 p / (p + q) に近づく。",
     )
-    return Figure(caption(lang), chart.properties(width=420, height=240))
+    return Figure(str(caption), chart.properties(width=420, height=240))
 
 
-def scattered(
-    points: Mapping[str, Mapping[str, Float[Tensor, "n 2"]]], measures: Mapping[str, Measure], lang: str
-) -> Figure:
+def scattered(points: Mapping[str, Mapping[str, Float[Tensor, "n 2"]]], measures: Mapping[str, Measure]) -> Figure:
     """Points of the data, the GAN and the VAE, for each mixture."""
     rows = []
     for name, kinds in points.items():
         panels = []
         reach = 1.3 * float(kinds["data"].abs().max())
         for kind, title, colour in (("data", DATA, BLACK), ("gan", GAN, VERMILION), ("vae", VAE, BLUE)):
-            heading = title(lang)
+            heading = str(title)
             if f"{name}.{kind}.modes" in measures:
                 modes, quality = (measures[f"{name}.{kind}.{key}"].value for key in ("modes", "quality"))
-                heading += Text(f": {modes:.3g} modes, {quality:.0%} good", f":{modes:.3g} 峰、良質 {quality:.0%}")(
-                    lang
-                )
+                heading += str(Text(f": {modes:.3g} modes, {quality:.0%} good", f":{modes:.3g} 峰、良質 {quality:.0%}"))
             values = [{"x": round(x, 4), "y": round(y, 4)} for x, y in kinds[kind].tolist()]
             axis = alt.Axis(tickCount=5)
             x, y = (
                 alt.X("x:Q", title=None, scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis),
-                alt.Y("y:Q", title=PANELS[name](lang) if kind == "data" else None,
+                alt.Y("y:Q", title=str(PANELS[name]) if kind == "data" else None,
                       scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis),
             )  # fmt: skip
             dots = alt.Chart(alt.Data(values=values)).mark_circle(size=9, opacity=0.5, color=colour, clip=True)
@@ -78,12 +74,10 @@ def scattered(
         "混合正規分布と、同じ回数だけ学習した GAN と VAE の標本。峰から標準偏差 3 個分以内の点を良質とし、"
         "良質な点のある峰を見つかったとみなす。",
     )
-    return Figure(caption(lang), alt.vconcat(*rows))
+    return Figure(str(caption), alt.vconcat(*rows))
 
 
-def side_by_side(
-    images: Mapping[str, Float[Tensor, "n 1 64 64"]], measures: Mapping[str, Measure], lang: str
-) -> Figure:
+def side_by_side(images: Mapping[str, Float[Tensor, "n 1 64 64"]], measures: Mapping[str, Measure]) -> Figure:
     """Two rows each of data, the VAE's reconstructions of them, and samples of either; twelve columns."""
     titles = {
         "data": DATA,
@@ -95,23 +89,23 @@ def side_by_side(
     for kind, title in titles.items():
         drawn = in_bytes(images[kind])
         rows += [drawn[:12], drawn[12:24]]
-        labels += [title(lang), ""]
-    told = {kind: (described(measures, kind, "en"), described(measures, kind, "ja")) for kind in ("vae", "gan")}
+        labels += [str(title), ""]
+    told = {kind: described(measures, kind) for kind in ("vae", "gan")}
     caption = Text(
         "dSprites, and what a VAE and a GAN make of them in as many steps. Of the data every picture holds one shape, "
         "and no pixel is grey (between .1 and .9). "
-        f"Of the VAE's samples {told['vae'][0]}; of the GAN's {told['gan'][0]}.",
+        f"Of the VAE's samples {told['vae']}; of the GAN's {told['gan']}.",
         "dSprites と、同じステップ数だけ学習した VAE と GAN の結果。"
         "データではどの画像にも形が 1 つあり、灰色の画素(.1〜.9)はない。"
-        f"VAE の標本では{told['vae'][1]}。GAN の標本では{told['gan'][1]}。",
+        f"VAE の標本では{told['vae']}。GAN の標本では{told['gan']}。",
     )
-    return Figure(caption(lang), image_grid(np.stack(rows), labels))
+    return Figure(str(caption), image_grid(np.stack(rows), labels))
 
 
-def described(measures: Mapping[str, Measure], kind: str, lang: str) -> str:
+def described(measures: Mapping[str, Measure], kind: str) -> str:
     """How many samples hold a shape and, where enough do, how grey those are."""
     share, grey = measures[f"image.{kind}.shapes"].value, measures.get(f"image.{kind}.grey")
-    told = Text(f"{share:.0%} hold one shape", f"{share:.0%} に形が 1 つ")(lang)
+    told = str(Text(f"{share:.0%} hold one shape", f"{share:.0%} に形が 1 つ"))
     if grey is None:
         return told
-    return told + Text(f", with {grey.value:.2%} grey pixels", f"(灰色の画素は {grey.value:.2%})")(lang)
+    return told + str(Text(f", with {grey.value:.2%} grey pixels", f"(灰色の画素は {grey.value:.2%})"))

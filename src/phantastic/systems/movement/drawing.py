@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 
 Rows = list[dict[str, Any]]
 BIN = Text("time (bins)", "時間(ビン)")
@@ -32,7 +32,6 @@ def lines(
     values: Rows,
     title: str,
     colour: Any,
-    lang: str,
     y: Sequence[float] | None = None,
     dash: alt.StrokeDash | None = None,
     width: int = 300,
@@ -43,7 +42,7 @@ def lines(
     scale = alt.Scale(domain=list(y), nice=False) if y else alt.Scale(zero=False)
     span = alt.Scale(domain=[min(times), max(times)], nice=False)
     encoding: dict[str, Any] = {
-        "x": alt.X("t:Q", title=BIN(lang), scale=span, axis=alt.Axis(tickCount=8, format="d")),
+        "x": alt.X("t:Q", title=str(BIN), scale=span, axis=alt.Axis(tickCount=8, format="d")),
         "y": alt.Y("y:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5)),
         "color": colour,
         "detail": "each:N",

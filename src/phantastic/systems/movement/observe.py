@@ -117,17 +117,17 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return {"likeness": float(likeness), "size": float(size), "hand.error": apart(damaged)}
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The writing, the attractor states, the response to the violation."""
     half, shown = recipe_of(run).bins // 2, acted(run)
     same = alike(shown["action"]["sequence"], shown["observation"]["sequence"]).tolist()
     return {
-        "writing": pictures.writing(shown, half, lang),
-        "intentions": pictures.intentions(shown, same, half, lang),
-        "violation": pictures.violation(shown, half, lang),
+        "writing": pictures.writing(shown, half),
+        "intentions": pictures.intentions(shown, same, half),
+        "violation": pictures.violation(shown, half),
     }
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
-    return printed(lang, ("observe", "action"))
+    return printed(("observe", "action"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.inference.published.handwriting import PLACES
 from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.movement.drawing import BIN, coloured, course, ends, heading, lines, moments, path, plane
@@ -16,10 +16,10 @@ TITLES = {
 }
 
 
-def writing(shown: Mapping[str, Mapping[str, list]], half: int, lang: str) -> Figure:
+def writing(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
     """Where the hand is and where it is predicted, with the attracting places; the violation begins at the diamond."""
-    true, predicted = Text("hand", "手")(lang), Text("predicted", "予測")(lang)
-    place = Text("attracting place", "引きつける場所")(lang)
+    true, predicted = str(Text("hand", "手")), str(Text("predicted", "予測"))
+    place = str(Text("attracting place", "引きつける場所"))
     colour = coloured([true, predicted, place], ["#9a9a9a", VERMILION, ORANGE])
     seen = [row for each in shown.values() for row in each["hand"]]
     span = tuple(ends([*(row[axis] for row in seen), *(place[axis] for place in PLACES)]) for axis in (0, 1))
@@ -38,7 +38,7 @@ def writing(shown: Mapping[str, Mapping[str, list]], half: int, lang: str) -> Fi
                 shape="diamond", size=110, filled=True, opacity=1, color=BLUE
             )
             layers.append(point.encode(x="x:Q", y="y:Q"))
-        panels.append(alt.layer(*layers).properties(title=heading(TITLES[name](lang))))
+        panels.append(alt.layer(*layers).properties(title=heading(str(TITLES[name]))))
     caption = Text(
         "Handwriting without a motor command: a sequence of attracting places draws the expected hand along, and "
         "action makes the expectation true. The same beliefs predict the hand of another. Right: from the diamond on, "
@@ -46,10 +46,10 @@ def writing(shown: Mapping[str, Mapping[str, list]], half: int, lang: str) -> Fi
         "運動指令のない手書き。引きつける場所が順に入れ替わり、予想される手を引いていき、行為がその予想を実現する。"
         "同じ信念が他者の手を予測する。右:菱形以降、観察される運動の向きが逆になる。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))
 
 
-def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], half: int, lang: str) -> Figure:
+def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], half: int) -> Figure:
     """The attractor states of all three runs as strips, and those of action against those of observation."""
     strips = []
     low, high = -6.0, 2.0
@@ -61,15 +61,15 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
             if t % 2
         ]
         scale = alt.Scale(domain=[low, high], range=["#ffffff", BLUE], interpolate="rgb")
-        legend = alt.Legend(title=Text("attractor state", "アトラクター状態")(lang), gradientLength=90)
+        legend = alt.Legend(title=str(Text("attractor state", "アトラクター状態")), gradientLength=90)
         base = alt.Chart(alt.Data(values=[cell | {"next": cell["t"] + 2.2} for cell in cells])).mark_rect()
         strip = base.encode(
-            x=alt.X("t:Q", title=BIN(lang) if name == "violation" else None,
+            x=alt.X("t:Q", title=str(BIN) if name == "violation" else None,
                     scale=alt.Scale(domain=[1, len(each["sequence"])], nice=False), axis=alt.Axis(format="d")),
             x2="next:Q", y=alt.Y("state:O", title=None), color=alt.Color("y:Q", scale=scale, legend=legend),
         )  # fmt: skip
         marks = [(half + 0.5, VERMILION)] if name == "violation" else []
-        title = heading(TITLES[name](lang), "start")
+        title = heading(str(TITLES[name]), "start")
         layers = alt.layer(strip, *moments(marks, 1, len(each["sequence"])))
         strips.append(layers.properties(width=380, height=85, title=title))
     pairs = [
@@ -79,8 +79,8 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
     ]
     span = ends([value for pair in pairs for value in pair.values()])
     scatter = alt.Chart(alt.Data(values=pairs)).mark_point(filled=True, size=8, color=BLUE, opacity=0.35).encode(
-        x=alt.X("x:Q", title=TITLES["action"](lang), scale=alt.Scale(domain=list(span), nice=False)),
-        y=alt.Y("y:Q", title=TITLES["observation"](lang), scale=alt.Scale(domain=list(span), nice=False)),
+        x=alt.X("x:Q", title=str(TITLES["action"]), scale=alt.Scale(domain=list(span), nice=False)),
+        y=alt.Y("y:Q", title=str(TITLES["observation"]), scale=alt.Scale(domain=list(span), nice=False)),
     ).properties(width=230, height=230, title=heading(f"r = {min(same):.2f} … {max(same):.2f}"))  # fmt: skip
     caption = Text(
         "The six attractor states, winner after winner: what the writer intends, and what the observer believes the "
@@ -89,21 +89,21 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
         "6 つのアトラクター状態が順に勝つ。書き手の意図と、観察者が推論する書き手の意図(ミラーニューロン)。"
         "右:行為時と観察時の同じ状態(全ビン)。違反の後は系列が失われる。",
     )
-    return Figure(caption(lang), alt.hconcat(alt.vconcat(*strips), scatter))
+    return Figure(str(caption), alt.hconcat(alt.vconcat(*strips), scatter))
 
 
-def violation(shown: Mapping[str, Mapping[str, list]], half: int, lang: str) -> Figure:
+def violation(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
     """The precision-weighted errors on the motion of the joints, around the violation."""
-    names = {key: TITLES[key](lang) for key in ("observation", "violation")}
+    names = {key: str(TITLES[key]) for key in ("observation", "violation")}
     window = slice(half - 32, half + 64)
     values = []
     for key, name in names.items():
         size = [sum(error**2 for error in row) ** 0.5 for row in shown[key]["joints"]]
         values += course(size[window], name, window.start + 1)
     colour = coloured(list(names.values()), [BLACK, VERMILION])
-    title = Text("|√Π ε| of the joints' motion", "関節の運動の |√Π ε|")(lang)
+    title = str(Text("|√Π ε| of the joints' motion", "関節の運動の |√Π ε|"))
     last = max(row["t"] for row in values)
-    traced = lines(values, title, colour, lang, ends([0.0, *(row["y"] for row in values)]), width=460, height=200)
+    traced = lines(values, title, colour, ends([0.0, *(row["y"] for row in values)]), width=460, height=200)
     caption = Text(
         "The response to a violated expectation: precision-weighted prediction errors, the simulated response of "
         "superficial pyramidal cells, on the motion of the joints. The seen movement is turned round at the "
@@ -111,4 +111,4 @@ def violation(shown: Mapping[str, Mapping[str, list]], half: int, lang: str) -> 
         "予想の違反への応答:関節の運動に対する精度重みづけ予測誤差(浅層錐体細胞の応答の模擬)。"
         "破線の時点で、見えている運動の向きが逆になる。違反のない運動にも、次の場所が決まる際に短い応答がある。",
     )
-    return Figure(caption(lang), alt.layer(*moments([(half + 0.5, "#999999")], window.start + 1, last), traced))
+    return Figure(str(caption), alt.layer(*moments([(half + 0.5, "#999999")], window.start + 1, last), traced))

@@ -122,16 +122,16 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return {"action": peak(found["action"])} | states
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The plaid as it is seen, what is believed and done of it, and the movements that are made."""
     shown = simulated(run)
     return {
-        "plaid": pictures.frames({name: shown[name] for name in SEEN}, lang),
-        "priors": pictures.priors({name: shown[name] for name in SEEN}, lang),
-        "movements": pictures.movements({name: shown[name] for name in MADE}, recipe_of(run).strength, lang),
+        "plaid": pictures.frames({name: shown[name] for name in SEEN}),
+        "priors": pictures.priors({name: shown[name] for name in SEEN}),
+        "movements": pictures.movements({name: shown[name] for name in MADE}, recipe_of(run).strength),
     }
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
-    return printed(lang, ("visual", "tight_priors"), ("attractor_motor", "canonical"))
+    return printed(("visual", "tight_priors"), ("attractor_motor", "canonical"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import altair as alt
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.movement.drawing import coloured, course, ends, heading, lines
 
@@ -17,12 +17,12 @@ TITLES = {
 FRAMES = (1, 6, 9, 12, 15, 18, 21, 24, 30, 40)
 
 
-def frames(shown: Mapping[str, Mapping[str, list]], lang: str) -> Figure:
+def frames(shown: Mapping[str, Mapping[str, list]]) -> Figure:
     """The 4 x 4 luminances that are seen, at some bins, under both priors."""
     brightest = max(abs(value) for each in shown.values() for row in each["sense"] for value in row)
     cells, labels = [], []
     for row, (name, each) in enumerate(shown.items()):
-        labels.append({"x": -0.6, "y": 5 * row + 2, "text": TITLES[name](lang)})
+        labels.append({"x": -0.6, "y": 5 * row + 2, "text": str(TITLES[name])})
         for column, bin in enumerate(FRAMES):
             if row == 0:
                 labels.append({"x": 5 * column + 2, "y": -0.7, "text": str(bin)})
@@ -46,15 +46,15 @@ def frames(shown: Mapping[str, Mapping[str, list]], lang: str) -> Figure:
         "2 つの格子を重ねた模様(プレイド)から眼が受け取るもの。ビン 12 で力が加わる(数字はビン)。"
         "事前分布が平坦なら模様は動いて見え、静止という狭い事前分布のもとでは眼が動いて模様を静止させる。",
     )
-    return Figure(caption(lang), alt.layer(*layers).properties(width=side * (width + 8), height=side * (height + 1.5)))
+    return Figure(str(caption), alt.layer(*layers).properties(width=side * (width + 8), height=side * (height + 1.5)))
 
 
-def priors(shown: Mapping[str, Mapping[str, list]], lang: str) -> Figure:
+def priors(shown: Mapping[str, Mapping[str, list]]) -> Figure:
     """States, true and believed; the push, true and believed, and the action."""
-    kinds = [Text("true", "真の状態")(lang), Text("believed", "信念")(lang)]
-    states = [Text("state x1", "状態 x1")(lang), Text("state x2", "状態 x2")(lang)]
-    causes = [Text("push v, true", "力 v(真)")(lang), Text("push v, believed", "力 v(信念)")(lang),
-              Text("action a", "行為 a")(lang)]  # fmt: skip
+    kinds = [str(Text("true", "真の状態")), str(Text("believed", "信念"))]
+    states = [str(Text("state x1", "状態 x1")), str(Text("state x2", "状態 x2"))]
+    causes = [str(Text("push v, true", "力 v(真)")), str(Text("push v, believed", "力 v(信念)")),
+              str(Text("action a", "行為 a"))]  # fmt: skip
     panels = []
     moved = ends([value for each in shown.values() for row in each["true"] for value in row])
     forced = ends([v for each in shown.values() for key in ("cause", "action", "believed_cause") for v in each[key]])
@@ -65,12 +65,12 @@ def priors(shown: Mapping[str, Mapping[str, list]], lang: str) -> Figure:
                 rows += course(trace, state, each=f"{kind}{state}", kind=kind)
         dash = alt.StrokeDash("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[[1, 0], [5, 4]]),
                               legend=alt.Legend(orient="bottom", symbolType="stroke"))  # fmt: skip
-        top = lines(rows, Text("states", "状態")(lang), coloured(states, [BLUE, SKY]), lang, moved, dash, 280, 150)
+        top = lines(rows, str(Text("states", "状態")), coloured(states, [BLUE, SKY]), moved, dash, 280, 150)
         rows = [row for label, key in zip(causes, ("cause", "believed_cause", "action"), strict=True)
                 for row in course(each[key], label)]  # fmt: skip
         colour = coloured(causes, [BLACK, ORANGE, VERMILION], 2)
-        down = lines(rows, Text("cause and action", "原因と行為")(lang), colour, lang, forced, width=280, height=130)
-        title = heading(TITLES[name](lang))
+        down = lines(rows, str(Text("cause and action", "原因と行為")), colour, forced, width=280, height=130)
+        title = heading(str(TITLES[name]))
         panels.append(alt.vconcat(top.properties(title=title), down).resolve_scale(color="independent"))
     caption = Text(
         "The same push, two priors. With a flat prior its cause is believed, and nothing is done about it; with a "
@@ -78,27 +78,27 @@ def priors(shown: Mapping[str, Mapping[str, list]], lang: str) -> Figure:
         "同じ力に対する 2 つの事前分布。平坦なら原因が認められ、何も行われない。狭ければ原因は認められず、行為が力を"
         "打ち消す。予想されないことは起こらないようにされる。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="independent"))
 
 
-def movements(shown: Mapping[str, Mapping[str, list]], strength: float, lang: str) -> Figure:
+def movements(shown: Mapping[str, Mapping[str, list]], strength: float) -> Figure:
     """States and action of an expected movement, with a stronger plant, and under a perturbation."""
     titles = TITLES | {"stronger": Text(f"motor gain × {strength:g}", f"運動器官の利得 × {strength:g}")}
-    states = [Text("state x1", "状態 x1")(lang), Text("state x2", "状態 x2")(lang)]
-    forces = [Text("expected cause v", "予想された原因 v")(lang), Text("action a", "行為 a")(lang),
-              Text("push", "加えられた力")(lang)]  # fmt: skip
+    states = [str(Text("state x1", "状態 x1")), str(Text("state x2", "状態 x2"))]
+    forces = [str(Text("expected cause v", "予想された原因 v")), str(Text("action a", "行為 a")),
+              str(Text("push", "加えられた力"))]  # fmt: skip
     moved = ends([value for each in shown.values() for row in each["true"] for value in row])
     forced = ends([v for each in shown.values() for key in ("cause", "action", "believed_cause") for v in each[key]])
     panels = []
     for name, each in shown.items():
         rows = [row for state, trace in zip(states, zip(*each["true"], strict=True), strict=True)
                 for row in course(trace, state)]  # fmt: skip
-        top = lines(rows, Text("movement", "運動")(lang), coloured(states, [BLUE, SKY]), lang, moved, None, 210, 130)
+        top = lines(rows, str(Text("movement", "運動")), coloured(states, [BLUE, SKY]), moved, None, 210, 130)
         rows = [row for label, key in zip(forces, ("believed_cause", "action", "cause"), strict=True)
                 for row in course(each[key], label)]  # fmt: skip
         colour = coloured(forces, [GREEN, VERMILION, BLACK], 3)
-        down = lines(rows, Text("cause and action", "原因と行為")(lang), colour, lang, forced, None, 210, 130)
-        title = heading(titles[name](lang))
+        down = lines(rows, str(Text("cause and action", "原因と行為")), colour, forced, None, 210, 130)
+        title = heading(str(titles[name]))
         panels.append(alt.vconcat(top.properties(title=title), down).resolve_scale(color="independent"))
     caption = Text(
         "A movement that is expected at bin 12 is made: action fulfils what the prior predicts of the senses. A plant "
@@ -106,4 +106,4 @@ def movements(shown: Mapping[str, Mapping[str, list]], strength: float, lang: st
         "ビン 12 で予想された運動が実行される。行為は、事前分布が感覚について予測したことを実現する。運動器官の利得を"
         "変えても、ビン 18 で力を加えても、変わるのは行為であり、運動は変わらない。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels).resolve_scale(color="shared"))
+    return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))

@@ -144,25 +144,25 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return {name: found[name] for name in ("error", "distance", "action", "gain", "gain.turned")}
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Both reversals, gain and lag, and the dials."""
     recipe, shown = recipe_of(run), both(run)
     half = recipe.bins // 2
     drawn = {
-        "reversal": pictures.reversal(shown, half, recipe.delay, lang),
-        "gain": pictures.gain(shown["expected"], slice(SETTLED, half), FURTHEST, lang),
+        "reversal": pictures.reversal(shown, half, recipe.delay),
+        "gain": pictures.gain(shown["expected"], slice(SETTLED, half), FURTHEST),
     }
     if recipe.points:
-        drawn["dials"] = pictures.dials(run.once("dials", lambda: dialled(recipe)), recipe, lang)
+        drawn["dials"] = pictures.dials(run.once("dials", lambda: dialled(recipe)), recipe)
     return drawn
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """--target FILE.csv [--bin LENGTH] [--prior LOG-PRECISION]: the eye follows the user's own target."""
     recipe = recipe_of(run)
-    return target.apply(run.folder / "targets", recipe.senses, recipe.motion, request, lang)
+    return target.apply(run.folder / "targets", recipe.senses, recipe.motion, request)
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
-    return printed(lang, ("pursuit", "expected_reversal"))
+    return printed(("pursuit", "expected_reversal"))

@@ -7,7 +7,7 @@ import altair as alt
 import torch
 
 from phantastic.data.gaze import correlations, following
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.movement.drawing import (
     BIN,
@@ -26,7 +26,7 @@ EYE, TARGET = Text("eye", "眼"), Text("target", "標的")
 ANGLES = Text("horizontal (rad)", "水平(rad)"), Text("vertical (rad)", "垂直(rad)")
 
 
-def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int, lang: str) -> Figure:
+def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int) -> Figure:
     """Paths, distance, prediction errors and action at the expected and at the unexpected reversal."""
     titles = {
         "expected": Text("expected reversal", "予想どおりの反転"),
@@ -56,21 +56,21 @@ def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int, lan
         last = len(traces["eye"])
         marks = [(half + 0.5, "#999999"), (turn + 0.5, BLACK)]
         window = slice(half - 24, half + delay + 24)
-        both = coloured([TARGET(lang), EYE(lang)], [BLACK, BLUE])
-        drawn = plane(traces["target"][window], TARGET(lang)) + plane(traces["eye"][window], EYE(lang))
+        both = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
+        drawn = plane(traces["target"][window], str(TARGET)) + plane(traces["eye"][window], str(EYE))
         turned = [{"x": traces["target"][turn - 1][0], "y": traces["target"][turn - 1][1]}]
         where = alt.Chart(alt.Data(values=turned)).mark_point(
             shape="diamond", size=90, filled=True, opacity=1, color=VERMILION
         )
-        round_ = alt.layer(path(drawn, both, (ANGLES[0](lang), ANGLES[1](lang)), (span, span), 220, 220),
+        round_ = alt.layer(path(drawn, both, (str(ANGLES[0]), str(ANGLES[1])), (span, span), 220, 220),
                            where.encode(x="x:Q", y="y:Q"))  # fmt: skip
-        rows: list[Any] = [round_.properties(title=heading(titles[which](lang)))]
+        rows: list[Any] = [round_.properties(title=heading(str(titles[which])))]
         for kind, words in names.items():
-            labels = [word(lang) for word in words]
+            labels = [str(word) for word in words]
             values = [row for label, trace in zip(labels, series[which][kind], strict=True)
                       for row in course(trace, label)]  # fmt: skip
             colour = coloured(labels, colours[kind], 2) if len(labels) > 1 else alt.value(BLACK)
-            traced = lines(values, heads[kind](lang), colour, lang, spans[kind])
+            traced = lines(values, str(heads[kind]), colour, spans[kind])
             rows.append(alt.layer(*moments(marks, 1, last), traced))
         columns.append(alt.vconcat(*rows).resolve_scale(color="independent"))
     caption = Text(
@@ -80,7 +80,7 @@ def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int, lan
         "円周上で引き返す標的の追跡。眼は灰色の線で反転を予想し、実際の反転は黒い線(平面では菱形)で起きる。予想より"
         "遅れると、眼は標的から離れ、信念が改まるまで予測誤差(第 1 レベル)と行為が大きくなる。",
     )
-    return Figure(caption(lang), alt.hconcat(*columns).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*columns).resolve_scale(color="independent"))
 
 
 def split(traces: Mapping[str, list]) -> dict[str, list[list[float]]]:
@@ -92,38 +92,38 @@ def split(traces: Mapping[str, list]) -> dict[str, list[list[float]]]:
     }
 
 
-def gain(traces: Mapping[str, list], part: slice, furthest: int, lang: str) -> Figure:
+def gain(traces: Mapping[str, list], part: slice, furthest: int) -> Figure:
     """The velocities of target and eye, and their cross-correlation with the lag at its peak."""
     eye, aim = (torch.tensor(traces[name][part], dtype=torch.float64) for name in ("eye", "target"))
     fast, goal = (torch.gradient(each, dim=0)[0][:, 0].tolist() for each in (eye, aim))
     curve, _ = correlations(eye, aim, furthest)
     found = following(eye, aim, furthest)
-    colour = coloured([TARGET(lang), EYE(lang)], [BLACK, BLUE])
+    colour = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
     start = part.start + 1
     left = lines(
-        course(goal, TARGET(lang), start) + course(fast, EYE(lang), start),
-        Text("horizontal velocity (rad per bin)", "水平速度(rad/ビン)")(lang), colour, lang, width=330, height=190,
+        course(goal, str(TARGET), start) + course(fast, str(EYE), start),
+        str(Text("horizontal velocity (rad per bin)", "水平速度(rad/ビン)")), colour, width=330, height=190,
     )  # fmt: skip
     values = [{"t": lag, "y": y} for lag, y in zip(range(-furthest, furthest + 1), curve.tolist(), strict=True)]
-    up = alt.Y("y:Q", title=Text("correlation of velocities", "速度の相関")(lang), scale=alt.Scale(zero=False))
-    across = alt.X("t:Q", title=Text("lag of the eye (bins)", "眼の遅れ(ビン)")(lang), axis=alt.Axis(format="d"))
+    up = alt.Y("y:Q", title=str(Text("correlation of velocities", "速度の相関")), scale=alt.Scale(zero=False))
+    across = alt.X("t:Q", title=str(Text("lag of the eye (bins)", "眼の遅れ(ビン)")), axis=alt.Axis(format="d"))
     base = alt.Chart(alt.Data(values=values)).encode(x=across, y=up)
     rule = alt.Chart(alt.Data(values=[{"t": float(found.lag)}])).mark_rule(color=VERMILION, strokeDash=[4, 3])
     title = Text(f"gain {float(found.gain):.3f}, lag {float(found.lag):.2f} bins",
                    f"利得 {float(found.gain):.3f}、遅れ {float(found.lag):.2f} ビン")  # fmt: skip
     right = alt.layer(base.mark_line(color=GREEN), base.mark_point(color=GREEN, filled=True, size=26, opacity=1),
                       rule.encode(x="t:Q")).properties(
-        width=240, height=190, title=heading(title(lang)))  # fmt: skip
+        width=240, height=190, title=heading(str(title)))  # fmt: skip
     caption = Text(
         "Gain and lag as a clinician measures them, while the target moves on steadily: the slope of eye velocity on "
         "target velocity, at the lag where both correlate best (horizontal and vertical together).",
         "臨床で測られる利得と遅れ(標的が一定の向きに動く間)。眼と標的の速度の相関が最大になる遅れと、"
         "その遅れでの眼の速度の標的の速度に対する傾き(水平と垂直を合わせて計算)。",
     )
-    return Figure(caption(lang), alt.hconcat(left, right).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(left, right).resolve_scale(color="independent"))
 
 
-def dials(rows: Sequence[Mapping[str, Any]], recipe: PursuitRecipe, lang: str) -> Figure:
+def dials(rows: Sequence[Mapping[str, Any]], recipe: PursuitRecipe) -> Figure:
     """Peak error at both reversals, gain and lag by each of the three log-precisions."""
     which = {"expected": Text("expected reversal", "予想どおりの反転"),
              "unexpected": Text("late reversal", "遅れた反転")}  # fmt: skip
@@ -137,13 +137,13 @@ def dials(rows: Sequence[Mapping[str, Any]], recipe: PursuitRecipe, lang: str) -
         shown = [row for row in rows if row[kind] is not None and (kind == "error" or row["which"] == "expected")]
         span = ends([row[kind] for row in shown] + ([0.0] if kind == "error" else []))
         for dial, across in heads.items():
-            values = [{"x": row["value"], "y": row[kind], "which": which[row["which"]](lang)}
+            values = [{"x": row["value"], "y": row[kind], "which": str(which[row["which"]])}
                       for row in shown if row["dial"] == dial]  # fmt: skip
-            colour = coloured([each(lang) for each in which.values()], [BLUE, VERMILION])
+            colour = coloured([str(each) for each in which.values()], [BLUE, VERMILION])
             reach = ends([row["x"] for row in values] + [getattr(recipe, dial)])
             domain = alt.Scale(domain=list(reach), nice=False)
-            x = alt.X("x:Q", title=across(lang) if kind == "lag" else None, scale=domain, axis=alt.Axis(tickCount=6))
-            y = alt.Y("y:Q", title=up(lang), scale=alt.Scale(domain=list(span), nice=False), axis=alt.Axis(tickCount=5))
+            x = alt.X("x:Q", title=str(across) if kind == "lag" else None, scale=domain, axis=alt.Axis(tickCount=6))
+            y = alt.Y("y:Q", title=str(up), scale=alt.Scale(domain=list(span), nice=False), axis=alt.Axis(tickCount=5))
             base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y, color=colour)
             here = alt.Chart(alt.Data(values=[{"x": getattr(recipe, dial)}]))
             rule = here.mark_rule(color="#999999", strokeDash=[4, 3]).encode(x=x)
@@ -155,7 +155,7 @@ def dials(rows: Sequence[Mapping[str, Any]], recipe: PursuitRecipe, lang: str) -
         "それぞれの精度の働き(ほかの精度はレシピのまま。破線はレシピの値)。事前分布の精度が低いと何も予想されず、"
         "どちらの反転も同じだけ驚きになる。運動の精度が低いと遅れが大きくなる。",
     )
-    return Figure(caption(lang), alt.concat(*panels, columns=3))
+    return Figure(str(caption), alt.concat(*panels, columns=3))
 
 
 def followed(
@@ -165,24 +165,23 @@ def followed(
     eye: Sequence[Sequence[float]],
     summary: str,
     timed: bool,
-    lang: str,
 ) -> Figure:
     """A target of the user's, and the eye that followed it, in the plane and over time."""
-    both = coloured([TARGET(lang), EYE(lang)], [BLACK, BLUE])
-    drawn = plane(aim, TARGET(lang)) + plane(eye, EYE(lang))
+    both = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
+    drawn = plane(aim, str(TARGET)) + plane(eye, str(EYE))
     spans = [ends([row[axis] for row in drawn]) for axis in "xy"]
     left = path(drawn, both, ("x", "y"), (spans[0], spans[1]), 250, 250)
     span = alt.Scale(domain=[time[0], time[-1]], nice=False)
-    across = alt.X("t:Q", title=(Text("time", "時間") if timed else BIN)(lang), scale=span)
+    across = alt.X("t:Q", title=str(Text("time", "時間") if timed else BIN), scale=span)
     panels = []
     for axis, label in enumerate("xy"):
         values = [
             {"t": t, "y": row[axis], "which": which}
-            for which, rows in ((TARGET(lang), aim), (EYE(lang), eye))
+            for which, rows in ((str(TARGET), aim), (str(EYE), eye))
             for t, row in zip(time, rows, strict=True)
         ]
-        panels.append(lines(values, label, both, lang, spans[axis], width=380, height=100).encode(x=across))
+        panels.append(lines(values, label, both, spans[axis], width=380, height=100).encode(x=across))
     caption = Text(f"{name}: the target, and the eye that follows it. {summary}.",
                    f"{name}:標的と、それを追う眼。{summary}。")  # fmt: skip
     chart = alt.hconcat(left, alt.vconcat(*panels))
-    return Figure(caption(lang), chart.properties(title=heading(summary, "start")))
+    return Figure(str(caption), chart.properties(title=heading(summary, "start")))

@@ -18,7 +18,7 @@ from numpy import ndarray
 
 from phantastic.data import table
 from phantastic.data.gaze import binned, filled, following
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 from phantastic.inference import Level, Model, Result
@@ -130,7 +130,7 @@ def follow(points: Float64[ndarray, "bins 2"], senses: float, motion: float, pri
     return act(model, process, torch.from_numpy(points), orders=(4, 1))
 
 
-def apply(folder: Path, senses: float, motion: float, request: dict[str, str], lang: str) -> list[str]:
+def apply(folder: Path, senses: float, motion: float, request: dict[str, str]) -> list[str]:
     """Read, follow, write the eye's path and a figure into ``folder``; the lines that say what came out."""
     if "target" not in request:
         raise Refused(f"apply pursuit: --{next(iter(request))} needs the target too: --target FILE.csv")
@@ -160,15 +160,15 @@ def apply(folder: Path, senses: float, motion: float, request: dict[str, str], l
     gain, lag = float(found.gain), float(found.lag)
     unit = f" ({lag * width:.4g})" if path.timed else ""
     summary = Text(f"gain {gain:.3f}, lag {lag:.2f} bins{unit}", f"利得 {gain:.3f}、遅れ {lag:.2f} ビン{unit}")
-    drawn = followed(Path(given).name, time.tolist(), points.tolist(), seen.tolist(), summary(lang), path.timed, lang)
-    lines = [*described(given, path, time, width, lang), summary(lang)]
+    drawn = followed(Path(given).name, time.tolist(), points.tolist(), seen.tolist(), str(summary), path.timed)
+    lines = [*described(given, path, time, width), str(summary)]
     rms = math.sqrt(float((distance**2).mean()))
     far = Text(f"distance of the eye from the target: {rms:.4g} rms, {distance.max():.4g} at most",
                f"眼と標的の距離: 二乗平均平方根 {rms:.4g}、最大 {distance.max():.4g}")  # fmt: skip
-    return [*lines, far(lang), str(written), *map(str, write(drawn, stem.with_name(f"{stem.name}-eye")))]
+    return [*lines, str(far), str(written), *map(str, write(drawn, stem.with_name(f"{stem.name}-eye")))]
 
 
-def described(name: str, path: Path2D, time: Float64[ndarray, " bins"], width: float, lang: str) -> list[str]:
+def described(name: str, path: Path2D, time: Float64[ndarray, " bins"], width: float) -> list[str]:
     """What was read, what was filled in, and how it was brought to bins."""
     count, bins = len(path.time), len(time)
     lines = [Text(f"{name}: {count} samples", f"{name}: {count} 標本")]
@@ -184,4 +184,4 @@ def described(name: str, path: Path2D, time: Float64[ndarray, " bins"], width: f
             f"resampled to {bins} bins of {width:.4g}; samples were {np.median(np.diff(path.time)):.4g} apart",
             f"幅 {width:.4g} の {bins} ビンに再標本化(標本の間隔 {np.median(np.diff(path.time)):.4g})",
         ))  # fmt: skip
-    return [line(lang) for line in lines]
+    return [str(line) for line in lines]

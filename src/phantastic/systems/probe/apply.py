@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused
 from phantastic.nn.language.model import Model
 from phantastic.run.folder import Run
@@ -22,7 +22,7 @@ SCORED = Text("Gold tree above, predicted tree below.", "上が正解の構文�
 
 
 @torch.no_grad()
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """``parse``: the tree of a sentence; ``treebank``: scores on sentences in CoNLL-U, and the first ones drawn."""
     if len(request) != 1:
         raise Refused('apply probe: give --parse "the dog that barks sleeps ." or --treebank FILE.conllu, one of them')
@@ -36,7 +36,7 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
     vectors = vectors_of(run, trained["network"], given)
     space = geometry([trained["distance"](words) for words in vectors], "distance")
     height = geometry([trained["depth"](words) for words in vectors], "depth")
-    return (parsed if "parse" in request else scored)(run, given, space, height, lang)
+    return (parsed if "parse" in request else scored)(run, given, space, height)
 
 
 def sentence(text: str) -> Sentences:
@@ -47,27 +47,27 @@ def sentence(text: str) -> Sentences:
     return Sentences([words], [np.arange(len(words))], [np.array([not any(map(str.isalnum, word)) for word in words])])
 
 
-def parsed(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray], lang: str) -> list[str]:
+def parsed(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
     [words], [marks] = given.forms, given.punctuation
     edges = spanning_tree(space[0], ~marks)
     root = words[int(np.argmin(np.where(marks & ~marks.all(), np.inf, height[0])))]
-    files = write(Figure(PARSED(lang), arcs(words, None, edges, lang)), run.folder / "trees" / "parsed")
+    files = write(Figure(str(PARSED), arcs(words, None, edges)), run.folder / "trees" / "parsed")
     pairs = " · ".join(f"{words[one]}–{words[other]}" for one, other in edges.tolist())
-    return [Text(f"edges: {pairs}", f"枝:{pairs}")(lang), Text(f"root: {root}", f"根:{root}")(lang), *map(str, files)]
+    return [str(Text(f"edges: {pairs}", f"枝:{pairs}")), str(Text(f"root: {root}", f"根:{root}")), *map(str, files)]
 
 
-def scored(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray], lang: str) -> list[str]:
+def scored(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
     by_distance = measure_distances(space, given.heads, given.punctuation)
     by_depth = measure_depths(height, given.heads, given.punctuation)
     lines = [
-        Text(f"{len(given)} sentences", f"{len(given)} 文")(lang),
+        str(Text(f"{len(given)} sentences", f"{len(given)} 文")),
         f"UUAS {by_distance.uuas:.3f}, DSpr. {by_distance.spearman:.3f}",
-        Text(f"root found {by_depth.root_accuracy:.3f}", f"根の正答率 {by_depth.root_accuracy:.3f}")(lang)
+        str(Text(f"root found {by_depth.root_accuracy:.3f}", f"根の正答率 {by_depth.root_accuracy:.3f}"))
         + f", NSpr. {by_depth.spearman:.3f}",
     ]
     short = [number for number, words in enumerate(given.forms) if 1 < len(words) <= MOST_WORDS][:DRAWN]
     for number in short:
         gold, keep = distances([given.heads[number]])[0], ~given.punctuation[number]
-        chart = arcs(given.forms[number], spanning_tree(gold, keep), spanning_tree(space[number], keep), lang)
-        lines += map(str, write(Figure(SCORED(lang), chart), run.folder / "trees" / f"sentence{number + 1}"))
+        chart = arcs(given.forms[number], spanning_tree(gold, keep), spanning_tree(space[number], keep))
+        lines += map(str, write(Figure(str(SCORED), chart), run.folder / "trees" / f"sentence{number + 1}"))
     return lines

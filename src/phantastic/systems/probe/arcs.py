@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 from PIL import ImageFont
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, VERMILION
 from phantastic.show.fonts import japanese_font
 
@@ -24,7 +24,7 @@ LOOKS = {GOLD: (BLACK, [1, 0]), FOUND: (BLUE, [1, 0]), WRONG: (VERMILION, [5, 3]
 _SIZE, _GAP, _POINTS = 13, 14, 24
 
 
-def arcs(words: Sequence[str], gold: Edges | None, predicted: Edges, lang: str) -> alt.LayerChart | alt.FacetChart:
+def arcs(words: Sequence[str], gold: Edges | None, predicted: Edges) -> alt.LayerChart | alt.FacetChart:
     """The sentence with both trees; edges are pairs of words counted from 0. Arcs that are wrong are dashed.
 
     Where there is no ``gold`` tree, the predicted one stands above the words.
@@ -44,14 +44,14 @@ def arcs(words: Sequence[str], gold: Edges | None, predicted: Edges, lang: str) 
             angle = pi * point / _POINTS
             x = (start + end) / 2 - (end - start) / 2 * cos(angle)
             rows.append({"x": round(x, 1), "y": round(side * (11 + height(i, j) * sin(angle)), 1), "arc": number,
-                         "order": point, "kind": kind(lang)})  # fmt: skip
+                         "order": point, "kind": str(kind)})  # fmt: skip
     top = 16 + max((height(i, j) for _, (i, j), side in lines if side > 0), default=0)
     bottom = 16 + max((height(i, j) for _, (i, j), side in lines if side < 0), default=0)
     width = max(sum(widths), 260)
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, width], nice=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-bottom, top], nice=False))
     kinds = (ONLY,) if gold is None else (GOLD, FOUND, WRONG)
-    names, (colours, dashes) = [kind(lang) for kind in kinds], zip(*(LOOKS[kind] for kind in kinds), strict=True)
+    names, (colours, dashes) = [str(kind) for kind in kinds], zip(*(LOOKS[kind] for kind in kinds), strict=True)
     curves = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=1.6).encode(
         x=x, y=y, detail="arc:N", order="order:Q",
         color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=names, range=colours),

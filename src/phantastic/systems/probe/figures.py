@@ -7,7 +7,7 @@ import altair as alt
 import torch
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.run.folder import Run
 from phantastic.show.figure import BLACK, BLUE, ORANGE, Figure
 from phantastic.systems.probe.arcs import arcs
@@ -44,15 +44,15 @@ PUBLISHED = {
 }
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """All figures of a finished run."""
     found = run.measures()
-    pictures = {"trees": trees(run, lang), "layers": layers(found, lang), "controls": controls(found, lang)}
-    return pictures | ({"ranks": ranks(found, lang)} if any(name.startswith("rank") for name in found) else {})
+    pictures = {"trees": trees(run), "layers": layers(found), "controls": controls(found)}
+    return pictures | ({"ranks": ranks(found)} if any(name.startswith("rank") for name in found) else {})
 
 
 @torch.no_grad()
-def trees(run: Run, lang: str) -> Figure:
+def trees(run: Run) -> Figure:
     """Gold and predicted trees of three test sentences of about ten words, of the first seed."""
     recipe: Any = run.recipe
     test = sentences_of(recipe, recipe.seed)[2]
@@ -61,7 +61,7 @@ def trees(run: Run, lang: str) -> Figure:
     vectors = vectors_of(run, trained["network"], shown)
     space = geometry([trained["distance"](words) for words in vectors], "distance")
     charts = [
-        arcs(words, spanning_tree(gold, ~marks), spanning_tree(found, ~marks), lang)
+        arcs(words, spanning_tree(gold, ~marks), spanning_tree(found, ~marks))
         for words, gold, marks, found in zip(shown.forms, distances(shown.heads), shown.punctuation, space, strict=True)
     ]
     caption = Text(
@@ -69,10 +69,10 @@ def trees(run: Run, lang: str) -> Figure:
         "trees over the probe's distances.",
         "テスト文。上が正解の構文木、下が最良の層の空間にある木(プローブの距離による最小全域木)。",
     )
-    return Figure(caption(lang), alt.vconcat(*charts, spacing=18))
+    return Figure(str(caption), alt.vconcat(*charts, spacing=18))
 
 
-def layers(found: Mapping[str, Measure], lang: str) -> Figure:
+def layers(found: Mapping[str, Measure]) -> Figure:
     """UUAS, DSpr, root accuracy and NSpr by layer."""
     panels = []
     numbers = sorted(int(name[5:-5]) for name in found if name.startswith("layer") and name.endswith(".uuas"))
@@ -80,7 +80,7 @@ def layers(found: Mapping[str, Measure], lang: str) -> Figure:
               "nspr": Text("NSpr.", "NSpr.")}  # fmt: skip
     kinds = [(TRAINED, "layer", BLUE), (UNTRAINED, "untrained.layer", ORANGE)]
     colour = alt.Color("which:N", title=None, legend=alt.Legend(orient="top", symbolOpacity=1), scale=alt.Scale(
-        domain=[kind(lang) for kind, *_ in kinds] + [CHAIN(lang)], range=[BLUE, ORANGE, BLACK]))  # fmt: skip
+        domain=[str(kind) for kind, *_ in kinds] + [str(CHAIN)], range=[BLUE, ORANGE, BLACK]))  # fmt: skip
     for measure, title in titles.items():
         rows = [
             {
@@ -88,21 +88,21 @@ def layers(found: Mapping[str, Measure], lang: str) -> Figure:
                 "value": found[name].value,
                 "low": found[name].low,
                 "high": found[name].high,
-                "which": kind(lang),
+                "which": str(kind),
             }
             for kind, prefix, _ in kinds
             for number in numbers
             if (name := f"{prefix}{number}.{measure}") in found
         ]
-        x = alt.X("layer:Q", title=Text("layer", "層")(lang), axis=alt.Axis(values=numbers, format="d"),
+        x = alt.X("layer:Q", title=str(Text("layer", "層")), axis=alt.Axis(values=numbers, format="d"),
                   scale=alt.Scale(domain=[min(numbers), max(numbers)]))  # fmt: skip
-        y = alt.Y("value:Q", title=title(lang), scale=alt.Scale(zero=False))
+        y = alt.Y("value:Q", title=str(title), scale=alt.Scale(zero=False))
         base = alt.Chart(alt.Data(values=rows))
         parts: list[Any] = [base.mark_line(point=True).encode(x=x, y=y, color=colour)]
         if any(row["low"] is not None for row in rows):
             parts.insert(0, base.mark_area(opacity=0.2).encode(x=x, y="low:Q", y2="high:Q", color=colour))
         if f"linear.{measure}" in found:
-            level = alt.Data(values=[{"value": found[f"linear.{measure}"].value, "which": CHAIN(lang)}])
+            level = alt.Data(values=[{"value": found[f"linear.{measure}"].value, "which": str(CHAIN)}])
             parts.append(alt.Chart(level).mark_rule(strokeDash=[5, 3]).encode(y=y, color=colour))
         panels.append(alt.layer(*parts).properties(width=210, height=170))
     caption = Text(
@@ -111,18 +111,18 @@ def layers(found: Mapping[str, Measure], lang: str) -> Figure:
         "学習済みネットワークと学習前の同じネットワークの各層でプローブが見つけるもの。層 0 は最初の層への入力。"
         "破線は単語をただ順につないだもの(根は先頭の語)で、何も学習しない。",
     )
-    return Figure(caption(lang), alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:])))
+    return Figure(str(caption), alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:])))
 
 
-def controls(found: Mapping[str, Measure], lang: str) -> Figure:
+def controls(found: Mapping[str, Measure]) -> Figure:
     """UUAS of the best layer and of all that it is held against."""
     rows = []
     for name, title in CONTROLS.items():
         if (measure := found.get(f"{name}.uuas")) is not None:
-            rows.append({"name": title(lang), "value": measure.value, "low": measure.low, "high": measure.high,
+            rows.append({"name": str(title), "value": measure.value, "low": measure.low, "high": measure.high,
                          "text": f"{measure.value:.2f}"})  # fmt: skip
     y = alt.Y("name:N", title=None, sort=[row["name"] for row in rows], axis=alt.Axis(labelLimit=260))
-    x = alt.X("value:Q", title=SHARE(lang), scale=alt.Scale(domain=[0, 1]))
+    x = alt.X("value:Q", title=str(SHARE), scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(alt.Data(values=rows))
     parts: list[Any] = [base.mark_bar(color=BLUE, opacity=0.75, height=14).encode(x=x, y=y)]
     if any(row["low"] is not None for row in rows):
@@ -138,13 +138,13 @@ def controls(found: Mapping[str, Measure], lang: str) -> Figure:
         "テスト文の UUAS と 95% 区間。学習済みネットワークの中には、単語と位置だけを知るベクトルより多くが見つかる。"
         "対照課題の木は、単語を覚えることでしか見つけられない。",
     )
-    return Figure(caption(lang), alt.layer(*parts).properties(width=340))
+    return Figure(str(caption), alt.layer(*parts).properties(width=340))
 
 
-def ranks(found: Mapping[str, Measure], lang: str) -> Figure:
+def ranks(found: Mapping[str, Measure]) -> Figure:
     """UUAS and DSpr by the probe's rank, at the best layer, and the published curve of BERT."""
     network = Text("this network", "このネットワーク")
-    names = ours, theirs = network(lang), Text("BERT-Base, layer 7 (published)", "BERT-Base 第 7 層(論文)")(lang)
+    names = ours, theirs = str(network), str(Text("BERT-Base, layer 7 (published)", "BERT-Base 第 7 層(論文)"))
     numbers = sorted(int(name[4:-5]) for name in found if name.startswith("rank") and name.endswith(".uuas"))
     rows = [{"rank": n, "value": found[f"rank{n}.uuas"].value, "low": found[f"rank{n}.uuas"].low,
              "high": found[f"rank{n}.uuas"].high, "which": ours} for n in numbers]  # fmt: skip
@@ -153,11 +153,11 @@ def ranks(found: Mapping[str, Measure], lang: str) -> Figure:
     ]
     x = alt.X(
         "rank:Q",
-        title=RANKS(lang),
+        title=str(RANKS),
         scale=alt.Scale(type="log", base=2),
         axis=alt.Axis(values=sorted({*numbers, *PUBLISHED}), format="d"),
     )
-    y = alt.Y("value:Q", title=SHARE(lang))
+    y = alt.Y("value:Q", title=str(SHARE))
     colour = alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, "#888888"]),
                        legend=alt.Legend(orient="top", labelLimit=260, symbolOpacity=1))  # fmt: skip
     base = alt.Chart(alt.Data(values=rows))
@@ -172,4 +172,4 @@ def ranks(found: Mapping[str, Measure], lang: str) -> Figure:
         "between the curves; compare their shapes.",
         "プローブの階数と UUAS:木が空間の何次元を占めるか。2 つの曲線は文もネットワークも異なる。比べるのは形である。",
     )
-    return Figure(caption(lang), alt.layer(*parts).properties(width=380, height=220))
+    return Figure(str(caption), alt.layer(*parts).properties(width=380, height=220))

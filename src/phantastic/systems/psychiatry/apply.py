@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused
 from phantastic.show.figure import write
 from phantastic.systems.psychiatry import behaviour, figures
@@ -20,7 +20,7 @@ NOBODY = Text("all", "全員")
 
 
 def fit(
-    study: str, request: Mapping[str, str], read: Callable[[], Sheet], template: Callable[[Path], None], lang: str
+    study: str, request: Mapping[str, str], read: Callable[[], Sheet], template: Callable[[Path], None]
 ) -> list[str]:
     """Write the template or fit the data that were asked for; the lines that say what came out."""
     if ("data" in request) == ("template" in request):
@@ -37,8 +37,8 @@ def fit(
     stem = stem.with_name(f"{stem.name}-fit")
     target = stem.with_name(f"{stem.name}.csv")
     written(sheet, found, target)
-    pictures = write(figures.fitted(sheet, found, lang), stem)
-    lines = [note(lang) for note in sheet.notes] + people(sheet, found, lang) + groups(sheet, found, lang)
+    pictures = write(figures.fitted(sheet, found), stem)
+    lines = [str(note) for note in sheet.notes] + people(sheet, found) + groups(sheet, found)
     return [*lines, str(target), *map(str, pictures)]
 
 
@@ -58,34 +58,33 @@ def interval(mean: float, low: float, high: float) -> str:
     return "{:.2f} [{:.2f}, {:.2f}]".format(*shown)
 
 
-def people(sheet: Sheet, found: Posterior, lang: str) -> list[str]:
+def people(sheet: Sheet, found: Posterior) -> list[str]:
     """A line for each person; for parameters on which the data say little, a remark."""
     low, high = found.interval()
     lines = []
     for row, (person, group) in enumerate(zip(sheet.people, sheet.groups, strict=True)):
-        who = " ".join(filter(None, [person or NOBODY(lang), f"({group})" if group else ""]))
+        who = " ".join(filter(None, [person or str(NOBODY), f"({group})" if group else ""]))
         values = [
             f"{each.symbol} = {interval(*(float(end[row, k]) for end in (found.mean, low, high)))}"
             for k, each in enumerate(sheet.task.parameters)
         ]
-        noise = Text("noise", "雑音")(lang)
+        noise = str(Text("noise", "雑音"))
         lines.append(f"{who}: {'; '.join(values)}; {noise} {math.exp(-float(found.noise[row]) / 2):.3g}")
     if len(lines) > SHOWN:
         more = len(lines) - SHOWN
-        lines = [*lines[:SHOWN], Text(f"… and {more} more, in the table", f"ほか {more} 人は表に")(lang)]
+        lines = [*lines[:SHOWN], str(Text(f"… and {more} more, in the table", f"ほか {more} 人は表に"))]
     share = (found.deviation / sheet.task.prior.deviation).median(0).values
     for each, left in zip(sheet.task.parameters, share.tolist(), strict=True):
         if left > SILENT:
-            lines.append(
-                Text(
-                    f"{each.symbol} ({each.text.en}): these data say little of it; what is shown is mostly the prior",
-                    f"{each.symbol}({each.text.ja}):このデータからはほとんどわからない。値は主に事前分布による",
-                )(lang)
+            note = Text(
+                f"{each.symbol} ({each.text.en}): these data say little of it; what is shown is mostly the prior",
+                f"{each.symbol}({each.text.ja}):このデータからはほとんどわからない。値は主に事前分布による",
             )
+            lines.append(str(note))
     return lines
 
 
-def groups(sheet: Sheet, found: Posterior, lang: str) -> list[str]:
+def groups(sheet: Sheet, found: Posterior) -> list[str]:
     """The difference of each group's mean from the first group's, where both have two people or more."""
     names = [name for name in dict.fromkeys(sheet.groups) if name and sheet.groups.count(name) > 1]
     lines = []

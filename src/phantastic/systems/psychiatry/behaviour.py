@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from phantastic.data import table
 from phantastic.data.table import Table
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 from phantastic.ground.randomness import torch_generator

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.psychiatry import regimes
 from phantastic.systems.psychiatry.figures import HEADING, Rows, coloured, curve, dots, rows, title
@@ -23,21 +23,21 @@ ANCHORS = {
 }  # fmt: skip
 
 
-def group_names(lang: str) -> list[str]:
-    return [Text("controls", "対照群")(lang), Text("patients", "患者群")(lang)]
+def group_names() -> list[str]:
+    return [str(Text("controls", "対照群")), str(Text("patients", "患者群"))]
 
 
-def mapped(found: Found, lang: str) -> Figure:
+def mapped(found: Found) -> Figure:
     """Both maps: which regime each point is in, and the published runs."""
     eye = _map(
-        found["eye"], [t(lang) for t in regimes.EYE], (SKY, VERMILION, ORANGE, "#999999"), regimes.EYE_ANCHORS,
-        Text("prior: log W2 of the expected motion", "事前:予期する運動の対数精度 log W2")(lang),
-        Text("senses: log V1", "感覚:対数精度 log V1")(lang), Text("pursuit", "追跡眼球運動")(lang), lang,
+        found["eye"], [str(t) for t in regimes.EYE], (SKY, VERMILION, ORANGE, "#999999"), regimes.EYE_ANCHORS,
+        str(Text("prior: log W2 of the expected motion", "事前:予期する運動の対数精度 log W2")),
+        str(Text("senses: log V1", "感覚:対数精度 log V1")), str(Text("pursuit", "追跡眼球運動")),
     )  # fmt: skip
     hand = _map(
-        found["hand"], [t(lang) for t in regimes.HAND], (SKY, "#dddddd", "#999999", VERMILION), regimes.HAND_ANCHORS,
-        Text("attenuation of the senses h", "感覚減衰 h")(lang),
-        Text("compensation in the prior D", "事前信念による補償 D")(lang), Text("pressing", "押す動作")(lang), lang,
+        found["hand"], [str(t) for t in regimes.HAND], (SKY, "#dddddd", "#999999", VERMILION), regimes.HAND_ANCHORS,
+        str(Text("attenuation of the senses h", "感覚減衰 h")),
+        str(Text("compensation in the prior D", "事前信念による補償 D")), str(Text("pressing", "押す動作")),
     )  # fmt: skip
     caption = Text(
         "What becomes of behaviour when precisions change: each point is a simulated person. Circles: published runs, "
@@ -46,12 +46,12 @@ def mapped(found: Found, lang: str) -> Figure:
         "精度が変わると行動がどうなるか。各点が模擬の 1 人。丸は論文の条件だが、事前に比べて感覚の精度が高すぎる条件"
         "だけは論文がない。これは自閉症の一つの説明とされるが、シミュレーションは公表されていない。",
     )
-    return Figure(caption(lang), alt.hconcat(eye, hand, spacing=40).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(eye, hand, spacing=40).resolve_scale(color="independent"))
 
 
 def _map(
     found: Found, names: Sequence[str], colours: Sequence[str], anchors: Mapping[str, tuple[float, float]], across: str,
-    up: str, heading: str, lang: str,
+    up: str, heading: str,
 ) -> Any:  # fmt: skip
     values = rows(found["x"], found["y"])
     steps = [sorted(set(found[axis])) for axis in "xy"]
@@ -64,7 +64,7 @@ def _map(
     tiles = alt.Chart(alt.Data(values=values)).mark_rect(strokeWidth=0).encode(
         x=x, y=y, x2="x2:Q", y2="y2:Q", color=coloured(names, colours, columns=1, symbolType="square"))  # fmt: skip
     marks = [
-        {"x": a, "y": b, "label": ANCHORS[name](lang), "right": a > (steps[0][0] + steps[0][-1]) / 2}
+        {"x": a, "y": b, "label": str(ANCHORS[name]), "right": a > (steps[0][0] + steps[0][-1]) / 2}
         for name, (a, b) in anchors.items()
     ]
     base = alt.Chart(alt.Data(values=marks)).encode(x=x, y=y)
@@ -75,9 +75,9 @@ def _map(
     return alt.layer(*layers).properties(width=290, height=270, title=title(heading))
 
 
-def behaviour(eyes: Found, hands: Found, lang: str) -> Figure:
+def behaviour(eyes: Found, hands: Found) -> Figure:
     """How the cohort's behaviour is distributed."""
-    names = group_names(lang)
+    names = group_names()
     shown = (
         (eyes, "rms", Text("rms distance of eye and target", "眼と標的の距離(rms)")),
         (eyes, "gain", Text("gain of pursuit", "追跡の利得")), (eyes, "lag", Text("lag (bins)", "遅れ(ビン)")),
@@ -93,20 +93,20 @@ def behaviour(eyes: Found, hands: Found, lang: str) -> Figure:
             bars += [{"x": float(a), "x2": float(b), "y": int(n), "floor": 0, "which": name}
                      for a, b, n in zip(edges, edges[1:], count, strict=False)]  # fmt: skip
         chart = alt.Chart(alt.Data(values=bars)).mark_rect(opacity=0.55).encode(
-            x=alt.X("x:Q", title=text(lang), scale=alt.Scale(zero=False)), x2="x2:Q",
-            y=alt.Y("y:Q", title=Text("people", "人数")(lang)), y2="floor:Q", color=coloured(names, PAIR),
+            x=alt.X("x:Q", title=str(text), scale=alt.Scale(zero=False)), x2="x2:Q",
+            y=alt.Y("y:Q", title=str(Text("people", "人数"))), y2="floor:Q", color=coloured(names, PAIR),
         )  # fmt: skip
         panels.append(chart.properties(width=230, height=130))
     caption = Text(
         f"Behaviour of {len(eyes['group'])} simulated people, half of them patients.",
         f"模擬した {len(eyes['group'])} 人の行動。半数が患者群。",
     )
-    return Figure(caption(lang), alt.concat(*panels, columns=2))
+    return Figure(str(caption), alt.concat(*panels, columns=2))
 
 
-def recovery(found: Sequence[tuple[Task, Found]], lang: str) -> Figure:
+def recovery(found: Sequence[tuple[Task, Found]]) -> Figure:
     """Inferred against true parameters with their 95% intervals."""
-    names, panels = group_names(lang), []
+    names, panels = group_names(), []
     for (task, each), kind in zip(found, TASKS, strict=True):
         truth, mean, deviation = (np.array(each[key]) for key in ("truth", "mean", "deviation"))
         group = np.array(each["group"])[: len(truth)]
@@ -120,8 +120,8 @@ def recovery(found: Sequence[tuple[Task, Found]], lang: str) -> Figure:
             low, high = float(min(truth[:, k].min(), mean[:, k].min())), float(max(truth[:, k].max(), mean[:, k].max()))
             margin = 0.05 * (high - low)
             scale = alt.Scale(domain=[low - margin, high + margin], nice=False)
-            x = alt.X("x:Q", title=f"{parameter.symbol}, {Text('true', '真の値')(lang)}", scale=scale)
-            inferred = Text("inferred", "推定値")(lang)
+            x = alt.X("x:Q", title=f"{parameter.symbol}, {Text('true', '真の値')}", scale=scale)
+            inferred = str(Text("inferred", "推定値"))
             up = f"{parameter.symbol}, {inferred}"
             y = alt.Y("y:Q", title=up, scale=scale)
             colour = coloured(names, PAIR)
@@ -130,20 +130,20 @@ def recovery(found: Sequence[tuple[Task, Found]], lang: str) -> Figure:
             line = curve(rows([low, high], [low, high]), color=BLACK, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y)
             points = dots(values, size=16).encode(x=x, y=y, color=colour)
             r, _, coverage, _ = each["recovery"][k]
-            share = Text(f"r = {r:.3f}; {coverage:.1%} covered", f"r = {r:.3f}、区間が含む割合 {coverage:.1%}")(lang)
-            heading = alt.TitleParams(f"{kind(lang)}: {parameter.text(lang)}", subtitle=share, **HEADING)
+            share = str(Text(f"r = {r:.3f}; {coverage:.1%} covered", f"r = {r:.3f}、区間が含む割合 {coverage:.1%}"))
+            heading = alt.TitleParams(f"{kind}: {parameter.text}", subtitle=share, **HEADING)
             panels.append(alt.layer(line, bars, points).properties(width=220, height=200, title=heading))
     caption = Text(
         f"Parameters of {len(found[0][1]['truth'])} people inferred from their behaviour, with 95% intervals, against "
         "those they were simulated with.",
         f"{len(found[0][1]['truth'])} 人の行動から推定したパラメータと 95% 区間。横軸は真の値。",
     )
-    return Figure(caption(lang), alt.concat(*panels, columns=2))
+    return Figure(str(caption), alt.concat(*panels, columns=2))
 
 
-def groups(found: Sequence[tuple[Task, Found]], lang: str) -> Figure:
+def groups(found: Sequence[tuple[Task, Found]]) -> Figure:
     """Inferred group means with their 95% intervals, and the true means of the same people."""
-    names, panels = group_names(lang), []
+    names, panels = group_names(), []
     for task, each in found:
         truth = np.array(each["truth"])
         group = np.array(each["group"])[: len(truth)]
@@ -160,7 +160,7 @@ def groups(found: Sequence[tuple[Task, Found]], lang: str) -> Figure:
             y = alt.Y("low:Q", title=parameter.symbol, scale=alt.Scale(zero=False))
             d, low, high = each["difference"][k]
             change = f"Δ = {d:.2f} [{low:.2f}, {high:.2f}]"
-            heading = alt.TitleParams(parameter.text(lang), subtitle=change, **HEADING)
+            heading = alt.TitleParams(str(parameter.text), subtitle=change, **HEADING)
             layers = alt.layer(
                 base.mark_rule(strokeWidth=2).encode(y=y, y2="high:Q"),
                 base.mark_point(filled=True, size=60, opacity=1).encode(y="y:Q"),
@@ -172,4 +172,4 @@ def groups(found: Sequence[tuple[Task, Found]], lang: str) -> Figure:
         "(black ticks). Δ: patients minus controls.",
         "行動から推定した群平均と 95% 区間、および同じ人々の真の平均(黒い線)。Δ は患者群 − 対照群。",
     )
-    return Figure(caption(lang), alt.concat(*panels, columns=4))
+    return Figure(str(caption), alt.concat(*panels, columns=4))

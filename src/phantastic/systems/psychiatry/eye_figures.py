@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, VERMILION, Figure
 from phantastic.systems.psychiatry.figures import Rows, coloured, curve, dots, rows, title
 from phantastic.systems.psychiatry.measure import EDGE, TURN
@@ -20,22 +20,22 @@ TIME = Text("time (bins; 32 are a cycle)", "時間(ビン。32 で 1 周期)")
 POSITION = Text("position", "位置")
 
 
-def who(recipe: OcclusionRecipe, lang: str) -> list[str]:
+def who(recipe: OcclusionRecipe) -> list[str]:
     """The names of both people with their precision of expected motion."""
     one = Text(f"control: log W2 = {recipe.control:g}", f"対照:log W2 = {recipe.control:g}")
     other = Text(f"reduced precision: log W2 = {recipe.reduced:g}", f"精度の低下:log W2 = {recipe.reduced:g}")
-    return [one(lang), other(lang)]
+    return [str(one), str(other)]
 
 
-def panel(traces: Traces, k: int, lang: str, *, occluder: bool, top: float) -> Any:
+def panel(traces: Traces, k: int, *, occluder: bool, top: float) -> Any:
     """One person's eye and target over time, with the occluder above its edge or a line at the unexpected turn."""
-    names = [TARGET(lang), EYE(lang), *([BELIEF(lang)] if occluder else [])]
+    names = [str(TARGET), str(EYE), *([str(BELIEF)] if occluder else [])]
     bins = range(1, len(traces["eye"][k]) + 1)
     lines: Rows = []
     for name, key in zip(names, ("target", "eye", "believed"), strict=False):
         lines += rows(bins, traces[key][k], which=name)
-    x = alt.X("x:Q", title=TIME(lang), scale=alt.Scale(domain=[1, len(bins)], nice=False), axis=alt.Axis(tickCount=8))
-    y = alt.Y("y:Q", title=POSITION(lang), scale=alt.Scale(domain=[-top, top], nice=False), axis=alt.Axis(tickCount=6))
+    x = alt.X("x:Q", title=str(TIME), scale=alt.Scale(domain=[1, len(bins)], nice=False), axis=alt.Axis(tickCount=8))
+    y = alt.Y("y:Q", title=str(POSITION), scale=alt.Scale(domain=[-top, top], nice=False), axis=alt.Axis(tickCount=6))
     dashes = alt.StrokeDash(
         "which:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [1, 0], [2, 3]][: len(names)])
     )
@@ -52,17 +52,17 @@ def panel(traces: Traces, k: int, lang: str, *, occluder: bool, top: float) -> A
     return alt.layer(*behind, drawn)
 
 
-def occluded(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe, lang: str) -> Figure:
+def occluded(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe) -> Figure:
     """Both people and the target behind the occluder."""
     top = max(1.25, 1.05 * max(abs(y) for k in (0, 1) for y in (*traces["eye"][k], *traces["believed"][k])))
     panels = []
-    for k, (name, key) in enumerate(zip(who(recipe, lang), ("control", "reduced"), strict=True)):
+    for k, (name, key) in enumerate(zip(who(recipe), ("control", "reduced"), strict=True)):
         rms, peak = found[f"occluded.{key}.rms"], found[f"occluded.{key}.peak"]
         gain, lag = found[f"occluded.{key}.gain"], found[f"occluded.{key}.lag"]
-        line = Text(f"distance: rms {rms:.3f}, largest {peak:.2f}; gain {gain:.2f}, lag {lag:.1f} bins",
-                    f"距離:rms {rms:.3f}、最大 {peak:.2f}。利得 {gain:.2f}、遅れ {lag:.1f} ビン")(lang)  # fmt: skip
+        line = str(Text(f"distance: rms {rms:.3f}, largest {peak:.2f}; gain {gain:.2f}, lag {lag:.1f} bins",
+                    f"距離:rms {rms:.3f}、最大 {peak:.2f}。利得 {gain:.2f}、遅れ {lag:.1f} ビン"))  # fmt: skip
         heading = alt.TitleParams(name, subtitle=line, fontSize=12, fontWeight="normal", anchor="middle")
-        panels.append(panel(traces, k, lang, occluder=True, top=top).properties(width=330, height=210, title=heading))
+        panels.append(panel(traces, k, occluder=True, top=top).properties(width=330, height=210, title=heading))
     caption = Text(
         "Smooth pursuit of a target that is hidden where it is in the grey area (Adams, Perrinet & Friston 2012). With "
         "a precise belief about its motion the eye goes on behind the occluder; with a vague one the belief is lost "
@@ -70,25 +70,25 @@ def occluded(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe
         "灰色の領域で隠れる標的の追跡眼球運動(Adams, Perrinet & Friston 2012)。運動についての信念の精度が高ければ眼は"
         "遮蔽物の向こうでも標的を追い続ける。精度が低いと隠れた標的を見失い、再び現れたときに急いで追いつく。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))
 
 
-def turned(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe, lang: str) -> Figure:
+def turned(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe) -> Figure:
     """Both people and a visible target that turns unexpectedly, and the distance between them over time."""
-    names = who(recipe, lang)
+    names = who(recipe)
     distance: Rows = []
     panels = []
     for k, (name, key) in enumerate(zip(names, ("control", "reduced"), strict=True)):
         after = Text(
             f"rms distance: {found[f'reversal.{key}.rms']:.3f}", f"距離の rms:{found[f'reversal.{key}.rms']:.3f}"
         )
-        heading = alt.TitleParams(name, subtitle=after(lang), fontSize=12, fontWeight="normal", anchor="middle")
-        drawn = panel(traces, k, lang, occluder=False, top=1.6)
+        heading = alt.TitleParams(name, subtitle=str(after), fontSize=12, fontWeight="normal", anchor="middle")
+        drawn = panel(traces, k, occluder=False, top=1.6)
         panels.append(drawn.properties(width=250, height=190, title=heading))
         away = [abs(a - b) for a, b in zip(traces["eye"][k], traces["target"][k], strict=True)]
         distance += rows(range(1, len(away) + 1), away, which=name)
-    x = alt.X("x:Q", title=TIME(lang), scale=alt.Scale(domain=[40, 64], nice=False), axis=alt.Axis(tickCount=6))
-    y = alt.Y("y:Q", title=Text("distance of eye and target", "眼と標的の距離")(lang))
+    x = alt.X("x:Q", title=str(TIME), scale=alt.Scale(domain=[40, 64], nice=False), axis=alt.Axis(tickCount=6))
+    y = alt.Y("y:Q", title=str(Text("distance of eye and target", "眼と標的の距離")))
     near = curve([r for r in distance if r["x"] >= 40]).encode(
         x=x, y=y, color=coloured(names, (BLUE, VERMILION), columns=1)
     )
@@ -98,17 +98,17 @@ def turned(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe, 
         "given up sooner.",
         "標的は常に見えており、破線で予期せず反転する。このときは精度の低い信念の方が有利で、より早く改められる。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="independent"))
 
 
-def learned(traces: Traces, recipe: OcclusionRecipe, lang: str) -> Figure:
+def learned(traces: Traces, recipe: OcclusionRecipe) -> Figure:
     """The expected frequency of both people over time, and the true one."""
-    names, true = who(recipe, lang), pi / 2
+    names, true = who(recipe), pi / 2
     lines = [row for k, name in enumerate(names) for row in rows(range(1, len(traces["frequency"][k]) + 1),
                                                                 traces["frequency"][k], which=name)]  # fmt: skip
-    label = Text("the target's", "標的の値")(lang)
-    x = alt.X("x:Q", title=TIME(lang), axis=alt.Axis(tickCount=8))
-    y = alt.Y("y:Q", title=Text("expected frequency v3 (8 × rad per bin)", "予期する周波数 v3(8 × rad/ビン)")(lang))
+    label = str(Text("the target's", "標的の値"))
+    x = alt.X("x:Q", title=str(TIME), axis=alt.Axis(tickCount=8))
+    y = alt.Y("y:Q", title=str(Text("expected frequency v3 (8 × rad per bin)", "予期する周波数 v3(8 × rad/ビン)")))
     layers = alt.layer(
         curve(rows([1, 128], [true, true], which=label), strokeDash=[5, 4]).encode(
             x=x, y=y, color=coloured([label, *names], (BLACK, BLUE, VERMILION), columns=1)),
@@ -119,18 +119,18 @@ def learned(traces: Traces, recipe: OcclusionRecipe, lang: str) -> Figure:
         "errors carry no weight and nothing is learned.",
         "遮蔽される標的の周波数を第 3 階層で推論する。その下の階層の精度が低いと誤差に重みがつかず、何も学ばれない。",
     )
-    return Figure(caption(lang), layers.properties(width=420, height=220))
+    return Figure(str(caption), layers.properties(width=420, height=220))
 
 
-def doses(found: Mapping[str, list[float]], lang: str) -> Figure:
+def doses(found: Mapping[str, list[float]]) -> Figure:
     """Distance of eye and target, gain and lag, by the precision of the expected motion."""
-    tasks = [Text("hidden target", "隠れる標的")(lang), Text("unexpected turn", "予期しない反転")(lang)]
+    tasks = [str(Text("hidden target", "隠れる標的")), str(Text("unexpected turn", "予期しない反転"))]
     lines = rows(found["motion"], found["occluded"], which=tasks[0]) + rows(
         found["motion"], found["reversal"], which=tasks[1]
     )
-    x = alt.X("x:Q", title=Text("log-precision of the expected motion, log W2", "予期する運動の対数精度 log W2")(lang),
+    x = alt.X("x:Q", title=str(Text("log-precision of the expected motion, log W2", "予期する運動の対数精度 log W2")),
               scale=alt.Scale(zero=False, reverse=found["motion"][0] > found["motion"][-1], nice=False))  # fmt: skip
-    y = alt.Y("y:Q", title=Text("rms distance of eye and target", "眼と標的の距離(rms)")(lang))
+    y = alt.Y("y:Q", title=str(Text("rms distance of eye and target", "眼と標的の距離(rms)")))
     colour = coloured(tasks, (BLUE, VERMILION))
     left = alt.layer(curve(lines).encode(x=x, y=y, color=colour), dots(lines).encode(x=x, y=y, color=colour))
     panels = [left.properties(width=300, height=220)]
@@ -140,11 +140,11 @@ def doses(found: Mapping[str, list[float]], lang: str) -> Figure:
         layers = alt.layer(
             curve(small, color=BLUE).encode(x=x.copy(), y=up), dots(small, color=BLUE).encode(x=x.copy(), y=up)
         )
-        panels.append(layers.properties(width=150, height=220, title=title(text(lang))))
+        panels.append(layers.properties(width=150, height=220, title=title(str(text))))
     caption = Text(
         "From the control's precision (left) to the reduced one: the hidden target is lost by degrees, the unexpected "
         "turn is followed a little better. Gain and lag are those of the eye's velocity, hidden target.",
         "左の対照から右の低下へ:隠れる標的は段階的に失われ、予期しない反転への追従はわずかに良くなる。利得と遅れは"
         "隠れる標的に対する眼の速度のもの。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))

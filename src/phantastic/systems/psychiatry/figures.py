@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, PURPLE, SKY, VERMILION, Figure
 from phantastic.systems.psychiatry.fit import Posterior
 
@@ -41,9 +41,9 @@ def dots(values: Rows, **mark: Any) -> alt.Chart:
     return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
 
 
-def fitted(sheet: "Sheet", found: Posterior, lang: str) -> Figure:
+def fitted(sheet: "Sheet", found: Posterior) -> Figure:
     """Behaviour and what the fitted simulator makes of it, and everyone's parameters with their intervals."""
-    names = list(dict.fromkeys(group or Text("people", "人")(lang) for group in sheet.groups))
+    names = list(dict.fromkeys(group or str(Text("people", "人")) for group in sheet.groups))
     group_of = [group or names[0] for group in sheet.groups]
     colour = coloured(names, [GROUPS[k % len(GROUPS)] for k in range(len(names))])
     panels = []
@@ -53,7 +53,7 @@ def fitted(sheet: "Sheet", found: Posterior, lang: str) -> Figure:
         data = [r for r, here in zip(rows(x, sheet.data.mean[k], which=group_of[k]), seen, strict=True) if here]
         line = curve(rows(x, found.predicted[k], which=group_of[k]), color=BLACK, strokeWidth=1.5, opacity=0.6)
         across = alt.Scale(domain=[0.5, len(seen) + 0.5], nice=False)
-        ax = alt.X("x:Q", title=Text("sample", "標本")(lang), scale=across,
+        ax = alt.X("x:Q", title=str(Text("sample", "標本")), scale=across,
                    axis=alt.Axis(tickMinStep=1, tickCount=6))  # fmt: skip
         ay = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
         layers = alt.layer(line.encode(x=ax, y=ay), dots(data, size=20).encode(x=ax, y=ay, color=colour))
@@ -68,7 +68,7 @@ def fitted(sheet: "Sheet", found: Posterior, lang: str) -> Figure:
             for place, row in enumerate(order, start=1)
         ]  # fmt: skip
         base = alt.Chart(alt.Data(values=values)).encode(
-            x=alt.X("x:Q", title=Text("people, in order", "人(値の順)")(lang),
+            x=alt.X("x:Q", title=str(Text("people, in order", "人(値の順)")),
                     scale=alt.Scale(domain=[0.4, len(order) + 0.6], nice=False),
                     axis=alt.Axis(tickMinStep=1, tickCount=6, grid=False)),
             color=colour,
@@ -76,11 +76,11 @@ def fitted(sheet: "Sheet", found: Posterior, lang: str) -> Figure:
         ay = alt.Y("low:Q", title=each.symbol, scale=alt.Scale(zero=False))
         layers = alt.layer(base.mark_rule(strokeWidth=1.5).encode(y=ay, y2="high:Q"),
                            base.mark_point(filled=True, size=30, opacity=1).encode(y="y:Q"))  # fmt: skip
-        estimates.append(layers.properties(width=240, height=130, title=title(each.text(lang))))
+        estimates.append(layers.properties(width=240, height=130, title=title(str(each.text))))
     caption = Text(
         "Behaviour (dots) and what the simulator with the inferred parameters does (lines); below, each person's "
         "parameters with their 95% intervals.",
         "行動データ(点)と、推定したパラメータによるシミュレーション(線)。下は各人のパラメータと 95% 区間。",
     )
     chart = alt.vconcat(alt.concat(*panels, columns=2), alt.hconcat(*estimates))
-    return Figure(caption(lang), chart.resolve_scale(color="shared"))
+    return Figure(str(caption), chart.resolve_scale(color="shared"))

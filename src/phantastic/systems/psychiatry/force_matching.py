@@ -81,24 +81,22 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Force over attenuation, matching against equality, and what is felt while pressing."""
     recipe = recipe_of(run)
     stored = run.once("hands", lambda: hands(recipe))
     return {
-        "attenuation": hand_figures.attenuation(stored["found"], lang),
-        "matching": hand_figures.matching(stored["found"], recipe, lang),
-        "courses": hand_figures.courses(stored["courses"], recipe, lang),
+        "attenuation": hand_figures.attenuation(stored["found"]),
+        "matching": hand_figures.matching(stored["found"], recipe),
+        "courses": hand_figures.courses(stored["courses"], recipe),
     }
 
 
-def fit(request: Mapping[str, str], lang: str) -> list[str]:
+def fit(request: Mapping[str, str]) -> list[str]:
     """--data FILE.csv or --template FILE.csv: attenuation and compensation from forces."""
-    return apply.fit(
-        "force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template, lang
-    )
+    return apply.fit("force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template)
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
-    return printed(lang, ("attenuation", "self_hE+6"))
+    return printed(("attenuation", "self_hE+6"))

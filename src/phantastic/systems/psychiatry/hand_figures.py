@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.psychiatry.figures import Rows, coloured, curve, dots, rows, title
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, INTENDED
@@ -14,14 +14,14 @@ from phantastic.systems.psychiatry.study import ForceRecipe
 Found = Mapping[str, float]
 
 
-def attenuation(found: Found, lang: str) -> Figure:
+def attenuation(found: Found) -> Figure:
     """The highest force made and perceived, by attenuation."""
-    names = [Text("force made", "実際の力")(lang), Text("force perceived as one's own", "自分の力として感じる力")(lang)]
+    names = [str(Text("force made", "実際の力")), str(Text("force perceived as one's own", "自分の力として感じる力"))]
     lines: Rows = []
     for name, key in zip(names, ("own", "perceived"), strict=True):
         lines += rows(ATTENUATIONS, [found[f"attenuation{h:+g}.{key}"] for h in ATTENUATIONS], which=name)
-    x = alt.X("x:Q", title=Text("sensory attenuation h", "感覚減衰 h")(lang), axis=alt.Axis(tickCount=11))
-    y = alt.Y("y:Q", title=Text("highest force", "力の最大値")(lang))
+    x = alt.X("x:Q", title=str(Text("sensory attenuation h", "感覚減衰 h")), axis=alt.Axis(tickCount=11))
+    y = alt.Y("y:Q", title=str(Text("highest force", "力の最大値")))
     colour = coloured(names, (BLACK, BLUE))
     layers = alt.layer(curve(lines).encode(x=x, y=y, color=colour), dots(lines).encode(x=x, y=y, color=colour))
     caption = Text(
@@ -30,23 +30,23 @@ def attenuation(found: Found, lang: str) -> Figure:
         "全員が大きさ 1 の力で押そうと意図する。実際に押せるのは感覚を減衰させる場合だけである。減衰しなければ、精度の"
         "高い感覚が「動いていない」と告げ、意図の方が改められる(Brown ら 2013)。",
     )
-    return Figure(caption(lang), layers.properties(width=400, height=230))
+    return Figure(str(caption), layers.properties(width=400, height=230))
 
 
-def matching(found: Found, recipe: ForceRecipe, lang: str) -> Figure:
+def matching(found: Found, recipe: ForceRecipe) -> Figure:
     """Own force by the outside force that feels equal: above the identity line, the own force feels weak."""
     names = [
-        Text("normal", "正常")(lang),
-        Text(f"delusional, D = {recipe.delusion:g}", f"妄想、D = {recipe.delusion:g}")(lang),
+        str(Text("normal", "正常")),
+        str(Text(f"delusional, D = {recipe.delusion:g}", f"妄想、D = {recipe.delusion:g}")),
     ]
     lines: Rows = []
     for name, who in zip(names, ("normal", "delusional"), strict=True):
         lines += rows([found[f"{who}.{F:g}.matched"] for F in INTENDED], [found[f"{who}.{F:g}.own"] for F in INTENDED],
                       which=name)  # fmt: skip
     x = alt.X(
-        "x:Q", title=Text("outside force that feels equal", "等しく感じる外力")(lang), scale=alt.Scale(domain=[0, 3.2])
+        "x:Q", title=str(Text("outside force that feels equal", "等しく感じる外力")), scale=alt.Scale(domain=[0, 3.2])
     )
-    y = alt.Y("y:Q", title=Text("own force", "自分の力")(lang), scale=alt.Scale(domain=[0, 3.2]))
+    y = alt.Y("y:Q", title=str(Text("own force", "自分の力")), scale=alt.Scale(domain=[0, 3.2]))
     equal = curve(rows([0, 3.2], [0, 3.2]), color=BLACK, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y)
     colour = coloured(names, (BLUE, VERMILION))
     layers = alt.layer(
@@ -59,24 +59,24 @@ def matching(found: Found, recipe: ForceRecipe, lang: str) -> Figure:
         "力の一致錯覚:等しく感じる外力よりも強く押してしまう(破線は一致)。自ら行う動作の感覚は減衰するからである。"
         "減衰が弱く、それを確信の強い事前信念で補う場合、錯覚はほとんど消える。",
     )
-    return Figure(caption(lang), layers.properties(width=300, height=300))
+    return Figure(str(caption), layers.properties(width=300, height=300))
 
 
-def courses(stored: Mapping[str, Any], recipe: ForceRecipe, lang: str) -> Figure:
+def courses(stored: Mapping[str, Any], recipe: ForceRecipe) -> Figure:
     """The force made, and the own and the outside force that are perceived with their 90% intervals, over time."""
     people = [
         Text("normal", "正常"),
         *(Text(f"delusional, D = {D:g}", f"妄想、D = {D:g}") for D in (recipe.delusion, recipe.strong)),
     ]
-    names = [Text("force made", "実際の力")(lang), Text("perceived: one's own", "感じる力:自分の力")(lang),
-             Text("perceived: from outside", "感じる力:外力")(lang)]  # fmt: skip
+    names = [str(Text("force made", "実際の力")), str(Text("perceived: one's own", "感じる力:自分の力")),
+             str(Text("perceived: from outside", "感じる力:外力"))]  # fmt: skip
     colour = coloured(names, (BLACK, BLUE, ORANGE), columns=3)
     panels = []
     for k, person in enumerate(people):
         bins = range(1, len(stored["own"][k]) + 1)
-        x = alt.X("x:Q", title=Text("time (bins)", "時間(ビン)")(lang), axis=alt.Axis(tickCount=5),
+        x = alt.X("x:Q", title=str(Text("time (bins)", "時間(ビン)")), axis=alt.Axis(tickCount=5),
                   scale=alt.Scale(domain=[1, len(bins)], nice=False))  # fmt: skip
-        up = Text("force", "力")(lang) if k == 0 else None
+        up = str(Text("force", "力")) if k == 0 else None
         y = alt.Y("y:Q", title=up, scale=alt.Scale(domain=[-1, 3], nice=False))
         lines = rows(bins, stored["own"][k], which=names[0])
         bands: Rows = []
@@ -88,7 +88,7 @@ def courses(stored: Mapping[str, Any], recipe: ForceRecipe, lang: str) -> Figure
             x=x, y=alt.Y("low:Q", title=up, scale=alt.Scale(domain=[-1, 3], nice=False)), y2="high:Q", color=colour,
         )  # fmt: skip
         layers = alt.layer(area, curve(lines, strokeWidth=1.8).encode(x=x, y=y, color=colour))
-        panels.append(layers.properties(width=200, height=200, title=title(person(lang))))
+        panels.append(layers.properties(width=200, height=200, title=title(str(person))))
     caption = Text(
         "What is felt while pressing, with 90% intervals. Normally the senses are attenuated, so that both forces are "
         "uncertain. Who compensates for a loss of attenuation is sure of both, and with strong compensation of a small "
@@ -96,4 +96,4 @@ def courses(stored: Mapping[str, Any], recipe: ForceRecipe, lang: str) -> Figure
         "押している間に感じる力と 90% 区間。正常では感覚が減衰し、両方の力が不確かになる。減衰の低下を補うと両方に"
         "確信をもち、補償が強いと、自分の力に逆らう小さな外力(0 より下)が存在しないのに感じられる。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))

@@ -64,28 +64,28 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return dict(zip(("control", "reduced"), measure.rms(pursuit).tolist(), strict=True))
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Eye and target behind the occluder, at the unexpected turn; the learned frequency; distance by precision."""
     recipe = recipe_of(run)
     stored, steps = run.once("people", lambda: people(recipe)), run.once("doses", lambda: doses(recipe))
     traces, found = stored["traces"], stored["found"]
     return {
-        "occlusion": eye_figures.occluded(traces["occluded"], found, recipe, lang),
-        "reversal": eye_figures.turned(traces["reversal"], found, recipe, lang),
-        "frequency": eye_figures.learned(traces["frequency"], recipe, lang),
-        "precision": eye_figures.doses(steps, lang),
+        "occlusion": eye_figures.occluded(traces["occluded"], found, recipe),
+        "reversal": eye_figures.turned(traces["reversal"], found, recipe),
+        "frequency": eye_figures.learned(traces["frequency"], recipe),
+        "precision": eye_figures.doses(steps),
     }
 
 
-def fit(request: Mapping[str, str], lang: str) -> list[str]:
+def fit(request: Mapping[str, str]) -> list[str]:
     """--data FILE.csv [--period P] [--amplitude A], or --template FILE.csv: precisions from eye traces."""
     period = apply.positive(request, "period", behaviour.CYCLE)
     amplitude = apply.positive(request, "amplitude", behaviour.REACH)
     return apply.fit(
-        "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template, lang
+        "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template
     )
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
-    return printed(lang, ("occlusion", "fig1_occluded_highprec"))
+    return printed(("occlusion", "fig1_occluded_highprec"))

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.systems.psychiatry import measure
 from phantastic.systems.psychiatry.measure import vector
 from phantastic.systems.psychiatry.simulate import follow, press

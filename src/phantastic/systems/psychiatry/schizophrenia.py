@@ -156,19 +156,19 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found | {f"hands.{who}.illusion": float(own[k] - equal[k]) for k, who in enumerate(WHO)}
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The map, the cohort's behaviour, recovery and comparison of the groups, of the first seed."""
     recipe = recipe_of(run)
     one = run.once(f"seed{recipe.seed}/eyes", lambda: eyes(recipe, recipe.seed))
     two = run.once(f"seed{recipe.seed}/hands", lambda: hands(recipe, recipe.seed))
     return {
-        "map": cohort_figures.mapped(run.once("map", lambda: regimes.mapped(recipe.grid)), lang),
-        "cohort": cohort_figures.behaviour(one, two, lang),
-        "recovery": cohort_figures.recovery([(EYES, one), (pressing(vector(*INTENDED)), two)], lang),
-        "groups": cohort_figures.groups([(EYES, one), (pressing(vector(*INTENDED)), two)], lang),
+        "map": cohort_figures.mapped(run.once("map", lambda: regimes.mapped(recipe.grid))),
+        "cohort": cohort_figures.behaviour(one, two),
+        "recovery": cohort_figures.recovery([(EYES, one), (pressing(vector(*INTENDED)), two)]),
+        "groups": cohort_figures.groups([(EYES, one), (pressing(vector(*INTENDED)), two)]),
     }
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
-    return printed(lang, ("occlusion", "fig1_occluded_highprec"), ("attenuation", "self_hE+6"))
+    return printed(("occlusion", "fig1_occluded_highprec"), ("attenuation", "self_hE+6"))

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.systems.psychiatry.fit import Prior, Simulator
 from phantastic.systems.psychiatry.simulate import follow, press
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from phantastic.data.folders import picture
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure, image_grid, write
@@ -25,7 +25,7 @@ LEVELS = (Text("anything", "何でも"), Text("superordinate", "上位"), Text("
           Text("subordinate", "下位"))  # fmt: skip
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """``say``: images imagined for a phrase; ``look``: the concepts of an image; both: the image as first operand."""
     recipe: Any = run.recipe
     rooms = Rooms(recipe.size, recipe.colours)
@@ -47,16 +47,16 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
     if seen is not None and not open_operand:
         with torch.no_grad():
             logits = mind.symbols(perceive(mind.vae, seen).mean)[0]
-        lines += put_into_words(logits, rooms, lexicon, lang)
+        lines += put_into_words(logits, rooms, lexicon)
     if say is not None:
-        images, label = imagine(mind, trained["operators"], lexicon, rooms, say, 16, recipe.seed, lang, seen)
+        images, label = imagine(mind, trained["operators"], lexicon, rooms, say, 16, recipe.seed, seen)
         grid = images.reshape(2, 8, *images.shape[1:])
         (written,) = write(Figure(label, image_grid(grid, scale=enlarged(recipe.size))), target.with_suffix(""))
         lines.append(f"{label}: {written}")
     return lines
 
 
-def put_into_words(logits: Tensor, rooms: Rooms, lexicon: Lexicon, lang: str) -> list[str]:
+def put_into_words(logits: Tensor, rooms: Rooms, lexicon: Lexicon) -> list[str]:
     """The concepts of an image at every level of the hierarchy, each with its probability.
 
     A factor's values share out its block of p(y|z) by a softmax; a concept's probability is the product over what it
@@ -66,12 +66,12 @@ def put_into_words(logits: Tensor, rooms: Rooms, lexicon: Lexicon, lang: str) ->
     best = [int(share.argmax()) for share in shares]
     lines = []
     for level in range(len(best), 0, -1):
-        lines.append(f"{LEVELS[level](lang)} ({level})")
+        lines.append(f"{LEVELS[level]} ({level})")
         found = []
         for named in combinations(range(len(best)), level):
             concept = np.full(len(best), OPEN)
             for factor in named:
                 concept[factor] = best[factor]
-            found.append((float(np.prod([shares[f][best[f]] for f in named])), lexicon.describe(concept, lang)))
+            found.append((float(np.prod([shares[f][best[f]] for f in named])), lexicon.describe(concept)))
         lines += [f"  {probability:.2f}  {words}" for probability, words in sorted(found, reverse=True)]
     return lines

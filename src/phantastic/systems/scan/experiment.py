@@ -61,12 +61,12 @@ def one_seed(
 
     taught, tests = draw_held_out(scene.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, seed)
     pool = Pool(scene.rooms, recipe.images, seed, run.device)
-    run.show("rooms", lambda lang: figures.seen(pool.images, lang))
+    run.show("rooms", lambda: figures.seen(pool.images))
     denoiser = train_denoiser(run, recipe, pool, seed)
 
     def watch(vae: VAE) -> None:
         decode = imagery(vae, denoiser)
-        run.show("latents", lambda lang: figures.latents(vae, decode, scene.rooms, seed, lang))
+        run.show("latents", lambda: figures.latents(vae, decode, scene.rooms, seed))
 
     targets = cache(partial(features, denoiser, pool, run.manifest.precision))
     visual = train_visual(run, recipe, pool, denoiser, targets, seed, "visual", watch)
@@ -77,9 +77,7 @@ def one_seed(
     mind = grounded(visual, denoiser, symbols)
 
     def imagine(operators: Recombinator | None) -> None:
-        run.show(
-            "imagined", lambda lang: figures.imagined(mind, operators, scene.rooms, scene.concepts, tests, seed, lang)
-        )
+        run.show("imagined", lambda: figures.imagined(mind, operators, scene.rooms, scene.concepts, tests, seed))
 
     imagine(None)
     operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
@@ -197,15 +195,15 @@ def lesion_measures(run: Run, models: dict[str, nn.Module]) -> dict[str, float]:
     return {name: measures[name] for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}
 
 
-def figures(run: Run, lang: str) -> dict[str, Any]:
+def figures(run: Run) -> dict[str, Any]:
     """See `figures.figures`."""
     from phantastic.systems.scan import figures
 
-    return figures.figures(run, lang)
+    return figures.figures(run)
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """See `apply.apply`."""
     from phantastic.systems.scan import apply
 
-    return apply.apply(run, request, lang)
+    return apply.apply(run, request)

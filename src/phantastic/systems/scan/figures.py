@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text, speaking
 from phantastic.ground.randomness import numpy_generator, torch_generator
 from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.distributions import sample
@@ -33,7 +33,7 @@ RIVALS = {
 }
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """All figures of a finished run."""
     recipe: Any = run.recipe
     rooms = Rooms(recipe.size, recipe.colours)
@@ -43,16 +43,16 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
     _, tests = draw_held_out(rooms.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, recipe.seed)
     measures = run.measures()
     return {
-        "imagined": imagined(mind, trained["operators"], rooms, concepts, tests, recipe.seed, lang),
-        "latents": latents(trained["visual"], mind.decode, rooms, recipe.seed, lang),  # pyright: ignore[reportArgumentType]
-        "rivals": rivals(measures, lang),
-        "examples": examples(measures, lang),
+        "imagined": imagined(mind, trained["operators"], rooms, concepts, tests, recipe.seed),
+        "latents": latents(trained["visual"], mind.decode, rooms, recipe.seed),  # pyright: ignore[reportArgumentType]
+        "rivals": rivals(measures),
+        "examples": examples(measures),
     }
 
 
 @torch.no_grad()
 def imagined(
-    mind: Mind, operators: nn.Module | None, rooms: Rooms, concepts: np.ndarray, tests: Operations, seed: int, lang: str
+    mind: Mind, operators: nn.Module | None, rooms: Rooms, concepts: np.ndarray, tests: Operations, seed: int
 ) -> Figure:
     """True rooms, then rooms imagined for phrases and, once there are ``operators``, for some of the ``tests``.
 
@@ -63,20 +63,20 @@ def imagined(
     draw = numpy_generator(seed, "true rooms")
     true = rooms.vocabulary.complete(np.tile(first, (COLUMNS, 1)), draw)
     rows = [as_rgb(as_input(rooms.observe(true, draw)))]
-    labels = [Text("true rooms: ", "本物の部屋:")(lang) + lexicon.describe(first, lang)]
+    labels = [str(Text("true rooms: ", "本物の部屋:")) + lexicon.describe(first)]
     examples = () if operators is None else unseen_operations(lexicon, concepts, tests)
     for text in (*PHRASES, *examples):
-        images, label = imagine(mind, operators, lexicon, rooms, text, COLUMNS, seed, lang)
+        images, label = imagine(mind, operators, lexicon, rooms, text, COLUMNS, seed)
         taught = text not in examples and (lexicon.parse(text) == concepts).all(1).any()
         rows.append(images)
-        labels.append(label if taught else label + Text(" (never taught)", "(未学習)")(lang))
+        labels.append(label if taught else label + str(Text(" (never taught)", "(未学習)")))
     caption = Text(
         "Rooms that SCAN imagines from words; on top, true rooms of the first phrase. What is marked “never taught” "
         "stood in no lesson, as a phrase or as the result of an operator. What a phrase leaves open varies.",
         "SCAN が言葉から想像した部屋。一番上は最初の句に当てはまる本物の部屋。「未学習」の句や演算結果は学習に一度も"
         "現れていない。句が指定しないものは部屋ごとに異なる。",
     )
-    return Figure(caption(lang), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size), smooth=True))
+    return Figure(str(caption), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size), smooth=True))
 
 
 def unseen_operations(lexicon: Lexicon, concepts: np.ndarray, tests: Operations) -> tuple[str, ...]:
@@ -88,15 +88,15 @@ def unseen_operations(lexicon: Lexicon, concepts: np.ndarray, tests: Operations)
         rows = np.flatnonzero(fresh & (tests.operator == index))
         if len(rows):
             row = rows[words[rows].argmin()]
-            operands = (lexicon.describe(part[row], "en") for part in (tests.first, tests.second))
-            found.append(f" {operator} ".join(operands))
+            with speaking("en"):
+                found.append(f" {operator} ".join(lexicon.describe(part[row]) for part in (tests.first, tests.second)))
     return tuple(found)
 
 
 @torch.no_grad()
 def imagine(
     mind: Mind, operators: nn.Module | None, lexicon: Lexicon, rooms: Rooms, text: str, count: int, seed: int,
-    lang: str, picture: Tensor | None = None,
+    picture: Tensor | None = None,
 ) -> tuple[np.ndarray, str]:  # fmt: skip
     """``count`` RGB images imagined for a phrase or operation, and its label; ``picture``: an absent first operand."""
     operator, first, second = lexicon.parse_operation(text)
@@ -106,23 +106,23 @@ def imagine(
         return mind.encode(torch.from_numpy(rooms.vocabulary.khot(concept[None])).to(device))
 
     if operator is None:
-        posterior, label = named(second), lexicon.describe(second, lang)
+        posterior, label = named(second), lexicon.describe(second)
     else:
         left = named(first) if first is not None else perceive(mind.vae, picture)  # pyright: ignore[reportArgumentType]
         index = torch.tensor([OPERATORS.index(operator)], device=device)
         assert operators is not None  # without them only phrases are imagined
         posterior = operators(left, named(second), index)
-        operand = lexicon.describe(first, lang) if first is not None else Text("the image", "画像")(lang)
-        label = f"{operand} {operator} {lexicon.describe(second, lang)}"
+        operand = lexicon.describe(first) if first is not None else str(Text("the image", "画像"))
+        label = f"{operand} {operator} {lexicon.describe(second)}"
         if first is not None:
-            label += f" = {lexicon.describe(expected(operator, first, second), lang)}"
+            label += f" = {lexicon.describe(expected(operator, first, second))}"
     repeated = type(posterior)(*(part.expand(count, -1) for part in posterior))
     codes = sample(repeated, torch_generator(seed, f"imagine {text}", device=device))
     return as_rgb(mind.decode(codes)), label
 
 
 @torch.no_grad()
-def latents(vae: VAE, decode: Callable[[Tensor], Tensor], rooms: Rooms, seed: int, lang: str) -> Figure:
+def latents(vae: VAE, decode: Callable[[Tensor], Tensor], rooms: Rooms, seed: int) -> Figure:
     """Traversals of the latents that carry most, around one room."""
     _, images = rooms.draw(256, seed, "traversed rooms")
     means = perceive(vae, images).mean
@@ -139,10 +139,10 @@ def latents(vae: VAE, decode: Callable[[Tensor], Tensor], rooms: Rooms, seed: in
         "−2 から 2 まで動かした。",
     )
     labels = [f"z{int(latent) + 1}" for latent in order]
-    return Figure(caption(lang), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size), smooth=True))
+    return Figure(str(caption), image_grid(np.stack(rows), labels, scale=enlarged(rooms.size), smooth=True))
 
 
-def seen(images: Tensor, lang: str) -> Figure:
+def seen(images: Tensor) -> Figure:
     """Rooms as the visual module gets them: what there is to see before anything is learned."""
     caption = Text(
         "Rooms that the visual module sees, without a word about what is in them.",
@@ -150,34 +150,34 @@ def seen(images: Tensor, lang: str) -> Figure:
     )
     rows = as_rgb(as_input(images[: 3 * COLUMNS]))
     grid = rows.reshape(3, COLUMNS, *rows.shape[1:])
-    return Figure(caption(lang), image_grid(grid, scale=enlarged(grid.shape[2]), smooth=True))
+    return Figure(str(caption), image_grid(grid, scale=enlarged(grid.shape[2]), smooth=True))
 
 
-def rivals(measures: dict[str, Measure], lang: str) -> Figure:
+def rivals(measures: dict[str, Measure]) -> Figure:
     """Accuracy against diversity of SCAN and what it is held against."""
     accuracy = Text("accuracy (higher is better)", "正確さ(高いほどよい)")
     diversity = Text("diversity: KL from flat, nats (lower is better)", "多様性:平坦分布からの KL (nat、低いほどよい)")
     kinds = {"": Text("taught", "教えた概念"), ".held_out": Text("held out", "未学習の概念")}
     rows = [
         {
-            "model": name(lang), "concepts": kind(lang),
+            "model": str(name), "concepts": str(kind),
             "x": measures[f"{prefix}sym2img.diversity{suffix}"].value,
             "y": measures[f"{prefix}sym2img.accuracy{suffix}"].value,
         }
         for prefix, name in RIVALS.items() if f"{prefix}sym2img.accuracy" in measures
         for suffix, kind in kinds.items()
     ]  # fmt: skip
-    order = [name(lang) for name in RIVALS.values()]
+    order = [str(name) for name in RIVALS.values()]
     chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_point(filled=True, size=170)
         .encode(
-            x=alt.X("x:Q", title=diversity(lang), scale=alt.Scale(zero=True)),
-            y=alt.Y("y:Q", title=accuracy(lang), scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("model:N", sort=order, title=Text("model", "モデル")(lang),
+            x=alt.X("x:Q", title=str(diversity), scale=alt.Scale(zero=True)),
+            y=alt.Y("y:Q", title=str(accuracy), scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("model:N", sort=order, title=str(Text("model", "モデル")),
                             scale=alt.Scale(domain=order, range=[BLUE, VERMILION, ORANGE, GREEN, PURPLE])),
-            shape=alt.Shape("concepts:N", title=Text("concepts", "概念")(lang),
-                            scale=alt.Scale(domain=[k(lang) for k in kinds.values()], range=["circle", "diamond"])),
+            shape=alt.Shape("concepts:N", title=str(Text("concepts", "概念")),
+                            scale=alt.Scale(domain=[str(k) for k in kinds.values()], range=["circle", "diamond"])),
         )
         .properties(width=420, height=320)
     )  # fmt: skip
@@ -186,14 +186,14 @@ def rivals(measures: dict[str, Measure], lang: str) -> Figure:
         "named varies.",
         "記号から想像した画像を分類器で判定した。上ほど名指したものが正しく、左ほど名指していないものが多様である。",
     )
-    return Figure(caption(lang), chart)
+    return Figure(str(caption), chart)
 
 
-def examples(measures: dict[str, Measure], lang: str) -> Figure:
+def examples(measures: dict[str, Measure]) -> Figure:
     """Accuracy against the number of image-symbol pairs per concept."""
     kinds = {"": Text("taught", "教えた概念"), ".held_out": Text("held out", "未学習の概念")}
     rows = [
-        {"pairs": int(name[5:].split(".")[0]), "accuracy": measure.value, "concepts": kind(lang)}
+        {"pairs": int(name[5:].split(".")[0]), "accuracy": measure.value, "concepts": str(kind)}
         for suffix, kind in kinds.items()
         for name, measure in measures.items()
         if name.startswith("pairs") and name.endswith(f"sym2img.accuracy{suffix}")
@@ -201,18 +201,18 @@ def examples(measures: dict[str, Measure], lang: str) -> Figure:
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X(
             "pairs:Q",
-            title=Text("images per concept", "概念ごとの画像の枚数")(lang),
+            title=str(Text("images per concept", "概念ごとの画像の枚数")),
             scale=alt.Scale(type="log", base=2),
         ),
-        y=alt.Y("accuracy:Q", title=Text("accuracy", "正確さ")(lang), scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("concepts:N", title=Text("concepts", "概念")(lang), scale=alt.Scale(range=[BLUE, SKY])),
+        y=alt.Y("accuracy:Q", title=str(Text("accuracy", "正確さ")), scale=alt.Scale(domain=[0, 1])),
+        color=alt.Color("concepts:N", title=str(Text("concepts", "概念")), scale=alt.Scale(range=[BLUE, SKY])),
     )
     caption = Text(
         "How few examples suffice: accuracy of what is imagined against the number of images shown with each symbol.",
         "どれほど少ない例で足りるか:記号ごとに見せた画像の枚数と、想像した画像の正確さ。",
     )
     return Figure(
-        caption(lang), (base.mark_line() + base.mark_point(filled=True, size=90)).properties(width=420, height=280)
+        str(caption), (base.mark_line() + base.mark_point(filled=True, size=90)).properties(width=420, height=280)
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from phantastic.declare.i18n import language
 from phantastic.ground.errors import Refused, nearest
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, contradict
 from phantastic.world import rooms
@@ -101,9 +102,9 @@ class Lexicon:
             raise Refused(f"'{text}': the two name a factor differently, so nothing can be both")
         return operator, first, second
 
-    def describe(self, concept: np.ndarray, lang: str) -> str:
+    def describe(self, concept: np.ndarray) -> str:
         """A concept in words: ``red suitcase, blue wall``; ``anything`` for what names nothing."""
-        table = 1 if lang == "ja" else 0
+        table = 1 if language() == "ja" else 0
         identity, colour = (self.values[f][table][concept[f]] if concept[f] != OPEN else "" for f in (0, 1))
         joiner, comma = ("の", "、") if table else (" ", ", ")
         nouns = ("物", "壁", "床") if table else ("object", "wall", "floor")

@@ -40,18 +40,18 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return measure.evoked(recipe, measure.broken(recipe, model, recipe.seed))
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The message passing of the listener, recognition, priors, omission, and every noise."""
     recipe = recipe_of(run)
     return {
-        "message-passing": message_passing(measure.listener_model(recipe, "omission"), lang),
-        "recognition": pictures.recognition(recipe, lang),
-        "priors": pictures.priors(recipe, lang),
-        "omission": pictures.omission(recipe, lang),
-        "listeners": pictures.listeners(run.measures(), lang),
+        "message-passing": message_passing(measure.listener_model(recipe, "omission")),
+        "recognition": pictures.recognition(recipe),
+        "priors": pictures.priors(recipe),
+        "omission": pictures.omission(recipe),
+        "listeners": pictures.listeners(run.measures()),
     }
 
 
-def equations(run: Run, lang: str) -> dict[str, list[str]]:
+def equations(run: Run) -> dict[str, list[str]]:
     """The equations of the published models, for the report."""
-    return printed(lang, ("birdsong", "songA"), ("hierarchical_song", "canonical"))
+    return printed(("birdsong", "songA"), ("hierarchical_song", "canonical"))

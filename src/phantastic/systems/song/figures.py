@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.inference.published.song import SONGS
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.systems.filtering.figures import Rows, band, coloured, heading, line, over_time, trace
@@ -36,7 +36,7 @@ _PRIORS = {
 
 
 def sonogram(
-    song: Float64[Tensor, "bins 2"], lang: str, *, labelled: bool = True, width: int = 200, height: int = 90
+    song: Float64[Tensor, "bins 2"], *, labelled: bool = True, width: int = 200, height: int = 90
 ) -> alt.LayerChart | alt.FacetChart:
     """What the two responses sound like: the size of the first is the loudness, the second the pitch (2 to 5 kHz)."""
     loud = song[:, 0].abs().clamp(max=25) / 25
@@ -50,7 +50,7 @@ def sonogram(
     url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     image = alt.Chart(alt.Data(values=[{"url": url}])).mark_image(width=width, height=height, aspect=False)
     axes = alt.Chart(alt.Data(values=[{"x": 1, "y": _KILOHERTZ[0]}])).mark_point(opacity=0)
-    title = Text("frequency (kHz)", "周波数(kHz)")(lang) if labelled else None
+    title = str(Text("frequency (kHz)", "周波数(kHz)")) if labelled else None
     y = alt.Y("y:Q", title=title, scale=alt.Scale(domain=list(_KILOHERTZ), nice=False),
               axis=alt.Axis(values=[2, 3, 4, 5], grid=False))  # fmt: skip
     x = alt.X("x:Q", title=None, scale=alt.Scale(domain=[1, len(song)], nice=False),
@@ -60,18 +60,16 @@ def sonogram(
     ).properties(width=width, height=height)  # fmt: skip
 
 
-def recognition(recipe: SongRecipe, lang: str) -> Figure:
+def recognition(recipe: SongRecipe) -> Figure:
     """Three songs, their causes over time and in the plane of causes; after Friston & Kiebel (2009), figure 6."""
     beliefs = {song: measure.recognised(song, recipe.seed) for song in SONGS}
-    names = [Text(f"song {song[-1]}", f"歌 {song[-1]}")(lang) for song in SONGS]
+    names = [str(Text(f"song {song[-1]}", f"歌 {song[-1]}")) for song in SONGS]
     colour = coloured(names, (BLUE, VERMILION, GREEN))
     songs = []
     for number, (belief, name) in enumerate(zip(beliefs.values(), names, strict=True)):
         assert belief.process is not None
-        songs.append(
-            sonogram(belief.process.v[1], lang, labelled=number == 0, width=240).properties(title=heading(name))
-        )
-    x = over_time(1, 64, lang)
+        songs.append(sonogram(belief.process.v[1], labelled=number == 0, width=240).properties(title=heading(name)))
+    x = over_time(1, 64)
     at = alt.Chart(alt.Data(values=[{"x": recipe.listened}])).mark_rule(strokeDash=[4, 3]).encode(x="x:Q")
     panels = []
     for k, title in enumerate(
@@ -89,7 +87,7 @@ def recognition(recipe: SongRecipe, lang: str) -> Figure:
             band(inferred, "", opacity=0.15, clip=True).encode(x=x, color=colour),
             line(inferred, clip=True).encode(x=x, y=y, color=colour), known, at,
         )  # fmt: skip
-        panels.append(drawn.properties(width=240, height=180, title=heading(title(lang))))
+        panels.append(drawn.properties(width=240, height=180, title=heading(str(title))))
     regions, means, true = [], [], []
     for (song, belief), name in zip(beliefs.items(), names, strict=True):
         mean, spread = belief.v[2][recipe.listened - 1], belief.covariance.v[recipe.listened - 1]
@@ -108,7 +106,7 @@ def recognition(recipe: SongRecipe, lang: str) -> Figure:
             x=x, y=y, color=colour
         ),
     ).properties(width=240, height=180, title=heading(
-        Text(f"at bin {recipe.listened}; ×: true", f"ビン {recipe.listened} での推定(×:真値)")(lang)
+        str(Text(f"at bin {recipe.listened}; ×: true", f"ビン {recipe.listened} での推定(×:真値)"))
     ))  # fmt: skip
     caption = Text(
         "Recognising songs. Above: three songs from one attractor with different causes. Below: the causes that a "
@@ -118,10 +116,10 @@ def recognition(recipe: SongRecipe, lang: str) -> Figure:
         "90% 区間(点線:真値)、および破線の時点での位置と 90% 領域。変化し続ける音が、歌を表す一点になる。",
     )
     grid = alt.vconcat(alt.hconcat(*songs, spacing=24), alt.hconcat(*panels, plane, spacing=24))
-    return Figure(caption(lang), grid)
+    return Figure(str(caption), grid)
 
 
-def priors(recipe: SongRecipe, lang: str) -> Figure:
+def priors(recipe: SongRecipe) -> Figure:
     """What listeners hear with and without priors, and their errors; Friston & Kiebel (2009), figure 4."""
     beliefs = {name: measure.followed(recipe, name, recipe.seed) for name in _PRIORS}
     process = beliefs["canonical"].process
@@ -130,31 +128,31 @@ def priors(recipe: SongRecipe, lang: str) -> Figure:
     columns = []
     outputs = ("y1", "y2")
     colour = coloured(outputs, (BLUE, VERMILION))
-    x = over_time(1, bins, lang)
+    x = over_time(1, bins)
 
     def lines(values: Tensor, domain: list[float] | None) -> alt.Chart:
         scale = alt.Scale(domain=domain, nice=False) if domain else alt.Scale()
         rows = [r for k, name in enumerate(outputs) for r in trace(values[:, k], name)]
         return line(rows, strokeWidth=1.5, clip=True).encode(x=x, y=alt.Y("y:Q", title=None, scale=scale), color=colour)
 
-    title = Text("what is sung", "実際の歌")(lang)
+    title = str(Text("what is sung", "実際の歌"))
     columns.append(
         alt.vconcat(
-            sonogram(process.v[1], lang, width=215).properties(title=heading(title)),
+            sonogram(process.v[1], width=215).properties(title=heading(title)),
             lines(process.v[1], None).properties(
-                width=215, height=120, title=heading(Text("responses", "応答")(lang))
+                width=215, height=120, title=heading(str(Text("responses", "応答")))
             ),
         )
     )  # fmt: skip
     top = 1.05 * max(float(belief.z[1].abs().max()) for belief in beliefs.values())
     for name, belief in beliefs.items():
         error = measure.rms((belief.v[1] - process.v[1])[measure.LOCKED :])
-        words = Text(f"prediction error; rms {error:.1f}", f"予測誤差(rms {error:.1f})")(lang)
+        words = str(Text(f"prediction error; rms {error:.1f}", f"予測誤差(rms {error:.1f})"))
         rule = alt.Chart(alt.Data(values=[{"x": measure.LOCKED}])).mark_rule(strokeDash=[4, 3], color="#888888")
         drawn = alt.layer(lines(belief.z[1], [-top, top]), rule.encode(x="x:Q"))
         columns.append(
             alt.vconcat(
-                sonogram(belief.v[1], lang, labelled=False, width=215).properties(title=heading(_PRIORS[name](lang))),
+                sonogram(belief.v[1], labelled=False, width=215).properties(title=heading(str(_PRIORS[name]))),
                 drawn.properties(width=215, height=120, title=heading(words)),
             )
         )  # fmt: skip
@@ -168,10 +166,10 @@ def priors(recipe: SongRecipe, lang: str) -> Figure:
         "二つの階層と一般化運動をもつ聞き手は歌を追えるが、第 2 階層(構造的事前分布)がない場合や、1 次の導関数しか"
         "もたない場合(動的事前分布なし)は誤差がおよそ 2 倍になる。",
     )
-    return Figure(caption(lang), alt.hconcat(*columns, spacing=18))
+    return Figure(str(caption), alt.hconcat(*columns, spacing=18))
 
 
-def omission(recipe: SongRecipe, lang: str) -> Figure:
+def omission(recipe: SongRecipe) -> Figure:
     """What is heard when the song breaks off, and the responses it evokes; Adams et al. (2013), figure 5."""
     beliefs = {name: measure.heard(recipe, name, recipe.seed) for name in _LISTENERS}
     bins = recipe.sung + recipe.silence
@@ -179,20 +177,20 @@ def omission(recipe: SongRecipe, lang: str) -> Figure:
     top = 1.1 * max(float(errors[measure.LOCKED :].abs().max()) for errors in weighted.values())
     outputs = ("y1", "y2")
     colour = coloured(outputs, (BLUE, VERMILION))
-    x = over_time(measure.LOCKED, bins, lang)
+    x = over_time(measure.LOCKED, bins)
     y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[-top, top], nice=False))
     columns = []
     for name, belief in beliefs.items():
         V1, _, V2, _ = measure.log_precisions(recipe, name)
         marks = [] if name == "full" else [{"x": recipe.sung + 0.5}]
         rule = alt.Chart(alt.Data(values=marks)).mark_rule(strokeDash=[4, 3], color=VERMILION)
-        title = heading(_LISTENERS[name](lang), subtitle=f"ln V1 = {V1:g}, ln V2 = {V2:g}".replace("-", "−"))
-        above = alt.layer(sonogram(belief.v[1], lang, labelled=name == "full", width=215), rule.encode(x="x:Q"))
+        title = heading(str(_LISTENERS[name]), subtitle=f"ln V1 = {V1:g}, ln V2 = {V2:g}".replace("-", "−"))
+        above = alt.layer(sonogram(belief.v[1], labelled=name == "full", width=215), rule.encode(x="x:Q"))
         rows = [
             r for k, out in enumerate(outputs) for r in trace(weighted[name][:, k], out) if r["x"] >= measure.LOCKED
         ]
         peak = float(measure.response(belief)[recipe.sung :].max())
-        words = Text(f"weighted error; peak {peak:.0f}", f"重みつき誤差(最大 {peak:.0f})")(lang)
+        words = str(Text(f"weighted error; peak {peak:.0f}", f"重みつき誤差(最大 {peak:.0f})"))
         below = alt.layer(line(rows, strokeWidth=1.5).encode(x=x, y=y, color=colour), rule.encode(x="x:Q"))
         columns.append(
             alt.vconcat(above.properties(title=title), below.properties(width=215, height=130, title=heading(words)))
@@ -206,10 +204,10 @@ def omission(recipe: SongRecipe, lang: str) -> Figure:
         "欠けたさえずりはミスマッチ陰性電位に似た応答を引き起こす。事前分布の精度が下がるとこの応答は変わり、"
         "多くの歌で平均すると小さくなる。さらに感覚の精度も低くみなすと、存在しない歌が聞こえ続ける。",
     )
-    return Figure(caption(lang), alt.hconcat(*columns, spacing=18))
+    return Figure(str(caption), alt.hconcat(*columns, spacing=18))
 
 
-def listeners(measures: Mapping[str, Measure], lang: str) -> Figure:
+def listeners(measures: Mapping[str, Measure]) -> Figure:
     """Every noise: errors by prior, the evoked response and what is heard in the silence by listener."""
 
     def strip(
@@ -217,8 +215,8 @@ def listeners(measures: Mapping[str, Measure], lang: str) -> Figure:
     ) -> alt.LayerChart | alt.FacetChart:
         rows: Rows = []
         for name, word in names.items():
-            rows += [{"which": word(lang), "y": value} for value in measures[f"{name}.{ending}"].each]
-        order = [word(lang) for word in names.values()]
+            rows += [{"which": str(word), "y": value} for value in measures[f"{name}.{ending}"].each]
+        order = [str(word) for word in names.values()]
         x = alt.X("which:N", title=None, sort=order, axis=alt.Axis(labels=False, ticks=False))
         colour = alt.Color("which:N", title=None, scale=alt.Scale(domain=order, range=list(colours)),
                            legend=alt.Legend(orient="bottom", columns=1, labelLimit=300))  # fmt: skip
@@ -227,7 +225,7 @@ def listeners(measures: Mapping[str, Measure], lang: str) -> Figure:
         return alt.layer(
             base.mark_bar(opacity=0.25, size=30).encode(y=alt.Y("mean(y):Q", title=None)),
             base.mark_point(filled=True, size=34, opacity=0.9).encode(y=up),
-        ).properties(width=220, height=190, title=heading(title(lang)))
+        ).properties(width=220, height=190, title=heading(str(title)))
 
     shades = (BLACK, BLUE, ORANGE, VERMILION)
     panels = [
@@ -246,4 +244,4 @@ def listeners(measures: Mapping[str, Measure], lang: str) -> Figure:
         "中央:欠落への応答は事前分布の精度が低いと平均して弱まるが、どのノイズでも弱まるわけではない。"
         "右:無音で歌が聞こえ続けるのは、事前分布と感覚の精度がともに低いときだけである。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels, spacing=30).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*panels, spacing=30).resolve_scale(color="independent"))

@@ -80,15 +80,15 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Zero-shot scores; how near words are to their translations; which are nearest, by layer; the students."""
     recipe, measures, networks = recipe_of(run), run.measures(), trained(run)
     two, _ = first_seed(recipe, run.device)
     pair = {name: networks[name] for name in ("mlm", "tlm")}
     taken = msgspec.convert(run.once(f"seed{recipe.seed}/speed", dict), dict[str, float])
     return {
-        "zero-shot": drawn.zero_shot(measures, lang),
-        "words": drawn.words(pair, two.languages, two.bitext, two.middle, lang),
-        "layers": drawn.layers(measures, recipe.layers, lang),
-        "students": drawn.students(measures, taken, lang),
+        "zero-shot": drawn.zero_shot(measures),
+        "words": drawn.words(pair, two.languages, two.bitext, two.middle),
+        "layers": drawn.layers(measures, recipe.layers),
+        "students": drawn.students(measures, taken),
     }

@@ -7,7 +7,7 @@ import numpy as np
 from torch.nn.functional import normalize
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Language
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
@@ -50,28 +50,28 @@ def ends(found: Measure) -> dict[str, float]:
     return {"value": found.value, "low": low, "high": high}
 
 
-def palette(names: Mapping[str, tuple[Text, str]], lang: str) -> alt.Scale:
-    return alt.Scale(domain=[name(lang) for name, _ in names.values()], range=[colour for _, colour in names.values()])
+def palette(names: Mapping[str, tuple[Text, str]]) -> alt.Scale:
+    return alt.Scale(domain=[str(name) for name, _ in names.values()], range=[colour for _, colour in names.values()])
 
 
-def zero_shot(measures: Mapping[str, Measure], lang: str) -> Figure:
+def zero_shot(measures: Mapping[str, Measure]) -> Figure:
     """Accuracy in both languages, a panel for each task."""
     panels = []
     for task in NAMES:
         rows = [
-            ends(measures[f"{task}.{start}.{place}"]) | {"start": name(lang), "place": said(lang)}
+            ends(measures[f"{task}.{start}.{place}"]) | {"start": str(name), "place": str(said)}
             for start, (name, _) in STARTS.items()
             for place, (said, _) in PLACES.items()
         ]
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("start:N", sort=[name(lang) for name, _ in STARTS.values()], title=None,
+            x=alt.X("start:N", sort=[str(name) for name, _ in STARTS.values()], title=None,
                     axis=alt.Axis(labelAngle=0)),
-            xOffset=alt.XOffset("place:N", sort=[said(lang) for said, _ in PLACES.values()]),
+            xOffset=alt.XOffset("place:N", sort=[str(said) for said, _ in PLACES.values()]),
         )  # fmt: skip
         bars = base.mark_bar().encode(
             y=alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]),
-                    title=Text("accuracy on new sentences", "新しい文での正答率")(lang) if not panels else None),
-            color=alt.Color("place:N", title=None, scale=palette(PLACES, lang),
+                    title=str(Text("accuracy on new sentences", "新しい文での正答率")) if not panels else None),
+            color=alt.Color("place:N", title=None, scale=palette(PLACES),
                             legend=alt.Legend(orient="top", labelLimit=330)),
         )  # fmt: skip
         whiskers = base.mark_rule(color=BLACK).encode(y="low:Q", y2="high:Q")
@@ -79,7 +79,7 @@ def zero_shot(measures: Mapping[str, Measure], lang: str) -> Figure:
             strokeDash=[4, 4], color=BLACK
         )
         chart = bars + whiskers + guess.encode(y="y:Q")
-        panels.append(chart.properties(width=250, height=220, title=TASK[task](lang)))
+        panels.append(chart.properties(width=250, height=220, title=str(TASK[task])))
     caption = Text(
         "Learned in English, asked in Japanese, though the two languages share no word. Networks that have read masked "
         "words of both languages, one at a time (MLM), or also sentences beside their translations (MLM + TLM), are "
@@ -89,7 +89,7 @@ def zero_shot(measures: Mapping[str, Measure], lang: str) -> Figure:
         "対訳文も並べて読んだネットワーク(MLM + TLM)を、英語の例だけで微調整する。緑は日本語で微調整した場合。"
         "破線は最も多い答えを常に答えた場合。縦線は 95% 区間。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels).resolve_scale(color="shared"))
+    return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))
 
 
 def examples(known: Dictionary) -> list[tuple[int, int]]:
@@ -103,9 +103,7 @@ def examples(known: Dictionary) -> list[tuple[int, int]]:
     return found
 
 
-def words(
-    networks: Mapping[str, Model], languages: tuple[Language, Language], text: Bitext, layer: int, lang: str
-) -> Figure:
+def words(networks: Mapping[str, Model], languages: tuple[Language, Language], text: Bitext, layer: int) -> Figure:
     """How close some words are to those of the other language, a matrix for each network."""
     known = dictionary(text)
     rows, columns = map(list, zip(*examples(known), strict=True))
@@ -119,7 +117,7 @@ def words(
         cosines[name] = (first[rows] @ second[columns].T).numpy()
     most = max(float(cosine.max()) for cosine in cosines.values())
     shades = alt.Scale(domain=[0, most], clamp=True, range=["#ffffff", BLUE], interpolate="rgb")
-    shade = alt.Color("cosine:Q", title=Text("cosine", "コサイン")(lang), scale=shades)
+    shade = alt.Color("cosine:Q", title=str(Text("cosine", "コサイン")), scale=shades)
     bare = {"title": None, "ticks": False, "domain": False, "labelLimit": 120, "labelOverlap": False}
     panels = []
     for name, cosine in cosines.items():
@@ -133,7 +131,7 @@ def words(
         )
         frames = base.transform_filter("datum.same").mark_rect(filled=False, stroke=VERMILION, strokeWidth=1.5)
         size = {"width": 24 * len(japanese), "height": 22 * len(english)}
-        panels.append((base.mark_rect().encode(color=shade) + frames).properties(**size, title=STARTS[name][0](lang)))
+        panels.append((base.mark_rect().encode(color=shade) + frames).properties(**size, title=str(STARTS[name][0])))
     caption = Text(
         "How close words are to those of the other language: cosine of the mean states of each word, the languages "
         "being read by themselves. Framed: words that say the same. MLM has read both languages, MLM + TLM also "
@@ -141,10 +139,10 @@ def words(
         "語と他言語の語との近さ:各言語を別々に読んだときの、各語の平均状態のコサイン。枠は同じ意味の語。"
         "MLM は両言語を、MLM + TLM はさらに対訳文を並べて読んだ。どの語が対応するかは、どちらにも教えていない。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))
 
 
-def layers(measures: Mapping[str, Measure], count: int, lang: str) -> Figure:
+def layers(measures: Mapping[str, Measure], count: int) -> Figure:
     """The share of sentences and of words whose translation is the nearest, by layer."""
     panels = []
     for what, title in (
@@ -152,17 +150,17 @@ def layers(measures: Mapping[str, Measure], count: int, lang: str) -> Figure:
         ("words", Text("words nearest to one that says the same", "同じ意味の語が最も近い語の割合")),
     ):
         rows = [
-            ends(measures[f"{start}.{what}.layer{layer}"]) | {"layer": layer, "start": name(lang)}
+            ends(measures[f"{start}.{what}.layer{layer}"]) | {"layer": layer, "start": str(name)}
             for start, (name, _) in STARTS.items()
             for layer in range(count + 1)
         ]
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("layer:O", title=Text("layer (0: embeddings)", "層(0 は埋め込み)")(lang),
+            x=alt.X("layer:O", title=str(Text("layer (0: embeddings)", "層(0 は埋め込み)")),
                     axis=alt.Axis(labelAngle=0)),
-            color=alt.Color("start:N", title=None, scale=palette(STARTS, lang), legend=alt.Legend(orient="top")),
+            color=alt.Color("start:N", title=None, scale=palette(STARTS), legend=alt.Legend(orient="top")),
         )  # fmt: skip
         lines = base.mark_line(point=alt.OverlayMarkDef(size=50)).encode(
-            y=alt.Y("value:Q", title=title(lang), axis=alt.Axis(format="%"))
+            y=alt.Y("value:Q", title=str(title), axis=alt.Axis(format="%"))
         )
         whiskers = base.mark_rule().encode(y="low:Q", y2="high:Q")
         panels.append((whiskers + lines).properties(width=280, height=220))
@@ -172,28 +170,28 @@ def layers(measures: Mapping[str, Measure], count: int, lang: str) -> Figure:
         "微調整なしで:文の翻訳は、すべての候補の中で最も近いか。語に最も近い他言語の語は、同じ意味か。"
         "層ごと、両方向。縦線は 95% 区間。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels).resolve_scale(color="shared"))
+    return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))
 
 
-def students(measures: Mapping[str, Measure], taken: Mapping[str, float], lang: str) -> Figure:
+def students(measures: Mapping[str, Measure], taken: Mapping[str, float]) -> Figure:
     """Scores of the teacher and of all students; what the teacher and the distilled student cost."""
     tasks = [*TASKS, "macro"]
-    labels = {task: TASK["tags" if task == "tagging" else task](lang) for task in tasks}
+    labels = {task: str(TASK["tags" if task == "tagging" else task]) for task in tasks}
     rows = [
-        ends(measures[f"{name}.{task}"]) | {"task": labels[task], "network": STUDENT[name][0](lang)}
+        ends(measures[f"{name}.{task}"]) | {"task": labels[task], "network": str(STUDENT[name][0])}
         for name in NETWORKS
         for task in tasks
     ]
-    order = [STUDENT[name][0](lang) for name in NETWORKS]
+    order = [str(STUDENT[name][0]) for name in NETWORKS]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("task:N", sort=list(labels.values()), title=None,
                 axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')")),
         xOffset=alt.XOffset("network:N", sort=order),
     )  # fmt: skip
-    colour = alt.Color("network:N", title=None, sort=order, scale=palette(STUDENT, lang),
+    colour = alt.Color("network:N", title=None, sort=order, scale=palette(STUDENT),
                        legend=alt.Legend(orient="top", columns=2, labelLimit=320))  # fmt: skip
     bars = base.mark_bar().encode(
-        y=alt.Y("value:Q", title=Text("score on new examples", "新しい例での成績")(lang)), color=colour
+        y=alt.Y("value:Q", title=str(Text("score on new examples", "新しい例での成績"))), color=colour
     )
     whiskers = base.mark_rule(color=BLACK).encode(y="low:Q", y2="high:Q")
     panels = [(bars + whiskers).properties(width=430, height=230)]
@@ -202,9 +200,9 @@ def students(measures: Mapping[str, Measure], taken: Mapping[str, float], lang: 
         (Text("weights (thousands)", "重みの数(千)"), weights, 1.0),
         (Text("CPU ms for a pair of sentences", "文対あたりの CPU 時間(ミリ秒)"), taken, 1e3),
     ):
-        costs = [{"network": STUDENT[name][0](lang), "value": scale * value} for name, value in values.items()]
+        costs = [{"network": str(STUDENT[name][0]), "value": scale * value} for name, value in values.items()]
         cost = alt.Chart(alt.Data(values=costs)).encode(
-            x=alt.X("network:N", sort=order, title=None, axis=None), y=alt.Y("value:Q", title=title(lang))
+            x=alt.X("network:N", sort=order, title=None, axis=None), y=alt.Y("value:Q", title=str(title))
         )
         number = cost.mark_text(dy=-8).encode(text=alt.Text("value:Q", format=".3~g"))
         panels.append((cost.mark_bar().encode(color=colour) + number).properties(width=80, height=230))
@@ -215,4 +213,4 @@ def students(measures: Mapping[str, Measure], taken: Mapping[str, float], lang: 
         "教師の半分の深さの生徒。教師の層を一つおきに受け継ぎ、教師の答え方を学ぶ(青)。比較:教師の答えなしの学習、"
         "乱数からの出発、半分にしただけの場合。右は両者の費用。縦線は 95% 区間。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels).resolve_scale(color="shared"))
+    return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))

@@ -51,7 +51,7 @@ def looked_at(recipe: TransformerRecipe, name: str, model: Transformer, pairs: P
     return look(recipe, name, model, pairs, int(disorder.argmax()), measure.best_follower(model, pairs))
 
 
-def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: dict[str, str]) -> list[str]:
     """``reverse``: a string; ``translate``: an English sentence; ``to``: the file for the attention picture."""
     given = {name: request[name] for name in ("reverse", "translate") if name in request}
     if len(given) != 1:
@@ -72,7 +72,7 @@ def apply(run: Run, request: dict[str, str], lang: str) -> list[str]:
     between = "" if verb == "reverse" else " "
     lines = [f"{between.join(seen.source)} → {between.join(seen.target)}"]
     if seen.target:
-        written = write(figures.alone(seen, lang), path.with_suffix(""))
+        written = write(figures.alone(seen), path.with_suffix(""))
         lines += [str(file) for file in written if file.suffix == ".png"]
     return lines
 

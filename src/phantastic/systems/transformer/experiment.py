@@ -79,7 +79,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Where the output looks, head by head; how the learners learn."""
     recipe, shown = recipe_of(run), {}
     for name, model in models(run).items():
@@ -88,9 +88,9 @@ def figures(run: Run, lang: str) -> dict[str, Figure]:
         shown[name] = applied.looked_at(recipe, name, model, pairs)
     curves = {name: run.curve(f"seed{recipe.seed}/{name}") for name in LEARNERS}
     return {
-        "attention": pictures.attention(shown["reversal"], shown["translation"], lang),
-        "heads": pictures.heads(shown["translation"], lang),
-        "learning": pictures.learning(curves, lang),
+        "attention": pictures.attention(shown["reversal"], shown["translation"]),
+        "heads": pictures.heads(shown["translation"]),
+        "learning": pictures.learning(curves),
     }
 
 

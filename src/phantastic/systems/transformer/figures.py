@@ -9,7 +9,7 @@ import altair as alt
 from jaxtyping import Float
 from torch import Tensor
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ NAMES = {
 }
 
 
-def heat(
-    look: Look, weights: Float[Tensor, "m n"], lang: str, *, title: str, cell: int = CELL, labels: bool = True
-) -> Any:
+def heat(look: Look, weights: Float[Tensor, "m n"], *, title: str, cell: int = CELL, labels: bool = True) -> Any:
     """Weights as squares, the output from top to bottom; rings mark the words that stand for each other."""
     inputs, outputs = (
         [f"{place:02d} {word}" for place, word in enumerate(words)] for words in (look.source, look.target)
@@ -40,12 +38,12 @@ def heat(
     ]
     word = "slice(datum.value, 3)"  # behind its place, which keeps equal words apart
     axis: dict[str, Any] = {"labelExpr": word, "ticks": False, "domain": False, "labels": labels, "labelPadding": 4}
-    x = alt.X("in:N", sort=inputs, title=INPUT(lang) if labels else None,
+    x = alt.X("in:N", sort=inputs, title=str(INPUT) if labels else None,
               axis=alt.Axis(orient="top", labelAngle=-60, **axis))  # fmt: skip
-    y = alt.Y("out:N", sort=outputs, title=OUTPUT(lang) if labels else None, axis=alt.Axis(**axis))
+    y = alt.Y("out:N", sort=outputs, title=str(OUTPUT) if labels else None, axis=alt.Axis(**axis))
     colour = alt.Color(
         "weight:Q",
-        title=WEIGHT(lang),
+        title=str(WEIGHT),
         scale=alt.Scale(range=["#f4f4f4", BLUE], domain=[0, 1]),
         legend=alt.Legend(tickCount=3),
     )
@@ -57,19 +55,19 @@ def heat(
     return alt.layer(*layers).properties(width=cell * len(inputs), height=cell * len(outputs), title=title)
 
 
-def named(look: Look, lang: str) -> str:
+def named(look: Look) -> str:
     layer, head = look.follower.layer + 1, look.follower.head + 1
-    return Text(f"layer {layer}, head {head}", f"第 {layer} 層、ヘッド {head}")(lang)
+    return str(Text(f"layer {layer}, head {head}", f"第 {layer} 層、ヘッド {head}"))
 
 
 def followed(look: Look) -> Float[Tensor, "m n"]:
     return look.weights[look.follower.layer, look.follower.head]
 
 
-def attention(reversal: Look, translation: Look, lang: str) -> Figure:
+def attention(reversal: Look, translation: Look) -> Figure:
     """The picture of the lecture: a string read from its end, a sentence read in another order."""
     charts = [
-        heat(look, followed(look), lang, title=f"{title(lang)} ({named(look, lang)})")
+        heat(look, followed(look), title=f"{title} ({named(look)})")
         for look, title in (
             (reversal, Text("a string backwards", "文字列の逆順")), (translation, Text("a translation", "翻訳")),
         )
@@ -81,21 +79,21 @@ def attention(reversal: Look, translation: Look, lang: str) -> Figure:
         "デコーダーが出力の各語を書く直前に入力のどこを見るか。記憶への注意のうち、語の対応に最もよく従うヘッドの重みを示す。"
         "輪は、逆順で対応する文字、または翻訳で対応する語の位置。",
     )
-    return Figure(caption(lang), alt.hconcat(*charts, spacing=40))
+    return Figure(str(caption), alt.hconcat(*charts, spacing=40))
 
 
-def alone(look: Look, lang: str) -> Figure:
+def alone(look: Look) -> Figure:
     """The attention picture of an input of the user's."""
-    return Figure(" ".join(look.source), heat(look, followed(look), lang, title=named(look, lang)))
+    return Figure(" ".join(look.source), heat(look, followed(look), title=named(look)))
 
 
-def heads(look: Look, lang: str) -> Figure:
+def heads(look: Look) -> Figure:
     """Every head of every layer on the same sentence."""
     charts = [
         alt.hconcat(
             *(
-                heat(look, head, lang, cell=9, labels=False,
-                     title=Text(f"layer {i}, head {j}", f"第 {i} 層、ヘッド {j}")(lang))
+                heat(look, head, cell=9, labels=False,
+                     title=str(Text(f"layer {i}, head {j}", f"第 {i} 層、ヘッド {j}")))
                 for j, head in enumerate(layer, start=1)
             )
         )
@@ -107,10 +105,10 @@ def heads(look: Look, lang: str) -> Figure:
         f"「{' '.join(look.source)}」を「{' '.join(look.target)}」と訳すときの、記憶への注意の全ヘッド。"
         "横は入力、縦は出力。輪は互いに訳語となる語。",
     )
-    return Figure(caption(lang), alt.vconcat(*charts))
+    return Figure(str(caption), alt.vconcat(*charts))
 
 
-def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]], lang: str) -> Figure:
+def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Loss by training step, strings beside sentences."""
     charts = []
     for names, title in (
@@ -118,17 +116,17 @@ def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]], lang: str) -> Fi
         (("translation", "single"), Text("translation", "翻訳")),
     ):
         values = [
-            {"step": point["step"], "loss": point["loss"], "which": NAMES[name][0](lang)}
+            {"step": point["step"], "loss": point["loss"], "which": str(NAMES[name][0])}
             for name in names
             for point in curves[name]
         ]
-        scale = alt.Scale(domain=[NAMES[name][0](lang) for name in names], range=[NAMES[name][1] for name in names])
+        scale = alt.Scale(domain=[str(NAMES[name][0]) for name in names], range=[NAMES[name][1] for name in names])
         charts.append(
             alt.Chart(alt.Data(values=values)).mark_line().encode(
-                x=alt.X("step:Q", title=Text("training step", "学習ステップ")(lang)),
-                y=alt.Y("loss:Q", title=Text("loss (nats per word)", "損失(nat/語)")(lang)),
+                x=alt.X("step:Q", title=str(Text("training step", "学習ステップ"))),
+                y=alt.Y("loss:Q", title=str(Text("loss (nats per word)", "損失(nat/語)"))),
                 color=alt.Color("which:N", title=None, scale=scale, legend=alt.Legend(orient="top-right")),
-            ).properties(width=300, height=200, title=title(lang))
+            ).properties(width=300, height=200, title=str(title))
         )  # fmt: skip
     caption = Text(
         "Learning. Without positions the encoder takes a string for a bag of letters, and the loss stays near that of "
@@ -136,4 +134,4 @@ def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]], lang: str) -> Fi
         "学習の経過。位置の情報がないと、エンコーダーには文字列が文字の集まりとしか見えず、"
         "損失はその中から当て推量する水準の近くにとどまる。",
     )
-    return Figure(caption(lang), alt.hconcat(*charts).resolve_scale(color="independent"))
+    return Figure(str(caption), alt.hconcat(*charts).resolve_scale(color="independent"))

@@ -316,20 +316,20 @@ def models(run: Run) -> dict[str, nn.Module]:
     return found
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """Training curves, measures, reconstructions, and a traversal of every VAE, of the first seed."""
     seed, members = run.recipe.seed, models(run)
     vaes = {objective: model for objective, model in members.items() if isinstance(model, VAE)}
     batch = as_batch(test_images(512, seed)[1], run.device)
     heart = as_batch(dsprites.render(np.array([[2, 4, 5, 16, 16]])), run.device)
     drawn = {
-        "learning": learning({name: run.curve(f"seed{seed}/{name}") for name in vaes}, PUBLISHED, EPOCH, lang),
-        "measures": against_limits(run.measures(), list(vaes), lang),
-        "reconstructions": pictures(members, batch[:10], (), lang),
+        "learning": learning({name: run.curve(f"seed{seed}/{name}") for name in vaes}, PUBLISHED, EPOCH),
+        "measures": against_limits(run.measures(), list(vaes)),
+        "reconstructions": pictures(members, batch[:10], ()),
     }
     for objective, model in vaes.items():
         per_latent = kl_to_standard(coded(model, batch, 0).q).mean(0).numpy()
-        drawn[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent, lang)
+        drawn[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent)
     return drawn
 
 
@@ -348,7 +348,7 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
     return found
 
 
-def apply(run: Run, request: Mapping[str, str], lang: str) -> list[str]:
+def apply(run: Run, request: Mapping[str, str]) -> list[str]:
     """--look FOLDER: the codes and reconstructions of the user's pictures, written into the run's looks/."""
     seen = folders.load(request["look"], dsprites.SIZE, channels=1)
     batch = torch.from_numpy(seen.images).permute(0, 3, 1, 2).float().to(run.device) / 255
@@ -365,5 +365,5 @@ def apply(run: Run, request: Mapping[str, str], lang: str) -> list[str]:
                 writer.writerow([name, objective, *terms, *codes])
     stem = run.folder / "looks" / (Path(request["look"]).resolve().name or "pictures")
     files.write(stem.with_name(f"{stem.name}.csv"), table.getvalue())
-    grid = pictures(members, batch, seen.names, lang)
+    grid = pictures(members, batch, seen.names)
     return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]

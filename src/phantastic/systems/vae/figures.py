@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.ground.randomness import torch_generator
 from phantastic.nn.autoencoder.denoising import occlude
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
@@ -46,7 +46,7 @@ def in_bytes(images: Float[Tensor, "n channels rows columns"]) -> UInt8[np.ndarr
 
 
 @torch.no_grad()
-def traversals(objective: str, model: VAE, image: Float[Tensor, "1 1 64 64"], kl: np.ndarray, lang: str) -> Figure:
+def traversals(objective: str, model: VAE, image: Float[Tensor, "1 1 64 64"], kl: np.ndarray) -> Figure:
     """One latent a row, from -2 to 2, the others as they are for ``image``; the most informative ones (by their mean
     divergence ``kl``) on top."""
     order = np.argsort(-kl)
@@ -55,7 +55,7 @@ def traversals(objective: str, model: VAE, image: Float[Tensor, "1 1 64 64"], kl
         codes[row, :, latent] = torch.tensor(TRAVERSED).to(codes)
     drawn = in_bytes(torch.sigmoid(model.decode(codes.flatten(0, 1))))
     grid = drawn.reshape(len(order), len(TRAVERSED), *drawn.shape[1:])
-    unit = Text("nats", "nat")(lang)
+    unit = str(Text("nats", "nat"))
     rows = [f"z{latent + 1}   {kl[latent]:.2f} {unit}" for latent in order]
     caption = Text(
         f"{NAMES[objective].en}: what one latent does. Each row changes one latent from -2 to 2 and leaves the others "
@@ -64,33 +64,31 @@ def traversals(objective: str, model: VAE, image: Float[Tensor, "1 1 64 64"], kl
         f"{NAMES[objective].ja}:潜在変数一つの働き。各行では、中央のハートの符号から潜在変数を一つだけ −2 から 2 まで"
         "動かした。左の数値は事前分布からの平均 KL。0 に近い潜在変数は情報を担わず、動かしても像は変わらない。",
     )
-    return Figure(caption(lang), image_grid(grid, rows, [f"{value:g}" for value in TRAVERSED]))
+    return Figure(str(caption), image_grid(grid, rows, [f"{value:g}" for value in TRAVERSED]))
 
 
 @torch.no_grad()
-def pictures(
-    members: Mapping[str, nn.Module], batch: Float[Tensor, "n 1 64 64"], labels: Sequence[str], lang: str
-) -> Figure:
+def pictures(members: Mapping[str, nn.Module], batch: Float[Tensor, "n 1 64 64"], labels: Sequence[str]) -> Figure:
     """Images, and what each member makes of them from the mean code; a denoising autoencoder also sees them damaged."""
-    rows, names = [in_bytes(batch)], [Text("data", "データ")(lang)]
+    rows, names = [in_bytes(batch)], [str(Text("data", "データ"))]
     for objective, model in members.items():
         if isinstance(model, DenoisingAutoencoder):
             hidden = occlude(batch, torch_generator(0, "figure", device=batch.device))
             rows += [in_bytes(hidden), in_bytes(torch.sigmoid(model.reconstruct_logits(hidden)))]
-            names += [Text("a part hidden", "一部を隠した入力")(lang), NAMES[objective](lang)]
+            names += [str(Text("a part hidden", "一部を隠した入力")), str(NAMES[objective])]
         elif isinstance(model, VAE):
             rows.append(in_bytes(torch.sigmoid(model.decode(model.encode(batch).mean))))
-            names.append(NAMES[objective](lang))
+            names.append(str(NAMES[objective]))
     caption = Text(
         "Images and their reconstructions from the mean code. The denoising autoencoder was shown the row above it.",
         "画像と、符号の平均からの再構成。雑音除去自己符号化器には、そのすぐ上の行の画像を入力した。",
     )
-    return Figure(caption(lang), image_grid(np.stack(rows), names, labels))
+    return Figure(str(caption), image_grid(np.stack(rows), names, labels))
 
 
 def learning(
     points: Mapping[str, Sequence[Mapping[str, Any]]], published: Mapping[tuple[str, int], tuple[float, float]],
-    epoch: int, lang: str,
+    epoch: int,
 ) -> Figure:  # fmt: skip
     """Reconstruction error and KL by training step, and the published mean of each epoch of ``epoch`` steps."""
     reached = max((curve[-1]["step"] for curve in points.values() if curve), default=0)
@@ -99,24 +97,24 @@ def learning(
         "kl": Text("KL from the prior (nats per image)", "事前分布からの KL(nat/画像)"),
     }
     panels = []
-    domain = [NAMES[objective](lang) for objective in points]
+    domain = [str(NAMES[objective]) for objective in points]
     colours = [PALETTE[list(NAMES).index(objective)] for objective in points]
     colour = alt.Color("member:N", title=None, scale=alt.Scale(domain=domain, range=colours))
     for place, (term, title) in enumerate(terms.items()):
         curve = [
-            {"member": NAMES[objective](lang), "step": point["step"], "value": point[term]}
+            {"member": str(NAMES[objective]), "step": point["step"], "value": point[term]}
             for objective, logged in points.items()
             for point in logged
             if term in point
         ]
         reference = [
-            {"member": NAMES[objective](lang), "step": (number - 0.5) * epoch, "value": values[place]}
+            {"member": str(NAMES[objective]), "step": (number - 0.5) * epoch, "value": values[place]}
             for (objective, number), values in published.items()
             if objective in points and number * epoch <= reached
         ]
         scale = alt.Scale(type="log") if term == "reconstruction" else alt.Scale(zero=True)
-        x = alt.X("step:Q", title=Text("training step", "学習ステップ")(lang), axis=alt.Axis(format="~s"))
-        y = alt.Y("value:Q", title=title(lang), scale=scale)
+        x = alt.X("step:Q", title=str(Text("training step", "学習ステップ")), axis=alt.Axis(format="~s"))
+        y = alt.Y("value:Q", title=str(title), scale=scale)
         lines = alt.Chart(alt.Data(values=curve)).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour)
         marks = alt.Chart(alt.Data(values=reference)).mark_point(size=70, strokeWidth=2, shape="diamond")
         layers = [lines, *([marks.encode(x=x, y=y, color=colour)] if reference else [])]
@@ -126,23 +124,23 @@ def learning(
         "published run with the same settings.",
         "学習の経過:再構成の誤差と符号のコスト。◇は同じ設定で公表されている結果のエポック平均。",
     )
-    return Figure(caption(lang), alt.hconcat(*panels))
+    return Figure(str(caption), alt.hconcat(*panels))
 
 
-def against_limits(measures: Mapping[str, Measure], members: Sequence[str], lang: str) -> Figure:
+def against_limits(measures: Mapping[str, Measure], members: Sequence[str]) -> Figure:
     """Every measure of every member, and what a perfect code reaches."""
-    domain = [NAMES[objective](lang) for objective in members]
+    domain = [str(NAMES[objective]) for objective in members]
     colours = [PALETTE[list(NAMES).index(objective)] for objective in members]
     dots, limits = [], []
     for name, (perfect, title) in SCALES.items():
-        limits.append({"measure": title(lang), "value": perfect})
+        limits.append({"measure": str(title), "value": perfect})
         for objective in members:
             found = measures.get(f"{objective}.{name}")
             if found is not None:
                 low, high = found.ends
-                dots.append({"measure": title(lang), "member": NAMES[objective](lang), "value": found.value,
+                dots.append({"measure": str(title), "member": str(NAMES[objective]), "value": found.value,
                              "low": low, "high": high})  # fmt: skip
-    order = [title(lang) for _, title in SCALES.values()]
+    order = [str(title) for _, title in SCALES.values()]
     y = alt.Y("measure:N", title=None, sort=order, axis=alt.Axis(labelLimit=260, grid=True))
     x = alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, 1], clamp=True))
     side = alt.YOffset("member:N", sort=domain, scale=alt.Scale(domain=domain, range=[3, 15]))  # pixels within a row
@@ -159,4 +157,4 @@ def against_limits(measures: Mapping[str, Measure], members: Sequence[str], lang
         "個々の潜在変数が個々の要因にどれだけ対応しているか。黒い線は dSprites の完全な符号が達する値で、"
         "1 とは限らない。横棒は 95% 区間(求めた指標のみ)。",
     )
-    return Figure(caption(lang), chart.properties(width=420, height=34 * len(SCALES)))
+    return Figure(str(caption), chart.properties(width=420, height=34 * len(SCALES)))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.declare.recipe import Text
+from phantastic.declare.i18n import Text
 from phantastic.run.folder import Run
 from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.vae import divergence as kl
@@ -131,20 +131,20 @@ def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, floa
 # --- figures
 
 
-def figures(run: Run, lang: str) -> dict[str, Figure]:
+def figures(run: Run) -> dict[str, Figure]:
     """The two fits and how descent gets there, the optima by distance, mean field against full covariance."""
     recipe = recipe_of(run)
     found = msgspec.convert(run.once("two-modes", lambda: two_modes(recipe)), TwoModes)
     distances = msgspec.convert(run.once("distances", followed), list[tuple[float, list[Fit]]])
     return {
-        "two-modes": fits_and_descent(recipe, found, lang),
-        "distance": by_distance(distances, run.once("crossing", kl.crossing), lang),
-        "mean-field": ellipses(recipe, lang),
+        "two-modes": fits_and_descent(recipe, found),
+        "distance": by_distance(distances, run.once("crossing", kl.crossing)),
+        "mean-field": ellipses(recipe),
     }
 
 
-def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes, lang: str) -> Figure:
-    p, (forward, reverse) = kl.two_modes(recipe.half_distance), (FORWARD_NAME(lang), REVERSE_NAME(lang))
+def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes) -> Figure:
+    p, (forward, reverse) = kl.two_modes(recipe.half_distance), (str(FORWARD_NAME), str(REVERSE_NAME))
     reach = 2 * recipe.half_distance + 3
     x = torch.linspace(-reach, reach, 401, dtype=torch.float64)
     drawn = [(forward, fit, True) for fit in found.forward[:1]]
@@ -154,15 +154,15 @@ def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes, lang: str) -> Fi
     target = [{"x": at, "density": value} for at, value in zip(x.tolist(), density, strict=True)]
     curves = [
         {"x": at, "density": exp(-0.5 * ((at - fit.mean) / fit.sd) ** 2) / (fit.sd * sqrt(2 * pi)), "q": name,
-         "fit": f"{name} {number}", "optimum": kind(lang, lowest)}
+         "fit": f"{name} {number}", "optimum": kind(lowest)}
         for number, (name, fit, lowest) in enumerate(drawn)
         for at in x.tolist()
     ]  # fmt: skip
     colour = alt.Color("q:N", title=None, scale=alt.Scale(domain=[forward, reverse], range=[BLUE, VERMILION]))
-    dashes = alt.Scale(domain=[kind(lang, True), kind(lang, False)], range=[[1, 0], [4, 3]])
+    dashes = alt.Scale(domain=[kind(True), kind(False)], range=[[1, 0], [4, 3]])
     dash = alt.StrokeDash("optimum:N", title=None, scale=dashes)
     across = alt.X("x:Q", title="x")
-    height = alt.Y("density:Q", title=Text("density", "確率密度")(lang))
+    height = alt.Y("density:Q", title=str(Text("density", "確率密度")))
     fits = alt.layer(
         alt.Chart(alt.Data(values=target)).mark_area(color=BLACK, opacity=0.15).encode(x=across, y=height),
         alt.Chart(alt.Data(values=curves)).mark_line().encode(
@@ -176,8 +176,8 @@ def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes, lang: str) -> Fi
         for start, value in enumerate(means)
     ]
     descents = alt.Chart(alt.Data(values=paths)).mark_line(strokeWidth=1.5).encode(
-        x=alt.X("step:Q", title=Text("step of gradient descent", "勾配降下のステップ")(lang)),
-        y=alt.Y("mean:Q", title=Text("mean of q", "q の平均")(lang)),
+        x=alt.X("step:Q", title=str(Text("step of gradient descent", "勾配降下のステップ"))),
+        y=alt.Y("mean:Q", title=str(Text("mean of q", "q の平均"))),
         color=colour, detail=["start:N", "q:N"],
     ).properties(width=240, height=230)  # fmt: skip
     m = f"{recipe.half_distance:g}"
@@ -187,24 +187,24 @@ def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes, lang: str) -> Fi
         f"二つの峰をもつ p = ½N(−{m}, 1) + ½N({m}, 1)(灰色)を一つの正規分布 q で近似する。順方向 KL は両方の峰を覆い、"
         "逆方向 KL は出発点によってどちらか一方の峰か中央に落ち着く(右)。",
     )
-    return Figure(caption(lang), alt.hconcat(fits, descents))
+    return Figure(str(caption), alt.hconcat(fits, descents))
 
 
-def kind(lang: str, lowest: bool) -> str:
-    return Text("global optimum", "大域的な最適解")(lang) if lowest else Text("local optimum", "局所的な最適解")(lang)
+def kind(lowest: bool) -> str:
+    return str(Text("global optimum", "大域的な最適解")) if lowest else str(Text("local optimum", "局所的な最適解"))
 
 
-def by_distance(distances: Sequence[tuple[float, Sequence[Fit]]], crossing: float, lang: str) -> Figure:
+def by_distance(distances: Sequence[tuple[float, Sequence[Fit]]], crossing: float) -> Figure:
     points = [
-        {"m": m, "mean": fit.mean, "optimum": kind(lang, fit.divergence < fits[0].divergence + 1e-6)}
+        {"m": m, "mean": fit.mean, "optimum": kind(fit.divergence < fits[0].divergence + 1e-6)}
         for m, fits in distances
         for fit in fits
     ]
     ends = [{"m": m, "mean": sign * m, "side": sign} for m in (DISTANCES[0], DISTANCES[-1]) for sign in (-1, 1)]
-    across = Text("half the distance between the modes", "峰の間隔の半分")(lang)
+    across = str(Text("half the distance between the modes", "峰の間隔の半分"))
     x = alt.X("m:Q", title=across, scale=alt.Scale(domain=[float(end) for end in DISTANCES[[0, -1]]]))
-    y = alt.Y("mean:Q", title=Text("mean of the reverse fit", "逆方向 KL の最適解の平均")(lang))
-    colours = alt.Scale(domain=[kind(lang, True), kind(lang, False)], range=[VERMILION, ORANGE])
+    y = alt.Y("mean:Q", title=str(Text("mean of the reverse fit", "逆方向 KL の最適解の平均")))
+    colours = alt.Scale(domain=[kind(True), kind(False)], range=[VERMILION, ORANGE])
     dots = alt.Chart(alt.Data(values=points)).mark_point(filled=True, opacity=1, size=40).encode(
         x=x, y=y, color=alt.Color("optimum:N", title=None, scale=colours),
         shape=alt.Shape("optimum:N", title=None, scale=alt.Scale(domain=colours.domain, range=["circle", "diamond"])),
@@ -219,10 +219,10 @@ def by_distance(distances: Sequence[tuple[float, Sequence[Fit]]], crossing: floa
         f"{crossing:.2f}(破線)から一方の峰がより良い近似になる。中央はその後も局所的な最適解として残る。",
     )
     layers = alt.layer(lines.encode(x=x, y=y, detail="side:N"), rule, dots)
-    return Figure(caption(lang), layers.properties(width=420, height=260))
+    return Figure(str(caption), layers.properties(width=420, height=260))
 
 
-def ellipses(recipe: DivergenceRecipe, lang: str) -> Figure:
+def ellipses(recipe: DivergenceRecipe) -> Figure:
     p = correlated(recipe)
     target = Text("target", "目標の分布")
     full = Text("full covariance, either direction", "共分散の制限なし(両方向とも)")
@@ -233,11 +233,11 @@ def ellipses(recipe: DivergenceRecipe, lang: str) -> Figure:
     angle = torch.linspace(0, 2 * pi, 121, dtype=torch.float64)
     circle = torch.stack([angle.cos(), angle.sin()])
     points: list[dict[str, Any]] = [
-        {"x": x, "y": y, "order": order, "which": name(lang)}
+        {"x": x, "y": y, "order": order, "which": str(name)}
         for name, covariance in drawn
         for order, (x, y) in enumerate((2 * torch.linalg.cholesky(covariance) @ circle).T.tolist())
     ]
-    names = [name(lang) for name, _ in drawn]
+    names = [str(name) for name, _ in drawn]
     axis = alt.Scale(domain=[-2.4, 2.4])
     chart = alt.Chart(alt.Data(values=points)).mark_line(clip=True).encode(
         x=alt.X("x:Q", title="z1", scale=axis), y=alt.Y("y:Q", title="z2", scale=axis), order="order:Q",
@@ -256,4 +256,4 @@ def ellipses(recipe: DivergenceRecipe, lang: str) -> Figure:
         f"逆方向 KL は条件付き分散 {1 - recipe.correlation**2:.2g} をとって狭くなりすぎ、順方向 KL は周辺分散をとる。"
         f"どちらも {lost:.2f} nat を失い、共分散を制限しなければ何も失わない。",
     )
-    return Figure(caption(lang), chart.properties(width=300, height=300))
+    return Figure(str(caption), chart.properties(width=300, height=300))

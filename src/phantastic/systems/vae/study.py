@@ -3,7 +3,8 @@ modes."""
 
 from typing import Annotated, Literal
 
-from phantastic.declare.recipe import Recipe, Text, about
+from phantastic.declare.i18n import Text
+from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.study import Paper, Study
 
 Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising"]
