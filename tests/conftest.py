@@ -29,7 +29,7 @@ STUDIES = register()
 
 
 @pytest.fixture(autouse=True)
-def language(request: pytest.FixtureRequest) -> Iterator[None]:
+def spoken(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test with a parameter ``lang`` speaks that language, all others English."""
     with speaking(request.getfixturevalue("lang") if "lang" in request.fixturenames else "en"):
         yield

@@ -11,7 +11,7 @@ import torch
 from torch.func import jacrev
 
 from phantastic.ground.randomness import numpy_generator
-from phantastic.inference import Level, Model, Prior, generation, invert, published
+from phantastic.inference import Level, Model, Prior, generate, invert, published
 from phantastic.inference.generalised import embed
 from phantastic.inference.linearise import expm1, polynomial, step
 from phantastic.inference.prediction_errors import Geometry
@@ -167,7 +167,7 @@ def test_the_process_continues_its_own_course_exactly():
     x, v = sympy.symbols("x v")
     model = Model([Level(states={x: 0.5}, causes=[v], flow=[v - x / 4], response=[x]), Level()])
     t = torch.arange(32, dtype=torch.float64)
-    ramp = generation(model, 0.1 * t[:, None], orders=(4, 2)).x[1][:, 0]
+    ramp = generate(model, 0.1 * t[:, None], orders=(4, 2)).x[1][:, 0]
     fade = math.exp(-0.25)
     exact = fade * ramp[2:29] + 0.1 * t[2:29] * 4 * (1 - fade) + 0.1 * (4 - 16 * (1 - fade))
     torch.testing.assert_close(ramp[3:30], exact, atol=1e-12, rtol=0)

@@ -22,9 +22,9 @@ from phantastic.inference import (
     Model,
     Prior,
     Result,
-    action,
-    attenuation,
-    generation,
+    act,
+    attenuate,
+    generate,
     invert,
 )
 from phantastic.inference.published import setup
@@ -101,9 +101,9 @@ def trial(experiment: Experiment, what: tuple[str, ...], subject: int | None) ->
             drawn = torch.from_numpy(numpy_generator(0, key).normal(size=(3, BINS, size))) / 20
             noise[key] = drawn if subject is None else drawn[subject]
     if e.scheme != "invert":
-        scheme = action if e.scheme == "act" else attenuation
+        scheme = act if e.scheme == "act" else attenuate
         return scheme(model, world, causes, prior_u=prior, orders=e.orders, noise=noise)
-    made = generation(world, causes, orders=e.orders, noise=noise)
+    made = generate(world, causes, orders=e.orders, noise=noise)
     result = invert(model, made.v[1], prior_u=prior, orders=e.orders, iterations=4, rate=e.rate)
     return dataclasses.replace(result, process=made)
 
@@ -182,7 +182,7 @@ def test_divergence_names_the_subject():
     model, nothing = Model([first, Level()]), torch.zeros(3, 8, 1, dtype=torch.float64)
     explosive = model.with_parameters(k=torch.tensor([0.25, -9.0, 0.25], dtype=torch.float64))
     with pytest.raises(Refused, match=r"the process diverges at bin \d+ of subject 2: states of level 1"):
-        generation(explosive, torch.zeros(200, 1, dtype=torch.float64))
+        generate(explosive, torch.zeros(200, 1, dtype=torch.float64))
     with pytest.raises(Refused, match="nan at bin 6, channel 1 of subject 3"):
         invert(model, nothing.index_put((torch.tensor(2), torch.tensor(5)), torch.tensor(torch.nan).double()))
     start = torch.tensor([0.0, 0.0, 3.0], dtype=torch.float64)
@@ -192,8 +192,8 @@ def test_divergence_names_the_subject():
     world = Model([dataclasses.replace(first, actions={a: 0.0}, flow=[v + a - k * x]), Level()])
     pushed = nothing.index_put((torch.tensor(1), torch.tensor(4)), torch.tensor(1e12).double())
     with pytest.raises(Refused, match=r"the model diverges at bin \d of subject 2: .* of level 1 is .e\+\d+ standard"):
-        action(model, world, pushed)
-    assert bool(action(model, world, pushed / 1e12).free_energy.isfinite().all())
+        act(model, world, pushed)
+    assert bool(act(model, world, pushed / 1e12).free_energy.isfinite().all())
 
 
 def test_a_step_of_learning_that_leads_beliefs_astray_is_taken_back(monkeypatch: pytest.MonkeyPatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from phantastic.declare.i18n import speaking
 from phantastic.declare.recipe import compose
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised
@@ -124,7 +125,8 @@ def test_a_network_and_a_treebank_of_the_users_own(folder: Path) -> None:
         found = run.measures()
         assert "layer1.uuas" in found
         assert not {"layer0.uuas", "jabberwocky.uuas", "middle.uuas"} & set(found)
-        lines = experiment.apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")})
+        with speaking("ja"):
+            lines = experiment.apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")})
         assert lines[0] == "20 文"
         assert re.fullmatch(r"UUAS 0\.\d{3}, DSpr\. -?0\.\d{3}", lines[1])
         assert len(lines) == 3 + 3 * 2

@@ -382,12 +382,13 @@ def test_pictures_appear_as_it_learns_and_change_nothing(run: Run, experiment: M
     report = Growing(watched)
     shown: list[tuple[str, int]] = []
 
-    def show(name: str, draw: Callable[[str], Figure]) -> None:
+    def show(name: str, draw: Callable[[], Figure]) -> None:
         shown.append((name, len(watched.checkpoints.latest.finished)))
         report(name, draw)
 
     watched.show = show
-    experiment.run(watched)
+    with speaking("ja"):
+        experiment.run(watched)
     names = [name for name, _ in shown]
     assert shown[0] == ("rooms", 0)  # before anything is learned
     assert names.count("latents") > 3

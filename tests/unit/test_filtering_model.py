@@ -10,7 +10,7 @@ import sympy
 import torch
 
 from phantastic.ground.errors import Refused
-from phantastic.inference import Level, Model, Prior, action, generation, invert, published, symbolic
+from phantastic.inference import Level, Model, Prior, act, generate, invert, published, symbolic
 from phantastic.inference.action import Agent
 
 x, v, k, a = sympy.symbols("x v k a")
@@ -71,24 +71,24 @@ def test_divergence_names_the_bin_and_the_level():
     with pytest.raises(Refused, match=r"diverges at bin \d: the prediction error of .* of level 1 is no longer finite"):
         invert(model(flow=[sympy.exp(x) + v]), torch.full((60, 1), 1e200, dtype=torch.float64))
     with pytest.raises(Refused, match=r"the process diverges at bin \d+: states of level 1"):
-        generation(model(states={x: 3.0}, flow=[x**3 + v]), torch.zeros(60, 1))
+        generate(model(states={x: 3.0}, flow=[x**3 + v]), torch.zeros(60, 1))
 
 
 def test_noise_of_the_wrong_name_or_shape_is_refused():
     with pytest.raises(Refused, match="no noise called 'noise_w7'"):
-        generation(model(), torch.zeros(4, 1), noise={"noise_w7": torch.zeros(4, 1)})
+        generate(model(), torch.zeros(4, 1), noise={"noise_w7": torch.zeros(4, 1)})
     with pytest.raises(Refused, match="noise_z1 is"):
-        generation(model(), torch.zeros(4, 1), noise={"noise_z1": torch.zeros(5, 1)})
+        generate(model(), torch.zeros(4, 1), noise={"noise_z1": torch.zeros(5, 1)})
 
 
 def test_model_and_process_must_fit():
     still, moving = model(), model(actions={a: 0.0}, flow=[v + a - k * x])
     with pytest.raises(Refused, match="no level of the process has an action"):
-        action(still, still, torch.zeros(4, 1))
+        act(still, still, torch.zeros(4, 1))
     with pytest.raises(Refused, match="the model predicts 1 channels at level 1, the process sends 2"):
-        action(still, Model([Level(**{**GOOD, "actions": {a: 0.0}, "response": [x, x]}), Level()]), torch.zeros(4, 1))  # type: ignore[arg-type]
+        act(still, Model([Level(**{**GOOD, "actions": {a: 0.0}, "response": [x, x]}), Level()]), torch.zeros(4, 1))  # type: ignore[arg-type]
     with pytest.raises(Refused, match="nothing is learned while acting"):
-        action(model(parameters={k: Prior(0.2, 1.0)}), moving, torch.zeros(4, 1))
+        act(model(parameters={k: Prior(0.2, 1.0)}), moving, torch.zeros(4, 1))
 
 
 def test_names_of_runs_are_checked():

@@ -130,7 +130,7 @@ def embedding(recipe: FilteringRecipe) -> Figure:
     }
     panels = []
     for name, (values, words, here) in axes.items():
-        x = alt.X("x:Q", title=words(), scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8))
+        x = alt.X("x:Q", title=str(words), scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8))
         drawn = [r | {"seed": i} for i, one in enumerate(found) for r in points(values, one[name], each)]
         average = [sum(column) / len(found) for column in zip(*(one[name] for one in found), strict=True)]
         thin = line(drawn, strokeWidth=1).encode(x=x, y=up, color=colour, detail="seed:N")
