@@ -72,11 +72,11 @@ def phantastic(toy, home: Path) -> Invoke:
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three runs of the toy in runs/: finished, finished with three seeds, and stopped half way."""
-    from toys import experiment
     from toys.study import TOY, ToyRecipe
 
     import phantastic.declare.study
     from phantastic.ground.errors import Stopped
+    from phantastic.run.execute import execute
     from phantastic.run.folder import Run
 
     root = tmp_path_factory.mktemp("shelf")
@@ -88,7 +88,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
         for name, preset, recipe in (("one", "tiny", one), ("three", "quick", three)):
             run = Run.create(TOY, recipe, preset, root / "runs", name)
-            experiment.run(run)
+            execute(run)
             run.finish()
             report.publish(run)
             run.close()
@@ -100,7 +100,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
         run.clock.watch = stop
         with pytest.raises(Stopped):
-            experiment.run(run)
+            execute(run)
         run.close()
     return root
 
@@ -109,6 +109,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], "Run"]]:
     """The run of a study at its `tiny` preset, by the study's name; each is made once, for whoever asks first."""
     from phantastic.declare.recipe import compose
+    from phantastic.run.execute import execute
     from phantastic.run.folder import Run
 
     made: dict[str, Run] = {}
@@ -118,7 +119,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
             study = STUDIES[name]
             recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
             made[name] = Run.create(study, recipe, "tiny", tmp_path_factory.mktemp("runs"))
-            study.load().run(made[name])
+            execute(made[name])
         return made[name]
 
     yield make

@@ -28,7 +28,7 @@ from phantastic.inference import (
     invert,
 )
 from phantastic.inference.published import setup
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
 
 FACTORS = (1.0, 1.3, 0.8)
 BINS = 24
@@ -83,7 +83,7 @@ def differing(model: Model, what: tuple[str, ...], subject: int | None) -> Model
     return dataclasses.replace(model, levels=levels)
 
 
-def trial(experiment: Experiment, what: tuple[str, ...], subject: int | None) -> Result:
+def trial(experiment: Simulation, what: tuple[str, ...], subject: int | None) -> Result:
     """All three subjects at once (None), or one of them, where ``what`` differs between them."""
     e, factor = experiment, torch.tensor(FACTORS, dtype=torch.float64)[:, None, None]
     model = differing(e.model, what, subject)

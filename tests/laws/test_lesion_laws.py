@@ -59,8 +59,9 @@ class Subject:
 
 @pytest.fixture(scope="session", params=STUDIES)
 def subject(request: pytest.FixtureRequest, tiny_run: Callable[[str], Run]) -> Subject:
-    run, experiment = tiny_run(request.param), STUDIES[request.param].load()
-    models = experiment.models(run)
+    run = tiny_run(request.param)
+    experiment = run.study.load()
+    models = experiment.networks(run)
     return Subject(models, lambda: experiment.lesion_measures(run, models))
 
 

@@ -14,8 +14,9 @@ from phantastic.ground.errors import Stopped
 from phantastic.ground.randomness import initialised
 from phantastic.pretraining.batches import Batch
 from phantastic.pretraining.plan import Plan, build, leftward, next_words
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.ablations import conditions, experiment, transfer_methods
+from phantastic.systems.ablations import conditions, transfer_methods
 from phantastic.systems.ablations.study import STUDY, AblationsRecipe
 from phantastic.tuning import tasks
 from phantastic.tuning.finetune import Tuning
@@ -142,10 +143,10 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
 
     other.clock.watch = stop
     with pytest.raises(Stopped):
-        experiment.run(other)
+        execute(other)
     stages: list[str] = []
     other.clock.watch = lambda event: stages.append(other.clock.name) if other.clock.steps else None
-    experiment.run(other)
+    execute(other)
     other.close()
     assert "seed0/full" not in stages
     assert other.measures() == run.measures()
@@ -153,7 +154,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_four_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run)
+    figures = run.study.load().figures(run)
     assert list(figures) == ["masking", "size", "direction", "tasks"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore

@@ -21,8 +21,8 @@ from phantastic.nn.language import load_pretrained
 from phantastic.pretraining import plan
 from phantastic.pretraining.batches import language
 from phantastic.pretraining.wordpiece import CLS, SEP, load
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.bert import experiment
 from phantastic.systems.bert.study import STUDY, BertRecipe
 from phantastic.world import sentences as world
 
@@ -66,7 +66,7 @@ def test_what_a_run_leaves_behind(run: Run) -> None:
     assert found["masked.loss"].value / found["masked.floor"].value - 1 == pytest.approx(found["masked.excess"].value)
     assert found["perplexity"].value == pytest.approx(np.exp(found["masked.loss"].value))
     assert found["masked.loss"].value < np.log(len(load(run.folder / "pretrained")))  # it has learned something
-    ours: Any = experiment.models(run)["bert"]
+    ours: Any = run.study.load().networks(run)["bert"]
     again = load_pretrained(run.folder / "pretrained")
     theirs = AutoModelForPreTraining.from_pretrained(run.folder / "pretrained").eval()
     ids = torch.tensor([[2, 40, 41, 4, 42, 3]])
@@ -103,11 +103,14 @@ def test_another_language_and_dropout_and_bfloat16(tmp_path: Path) -> None:
     found = []
     for name in ("one", "other"):
         run = Run.create(STUDY, recipe, "tiny", tmp_path, name)
-        experiment.run(run)
+        execute(run)
         found.append((run.folder / "measures.json").read_bytes())
         assert "agreement" not in run.measures()
-        assert "agreement" not in experiment.figures(run)
-        assert experiment.lesion_measures(run, experiment.models(run)).keys() == {"masked.loss", "next.accuracy"}
+        assert "agreement" not in run.study.load().figures(run)
+        assert run.study.load().lesion_measures(run, run.study.load().networks(run)).keys() == {
+            "masked.loss",
+            "next.accuracy",
+        }
         run.close()
     assert found[0] == found[1]  # dropout, too, is drawn from the seed
 
@@ -115,7 +118,7 @@ def test_another_language_and_dropout_and_bfloat16(tmp_path: Path) -> None:
 def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"steps": 8, "dropout": 0.1, "test": 4})
     whole = Run.create(STUDY, recipe, "tiny", tmp_path, "whole")
-    experiment.run(whole)
+    execute(whole)
     broken = Run.create(STUDY, recipe, "tiny", tmp_path, "broken")
     broken.checkpoint_seconds = 0.0
     objective, calls = plan.masked_lm, iter(range(100))
@@ -128,10 +131,10 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(plan, "masked_lm", dies)
         with pytest.raises(KeyboardInterrupt):
-            experiment.run(broken)
+            execute(broken)
     broken.close()
     again = Run.open(broken.folder, writing=True)
-    experiment.run(again)
+    execute(again)
     for run in (whole, again):
         run.finish()
         run.close()
@@ -141,7 +144,7 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run)
+    figures = run.study.load().figures(run)
     assert list(figures) == ["learning", "cloze", "attention", "agreement"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore[reportAttributeAccessIssue]
@@ -154,20 +157,20 @@ def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_a_gap_is_filled_beside_the_exact_posterior(run: Run, lang: str) -> None:
-    head, *lines = experiment.apply(run, {"fill": "The cow sleeps. the [MASK] sleeps"})
+    head, *lines = run.study.load().apply(run, {"fill": "The cow sleeps. the [MASK] sleeps"})
     assert bool(JAPANESE.search(head)) == (lang == "ja")
     assert len(lines) == 5
     numbers = [[float(part) for part in line.split()[:2]] for line in lines]
     assert all(0 <= number <= 1 for row in numbers for number in row)
     assert numbers == sorted(numbers, key=lambda row: -row[0])
-    assert len(experiment.apply(run, {"fill": "the [MASK] [MASK] ."})) == 12
+    assert len(run.study.load().apply(run, {"fill": "the [MASK] [MASK] ."})) == 12
     with speaking("en"):
-        said = experiment.apply(run, {"fill": "the the [MASK] ."})
+        said = run.study.load().apply(run, {"fill": "the the [MASK] ."})
     assert said[-1] == "The grammar cannot make this text."
 
 
 def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:
-    written = experiment.apply(run, {"attend": "the cow sleeps", "to": str(tmp_path / "heads.png")})
+    written = run.study.load().apply(run, {"attend": "the cow sleeps", "to": str(tmp_path / "heads.png")})
     assert written == [str(tmp_path / "heads.svg"), str(tmp_path / "heads.png")]
     with Image.open(written[1]) as picture:
         assert picture.size[0] > 100
@@ -176,7 +179,7 @@ def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:
 def test_surprisal_of_a_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("the cow sleeps .\nthe cow sleeps . the goats sleep .\nthe the cow .\n", encoding="utf-8")
-    head, *lines, table = experiment.apply(run, {"surprisal": str(path), "to": str(tmp_path / "t.csv")})
+    head, *lines, table = run.study.load().apply(run, {"surprisal": str(path), "to": str(tmp_path / "t.csv")})
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert [len([row for row in rows if row["sentence"] == number]) for number in "123"] == [4, 8, 4]
     assert head.startswith("pseudo-log-likelihood")
@@ -192,7 +195,7 @@ def test_surprisal_of_a_file(run: Run, tmp_path: Path) -> None:
 def test_vectors_of_a_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("the cow sleeps .\nthe cow sleeps . the goats sleep .\n", encoding="utf-8")
-    (said,) = experiment.apply(run, {"embed": str(path), "to": str(tmp_path / "v.safetensors")})
+    (said,) = run.study.load().apply(run, {"embed": str(path), "to": str(tmp_path / "v.safetensors")})
     assert said.startswith("2 sentences, 12 words, 2 layers")
     found = load_file(tmp_path / "v.safetensors")
     recipe: Any = run.recipe
@@ -215,7 +218,7 @@ def test_vectors_of_a_file(run: Run, tmp_path: Path) -> None:
 )
 def test_bad_requests_are_refused(run: Run, request_: dict[str, str], message: str) -> None:
     with pytest.raises(Refused, match=message):
-        experiment.apply(run, request_)
+        run.study.load().apply(run, request_)
 
 
 def test_a_bad_line_is_named(run: Run, tmp_path: Path) -> None:
@@ -227,10 +230,10 @@ def test_a_bad_line_is_named(run: Run, tmp_path: Path) -> None:
     ):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(Refused, match=message):
-            experiment.apply(run, {"surprisal": str(path)})
+            run.study.load().apply(run, {"surprisal": str(path)})
     path.write_bytes(b"the cow \xff\n")
     with pytest.raises(Refused, match="line 1: not UTF-8"):
-        experiment.apply(run, {"embed": str(path)})
+        run.study.load().apply(run, {"embed": str(path)})
 
 
 def test_recipes_out_of_bounds_are_refused() -> None:

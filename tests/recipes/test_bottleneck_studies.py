@@ -17,8 +17,9 @@ from phantastic.declare.recipe import compose
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.bottleneck import clips, dubbing, experiment, integration, places, scores
+from phantastic.systems.bottleneck import clips, dubbing, experiment, integration, places, scores, training
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.measure import auc, average_precision
 from phantastic.systems.bottleneck.model import FusionTransformer
@@ -75,17 +76,17 @@ def test_every_clip_comes_once_an_epoch_and_mixup_mixes_labels_by_sense() -> Non
 
 
 def test_the_step_size_rises_and_falls() -> None:
-    rates = [experiment.schedule(step, 100) for step in range(100)]
+    rates = [training.schedule(step, 100) for step in range(100)]
     assert max(rates) == rates[15] == 1
     assert rates[0] == pytest.approx(1 / 15)
     assert rates[-1] < 0.001
     assert all(a < b for a, b in pairwise(rates[:15]))
-    assert experiment.schedule(0, 1) == 1
+    assert training.schedule(0, 1) == 1
 
 
 def test_maps_decay_and_nothing_else() -> None:
     model = FusionTransformer(clips.architectures(TINY)["bottleneck0"])
-    decaying, rest = experiment.optimiser_of(model, 0.1, 0.05).param_groups
+    decaying, rest = training.optimiser_of(model, 0.1, 0.05).param_groups
     assert len(decaying["params"]) + len(rest["params"]) == len(list(model.parameters()))
     assert all(parameter.ndim == 2 for parameter in decaying["params"])
     assert any(parameter is model.get_parameter("bottleneck.tokens") for parameter in rest["params"])
@@ -192,7 +193,7 @@ def test_a_tiny_run_measures_what_the_claims_are_about(name: str, tiny_run: Call
     assert "untested" not in verdicts.values()
     for lang in ("en", "ja"):
         with speaking(lang):
-            assert all(figure.caption for figure in STUDIES[name].load().figures(run).values())
+            assert all(figure.caption for figure in run.study.load().figures(run).values())
 
 
 def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[str], Run], tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[
         Image.fromarray(frame).save(tmp_path / f"frames/{index:02d}.png")
     soundfile.write(tmp_path / "sound.wav", made.sound[0, 0], events.RATE)
     request = {"frames": str(tmp_path / "frames"), "audio": str(tmp_path / "sound.wav"), "to": str(tmp_path / "a.png")}
-    lines = experiment.apply(run, request)
+    lines = run.study.load().apply(run, request)
     rows = [line for line in lines if line.endswith(events.CLASSES)]
     assert len(rows) == len(events.CLASSES)
     assert all(0 <= float(word) <= 1 for row in rows for word in row.split()[:3])
@@ -217,7 +218,7 @@ def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[
         (request | {"audio": str(tmp_path / "nothing.wav")}, "nothing.wav"),
     ):
         with pytest.raises(Refused, match=words):
-            experiment.apply(run, wrong)
+            run.study.load().apply(run, wrong)
 
 
 def own_clips(root: Path) -> Path:
@@ -239,7 +240,7 @@ def test_the_study_runs_on_clips_of_the_user_s_own(tmp_path: Path, capsys: pytes
     (folder / "train/rolls/clip0/sound.wav").write_bytes(b"RIFF")
     changes = {"data": str(folder), "clips": 16, "batch": 4, "device": "cpu"}
     run = Run.create(FUSION, compose(FUSION.recipe, FUSION.presets, "tiny", changes), "tiny", tmp_path / "runs")
-    experiment.run(run)
+    execute(run)
     run.finish()
     told = capsys.readouterr().err
     assert "train: 11 of 12 clips are used" in told
@@ -247,12 +248,12 @@ def test_the_study_runs_on_clips_of_the_user_s_own(tmp_path: Path, capsys: pytes
     measures = run.measures()
     assert "middle.map" in measures
     assert not any("synergy" in name for name in measures)
-    assert "information" not in experiment.figures(run)
-    assert experiment.lesion_measures(run, experiment.models(run))["bottleneck.map"] == pytest.approx(
+    assert "information" not in run.study.load().figures(run)
+    assert run.study.load().lesion_measures(run, run.study.load().networks(run))["bottleneck.map"] == pytest.approx(
         measures["middle.map"].value
     )
     request = {"frames": str(folder / "test/rolls/clip0"), "audio": str(folder / "test/rolls/clip0/sound.wav")}
-    assert {line.split()[-1] for line in experiment.apply(run, request)[-3:-1]} == {"bounces", "rolls"}
+    assert {line.split()[-1] for line in run.study.load().apply(run, request)[-3:-1]} == {"bounces", "rolls"}
     run.close()
     (folder / "test/hums/clip0").mkdir(parents=True)
     with pytest.raises(Refused, match="only one of them holds 'hums'"):
@@ -263,7 +264,7 @@ def test_the_study_runs_on_clips_of_the_user_s_own(tmp_path: Path, capsys: pytes
 
 def test_lesions_are_measured_by_what_labels_ask_of_the_senses(tiny_run: Callable[[str], Run]) -> None:
     run = tiny_run("fusion")
-    models = experiment.models(run)
-    assert set(experiment.lesion_measures(run, models)) == {
+    models = run.study.load().networks(run)
+    assert set(run.study.load().lesion_measures(run, models)) == {
         f"{name}.{key}" for name in models for key in ("map", *events.GROUPS)
     }

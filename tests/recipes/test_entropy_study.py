@@ -53,7 +53,7 @@ def test_published_numbers_are_not_held_against_other_settings() -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run)
+    figures = run.study.load().figures(run)
     assert list(figures) == ["microstates", "maximum-entropy", "boltzmann", "perception", "gibbs"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
@@ -70,7 +70,7 @@ def test_figures_follow_extreme_recipes(run: Run) -> None:
     ):  # fmt: skip
         recipe = compose(STUDY.recipe, STUDY.presets, "tiny", changes)
         other = Run(run.folder, STUDY, recipe, run.manifest)
-        for name, (_, picture) in experiment.figures(other).items():
+        for name, (_, picture) in other.study.load().figures(other).items():
             assert not re.search(r"NaN|Infinity", json.dumps(picture.to_dict(validate=False))), name
 
 
@@ -86,7 +86,7 @@ def numbers(folder: Path, values: list[float], header: str = "score") -> Path:
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_a_column_is_described_and_fitted(run: Run, tmp_path: Path, lang: str) -> None:
     values = np.random.default_rng(0).normal(100, 15, 400).tolist()
-    *lines, table, svg, png = experiment.apply(run, {"data": str(numbers(tmp_path, values))})
+    *lines, table, svg, png = run.study.load().apply(run, {"data": str(numbers(tmp_path, values))})
     assert bool(JAPANESE.search(" ".join(lines))) == (lang == "ja")
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert len(rows) == 30

@@ -79,7 +79,7 @@ def test_noise_is_the_seed_s() -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run)
+    figures = run.study.load().figures(run)
     assert list(figures) == ["message-passing", "deconvolution", "embedding", "learning", "lorenz", "double-well"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)

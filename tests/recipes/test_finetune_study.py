@@ -17,6 +17,7 @@ from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language import load_pretrained
 from phantastic.pretraining.corpus import Text
 from phantastic.pretraining.plan import Plan, build, leftward
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.finetune import experiment, static
 from phantastic.systems.finetune.study import STUDY
@@ -212,14 +213,14 @@ def test_every_task_is_measured_from_every_start(run: Run) -> None:
 def test_a_finished_run_trains_nothing_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before, events = run.measures(), []
     monkeypatch.setattr(run.clock, "watch", events.append)
-    experiment.run(run)
+    execute(run)
     assert run.measures() == before
     assert not events
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    for name, (caption, picture) in experiment.figures(run).items():
+    for name, (caption, picture) in run.study.load().figures(run).items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore
         assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
         assert not re.search(r"NaN|Infinity", text), name
@@ -254,7 +255,7 @@ def glue_folder(place: Path, *, test: bool = True) -> Path:
 def made(place: Path, **changes: object) -> Run:
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu", **changes})
     run = Run.create(STUDY, recipe, "tiny", place)
-    experiment.run(run)
+    execute(run)
     run.close()
     return run
 
@@ -269,8 +270,8 @@ def test_a_glue_folder_is_learned_and_its_submission_written(tmp_path: Path) -> 
     assert [line.split("\t")[0] for line in lines[1:]] == ["0", "1", "2"]
     assert {line.split("\t")[1] for line in lines[1:]} <= {"entailment", "not_entailment"}
     assert not (run.folder / "submission/STS-B.tsv").exists()
-    assert set(experiment.models(run)) == {"RTE", "STS-B"}
-    assert set(experiment.figures(run)) == {"tasks", "tuning"}
+    assert set(run.study.load().networks(run)) == {"RTE", "STS-B"}
+    assert set(run.study.load().figures(run)) == {"tasks", "tuning"}
 
 
 @pytest.mark.parametrize("vocabulary", ["tokenizer.json", "vocab.txt"])

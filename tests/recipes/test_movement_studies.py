@@ -71,7 +71,7 @@ def test_a_reversal_after_the_end_is_refused() -> None:
 @EVERY
 def test_figures_are_drawn_in_both_languages(name: str, lang: str, tiny_run: Callable[[str], Run]) -> None:
     run = tiny_run(name)
-    figures = BY_NAME[name].load().figures(run)
+    figures = run.study.load().figures(run)
     assert list(figures) == FIGURES[name]
     for title, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
@@ -92,8 +92,8 @@ def test_the_dials(tiny_run: Callable[[str], Run]) -> None:
 
 @EVERY
 def test_precisions_are_sites(name: str, tiny_run: Callable[[str], Run]) -> None:
-    run, experiment = tiny_run(name), BY_NAME[name].load()
-    models = experiment.models(run)
+    run = tiny_run(name)
+    models = run.study.load().networks(run)
     places = {place.name: place for place in sites(models)}
     assert set(places) == {
         f"precision{each}" for each in ("", ".level1", ".level1.V", ".level1.W", ".level2", ".level2.V")
@@ -107,8 +107,7 @@ def test_precisions_are_sites(name: str, tiny_run: Callable[[str], Run]) -> None
 
 def test_intact_precisions_are_the_published_simulation(tiny_run: Callable[[str], Run]) -> None:
     run = tiny_run("plaid")
-    experiment = BY_NAME["plaid"].load()
-    found, measures = experiment.lesion_measures(run, experiment.models(run)), run.measures()
+    found, measures = run.study.load().lesion_measures(run, run.study.load().networks(run)), run.measures()
     for name, value in found.items():
         assert value == pytest.approx(measures[f"tight.{name}"].value, rel=1e-9)
 

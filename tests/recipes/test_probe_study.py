@@ -17,8 +17,8 @@ from phantastic.nn.language import create, save_pretrained
 from phantastic.nn.language.bert import BertConfig
 from phantastic.nn.language.roberta import RobertaConfig
 from phantastic.pretraining.batches import language
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.probe import experiment
 from phantastic.systems.probe.network import longest
 from phantastic.systems.probe.study import STUDY
 from phantastic.systems.probe.subject import fitting
@@ -54,7 +54,7 @@ def test_all_that_is_claimed_is_measured(run: Run) -> None:
 
 
 def test_the_network_is_the_one_that_the_study_bert_trains(run: Run, tiny_run: Callable[[str], Run]) -> None:
-    ours, theirs = experiment.models(run)["network"].state_dict(), tiny_run("bert")
+    ours, theirs = run.study.load().networks(run)["network"].state_dict(), tiny_run("bert")
     expected = theirs.study.load().models(theirs)["bert"].state_dict()
     assert list(ours) == list(expected)
     assert all(torch.equal(ours[name], expected[name]) for name in ours)
@@ -62,34 +62,34 @@ def test_the_network_is_the_one_that_the_study_bert_trains(run: Run, tiny_run: C
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_in_both_languages(run: Run, lang: str) -> None:
-    found = experiment.figures(run)
+    found = run.study.load().figures(run)
     assert set(found) == {"trees", "layers", "controls", "ranks"}
     for figure in found.values():
         assert bool(JAPANESE.search(figure.caption)) == (lang == "ja")
 
 
 def test_the_tree_of_a_sentence(run: Run) -> None:
-    lines = experiment.apply(run, {"parse": "the dog that the cats see barks ."})
+    lines = run.study.load().apply(run, {"parse": "the dog that the cats see barks ."})
     assert len(lines[0].removeprefix("edges: ").split(" · ")) == 6, "a tree of seven words, without the full stop"
     assert lines[1].removeprefix("root: ") in ["the", "dog", "that", "cats", "see", "barks"]
     assert [Path(line).suffix for line in lines[2:]] == [".svg", ".png"]
     assert all(Path(line).stat().st_size > 1000 for line in lines[2:])
     for bad in ("", "word " * 61):
         with pytest.raises(Refused, match="1 to 60, apart by spaces"):
-            experiment.apply(run, {"parse": bad})
+            run.study.load().apply(run, {"parse": bad})
     with pytest.raises(Refused, match="one of them"):
-        experiment.apply(run, {"parse": "a", "treebank": "b"})
+        run.study.load().apply(run, {"parse": "a", "treebank": "b"})
 
 
 def test_damage_to_the_network_reaches_the_trees(run: Run) -> None:
-    models = experiment.models(run)
+    models = run.study.load().networks(run)
     assert {"network", "distance", "depth"} == set(models)
     names = [site.name for site in sites(models)]
     assert "network.transformer.layer[0].attention.heads" in names
-    intact = experiment.lesion_measures(run, models)
+    intact = run.study.load().lesion_measures(run, models)
     with damage(models, "network.transformer.embedded", "silence", 1.0, 0):
-        assert experiment.lesion_measures(run, models) != intact
-    assert experiment.lesion_measures(run, models) == intact
+        assert run.study.load().lesion_measures(run, models) != intact
+    assert run.study.load().lesion_measures(run, models) == intact
 
 
 def written(folder: Path, name: str, counts: dict[str, int]) -> None:
@@ -121,17 +121,22 @@ def test_a_network_and_a_treebank_of_the_users_own(folder: Path) -> None:
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", changes)
     run = Run.create(STUDY, recipe, "tiny", folder / "runs")
     try:
-        experiment.run(run)
+        execute(run)
         found = run.measures()
         assert "layer1.uuas" in found
         assert not {"layer0.uuas", "jabberwocky.uuas", "middle.uuas"} & set(found)
         with speaking("ja"):
-            lines = experiment.apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")})
+            lines = run.study.load().apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")})
         assert lines[0] == "20 文"
         assert re.fullmatch(r"UUAS 0\.\d{3}, DSpr\. -?0\.\d{3}", lines[1])
         assert len(lines) == 3 + 3 * 2
-        assert set(experiment.figures(run)) == {"trees", "layers", "controls", "ranks"}
-        assert set(experiment.lesion_measures(run, experiment.models(run))) == {"uuas", "dspr", "root", "nspr"}
+        assert set(run.study.load().figures(run)) == {"trees", "layers", "controls", "ranks"}
+        assert set(run.study.load().lesion_measures(run, run.study.load().networks(run))) == {
+            "uuas",
+            "dspr",
+            "root",
+            "nspr",
+        }
     finally:
         run.close()
 
@@ -186,7 +191,7 @@ def test_what_cannot_be_probed_is_refused(folder: Path) -> None:
         recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu", **changes})
         run = Run.create(STUDY, recipe, "tiny", folder / "runs")
         try:
-            experiment.run(run)
+            execute(run)
         finally:
             run.close()
 
@@ -204,7 +209,7 @@ def test_the_same_recipe_gives_the_same_measures(run: Run, tmp_path: Path) -> No
     again = Run.create(STUDY, run.recipe, "tiny", tmp_path)
     before = torch.random.get_rng_state()
     try:
-        experiment.run(again)
+        execute(again)
         assert again.measures() == run.measures()
     finally:
         again.close()

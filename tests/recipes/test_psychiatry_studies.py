@@ -53,7 +53,7 @@ def test_every_preset_is_valid(case: tuple[Study, Run, ModuleType]) -> None:
 def test_lesions_reach_both_people(tiny_run: Callable[[str], Run]) -> None:
     """Intact, the measures are the run's own; a control whose level 2 is at precision 1 is, almost, the patient."""
     run = tiny_run("occlusion")
-    models, measures = occlusion.models(run), run.measures()
+    models, measures = run.study.load().networks(run), run.measures()
     intact = occlusion.lesion_measures(run, models)
     for who, value in intact.items():
         assert value == pytest.approx(measures[f"occluded.{who}.rms"].value, rel=1e-9)
@@ -62,7 +62,7 @@ def test_lesions_reach_both_people(tiny_run: Callable[[str], Run]) -> None:
     assert damaged["control"] == pytest.approx(intact["reduced"], rel=1e-9)
     assert damaged["reduced"] == pytest.approx(intact["reduced"], rel=1e-12)
     run = tiny_run("force_matching")
-    models, measures = force_matching.models(run), run.measures()
+    models, measures = run.study.load().networks(run), run.measures()
     pressed = force_matching.lesion_measures(run, models)
     for who in ("normal", "delusional"):
         own, equal = (measures[f"{who}.1.{kind}"].value for kind in ("own", "matched"))
@@ -84,8 +84,8 @@ def test_no_claim_fails_at_tiny(case: tuple[Study, Run, ModuleType]) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(case: tuple[Study, Run, ModuleType], lang: str) -> None:
-    study, run, experiment = case
-    figures = experiment.figures(run)
+    study, run, _ = case
+    figures = run.study.load().figures(run)
     assert list(figures) == PICTURES[study.name]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)

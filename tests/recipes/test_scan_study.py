@@ -21,6 +21,7 @@ from phantastic.declare.i18n import speaking
 from phantastic.declare.recipe import compose, parameters, to_toml, validated
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.show.report import Growing, publish
@@ -31,7 +32,7 @@ from phantastic.systems.scan.figures import unseen_operations
 from phantastic.systems.scan.language import Lexicon
 from phantastic.systems.scan.rooms import PALETTES, Rooms
 from phantastic.systems.scan.study import ScanRecipe
-from phantastic.systems.scan.symbolic import draw_held_out
+from phantastic.systems.scan.symbolic import draw_concepts, draw_held_out
 
 SCAN = register()["scan"]
 JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
@@ -130,7 +131,7 @@ def test_recipes_that_cannot_be_are_refused_before_anything_is_trained(changes, 
     recipe = compose(SCAN.recipe, SCAN.presets, "tiny", changes)
     run = Run.create(SCAN, recipe, "tiny", tmp_path)
     with pytest.raises(Refused, match=re.escape(message)):
-        experiment.run(run)
+        execute(run)
     assert not run.curve()
     run.close()
 
@@ -204,14 +205,14 @@ def test_no_claim_is_tested_on_a_run_of_seconds(run):
 
 def test_a_finished_run_is_not_trained_again(run, experiment):
     measures, curve = (run.folder / "measures.json").read_bytes(), run.curve()
-    experiment.run(run)
+    execute(run)
     assert (run.folder / "measures.json").read_bytes() == measures
     assert run.curve() == curve
 
 
 def test_whole_models_measure_what_the_run_recorded(run, experiment):
     """The tiny run has fewer test items than a lesion is measured on."""
-    found = experiment.lesion_measures(run, experiment.models(run))
+    found = run.study.load().lesion_measures(run, run.study.load().networks(run))
     assert found == {name: pytest.approx(run.measures()[name].value) for name in found}
     assert set(found) == {"sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy"}
 
@@ -221,7 +222,7 @@ def test_whole_models_measure_what_the_run_recorded(run, experiment):
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures(run, experiment, lang):
-    figures = experiment.figures(run)
+    figures = run.study.load().figures(run)
     assert set(figures) == {"imagined", "latents", "rivals", "examples"}
     for name, figure in figures.items():
         assert bool(JAPANESE.search(figure.caption)) == (lang == "ja"), name
@@ -234,7 +235,7 @@ def test_figures(run, experiment, lang):
 
 
 def test_the_figures_show_what_was_measured(run, experiment):
-    figures, measures = experiment.figures(run), run.measures()
+    figures, measures = run.study.load().figures(run), run.measures()
     rivals = figures["rivals"].picture.to_dict(validate=False)["data"]["values"]
     assert len(rivals) == 10
     shown = {(row["model"], row["concepts"]): (row["x"], row["y"]) for row in rivals}
@@ -254,7 +255,7 @@ def apply(run: Run, experiment: ModuleType, tmp_path: Path) -> Callable[..., lis
     """`apply` with its images going to a temporary folder."""
 
     def call(**request: str) -> list[str]:
-        return experiment.apply(run, {"to": str(tmp_path / "imagined.png")} | request)
+        return run.study.load().apply(run, {"to": str(tmp_path / "imagined.png")} | request)
 
     return call
 
@@ -290,10 +291,10 @@ def test_say(apply, tmp_path, lang, phrase, label):
 
 
 def test_say_writes_into_the_run_unless_told_otherwise(run, experiment, tmp_path):
-    (line,) = experiment.apply(run, {"say": "red hat"})
+    (line,) = run.study.load().apply(run, {"say": "red hat"})
     assert line == f"red hat: {run.folder / 'imagined.png'}"
     assert (run.folder / "imagined.png").exists()
-    (line,) = experiment.apply(run, {"say": "red hat", "to": str(tmp_path / "a.b.PNG")})
+    (line,) = run.study.load().apply(run, {"say": "red hat", "to": str(tmp_path / "a.b.PNG")})
     assert Path(line.removeprefix("red hat: ")).exists()
 
 
@@ -388,7 +389,7 @@ def test_pictures_appear_as_it_learns_and_change_nothing(run: Run, experiment: M
 
     watched.show = show
     with speaking("ja"):
-        experiment.run(watched)
+        execute(watched)
     names = [name for name, _ in shown]
     assert shown[0] == ("rooms", 0)  # before anything is learned
     assert names.count("latents") > 3
@@ -411,7 +412,7 @@ def test_pictures_appear_as_it_learns_and_change_nothing(run: Run, experiment: M
 def test_what_was_never_taught_is_marked(run: Run, experiment: ModuleType):
     rooms = Rooms(run.recipe.size, run.recipe.colours)
     lexicon = Lexicon(rooms.palette)
-    concepts, _ = experiment.draw_concepts(rooms.vocabulary, run.recipe)
+    concepts, _ = draw_concepts(rooms.vocabulary, run.recipe)
     taught, tests = draw_held_out(rooms.vocabulary, 12, 240, run.recipe.seed)
     operations = unseen_operations(lexicon, concepts, tests)
     assert operations
@@ -420,7 +421,7 @@ def test_what_was_never_taught_is_marked(run: Run, experiment: ModuleType):
         operator, first, second = lexicon.parse_operation(text)
         assert tuple(LOGIC[operator](first[None], second[None])[0]) not in known
     labels: list[str] = []
-    trained = experiment.models(run)
+    trained = run.study.load().networks(run)
     mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "image_grid", lambda images, names, **_: labels.extend(names))

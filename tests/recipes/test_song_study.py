@@ -14,7 +14,7 @@ from phantastic.inference import published
 from phantastic.inference.precision import Precisions
 from phantastic.lesion import damage, sites
 from phantastic.run.folder import Run
-from phantastic.systems.song import experiment, measure
+from phantastic.systems.song import measure
 from phantastic.systems.song.study import STUDY, SongRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -73,12 +73,12 @@ def test_imprecise_senses_keep_the_song_going() -> None:
 
 
 def test_precisions_are_sites(run: Run) -> None:
-    models = experiment.models(run)
+    models = run.study.load().networks(run)
     both = [f"precision.level{number}{part}" for number in (1, 2) for part in ("", ".V", ".W")]
     assert [place.name for place in sites(models)] == ["precision", *both]
     precisions = models["precision"]
     assert isinstance(precisions, Precisions)
-    model = measure.listener_model(experiment.recipe_of(run), "omission")
+    model = measure.listener_model(run.recipe, "omission")
     same = precisions.imposed(model)
     for one, other in zip(model.levels[:2], same.levels[:2], strict=True):
         assert torch.allclose(torch.as_tensor(other.V), torch.as_tensor(one.V, dtype=torch.float64))
@@ -90,7 +90,7 @@ def test_precisions_are_sites(run: Run) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run)
+    figures = run.study.load().figures(run)
     assert list(figures) == ["message-passing", "recognition", "priors", "omission", "listeners"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)

@@ -19,8 +19,9 @@ from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.objectives.distillation import distillation
 from phantastic.pretraining.objectives.translation_lm import both_languages
 from phantastic.pretraining.plan import Plan
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.transfer import bilingual, distilling, experiment, nearest, students, tasks, tuned
+from phantastic.systems.transfer import bilingual, distilling, nearest, students, tasks, tuned
 from phantastic.systems.transfer.distilling import Distilling
 from phantastic.systems.transfer.study import STUDY, TransferRecipe
 from phantastic.tuning import finetune
@@ -301,10 +302,10 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
 
     other.clock.watch = stop
     with pytest.raises(Stopped):
-        experiment.run(other)
+        execute(other)
     stages: list[str] = []
     other.clock.watch = lambda event: stages.append(other.clock.name) if other.clock.steps else None
-    experiment.run(other)
+    execute(other)
     other.close()
     assert set(stages) == {"seed0/masked", "seed0/random"}
     assert other.measures() == run.measures()
@@ -312,7 +313,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
-    figures = experiment.figures(run)
+    figures = run.study.load().figures(run)
     assert list(figures) == ["zero-shot", "words", "layers", "students"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore

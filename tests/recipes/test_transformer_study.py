@@ -141,10 +141,10 @@ def test_the_loss_of_an_untrained_model_without_words_is_that_of_guessing():
 
 def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str], Run], tmp_path: Path):
     run = tiny_run("transformer")
-    lines = apply.apply(run, {"reverse": "abca", "to": str(tmp_path / "look.png")})
+    lines = run.study.load().apply(run, {"reverse": "abca", "to": str(tmp_path / "look.png")})
     assert lines[0].startswith("abca → ")
     with speaking("ja"):
-        (said, *files) = apply.apply(run, {"translate": "The cow sleeps", "to": str(tmp_path / "say.png")})
+        (said, *files) = run.study.load().apply(run, {"translate": "The cow sleeps", "to": str(tmp_path / "say.png")})
     assert said.startswith("the cow sleeps . → ")
     assert all(Path(file).exists() for file in files)
 

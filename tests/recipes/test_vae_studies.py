@@ -18,6 +18,7 @@ from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Refused
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.gan import experiment as gan
 from phantastic.systems.gan import study as gan_study
@@ -102,7 +103,7 @@ def test_measures_are_finite_and_in_range(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(tiny: Tiny, lang: str) -> None:
-    figures = tiny.experiment.figures(tiny.run)
+    figures = tiny.run.study.load().figures(tiny.run)
     assert len(figures) >= 3
     for name, (caption, picture) in figures.items():
         assert bool(JAPANESE.search(caption)) == (lang == "ja"), name
@@ -118,14 +119,14 @@ def test_a_run_is_not_repeated(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> N
     before = (tiny.run.folder / "measures.json").read_bytes()
     for name in ("measured", "two_modes", "followed"):
         monkeypatch.setattr(tiny.experiment, name, pytest.fail, raising=False)
-    tiny.experiment.run(tiny.run)
+    execute(tiny.run)
     assert (tiny.run.folder / "measures.json").read_bytes() == before
 
 
 def test_every_measure_of_a_lesion_is_finite(tiny: Tiny) -> None:
-    models = tiny.experiment.models(tiny.run)
+    models = tiny.run.study.load().networks(tiny.run)
     assert all(not module.training for model in models.values() for module in model.modules())
-    assert all(np.isfinite(value) for value in tiny.experiment.lesion_measures(tiny.run, models).values())
+    assert all(np.isfinite(value) for value in tiny.run.study.load().lesion_measures(tiny.run, models).values())
 
 
 # --- vae
@@ -199,14 +200,14 @@ def test_the_users_pictures_are_coded_and_reconstructed(made: Callable[[str], Ti
     run = made("vae").run
     for number in range(2):
         Image.fromarray(np.full((20, 30, 3), 100 * number, np.uint8)).save(tmp_path / f"{number}.png")
-    table, grid = vae.apply(run, {"look": str(tmp_path)})
+    table, grid = run.study.load().apply(run, {"look": str(tmp_path)})
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert [(row["file"], row["model"]) for row in rows] == [("0.png", "beta"), ("1.png", "beta")]
     assert all(np.isfinite(float(row[f"z{latent}"])) for row in rows for latent in range(1, 5))
     with Image.open(grid) as picture:
         assert picture.size[0] > 100
     with pytest.raises(Refused, match="does not exist"):
-        vae.apply(run, {"look": str(tmp_path / "absent")})
+        run.study.load().apply(run, {"look": str(tmp_path / "absent")})
 
 
 # --- kl

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
+from phantastic.cli import conduct
 from phantastic.cli.conduct import stoppable
 from phantastic.declare.i18n import speaking, words
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Refused, Stopped
 from phantastic.run import stages
+from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.run.stages import Clock, Stage, expected, general, label
 from phantastic.show import terminal
@@ -323,10 +325,7 @@ def test_ctrl_c_says_where_and_what_goes_on(phantastic, home: Path, lang: str, m
         stopped: list[Run] = []
         run.clock.watch = watch
 
-    from toys import experiment
-
-    whole = experiment.run
-    monkeypatch.setattr(experiment, "run", lambda run: (stop(run), whole(run)))
+    monkeypatch.setattr(conduct, "execute", lambda run: (stop(run), execute(run)))
     result = phantastic("run", "toy", "--preset", "tiny", "--name", "a long name of a run", "--lang", lang)
     assert result.exit_code == 130
     assert "Error" not in result.stderr

@@ -4,31 +4,15 @@ import json
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-
-import torch
+from contextlib import contextmanager
 
 from phantastic.declare.i18n import duration, words
 from phantastic.ground import parallel, precision
-from phantastic.ground.allocator import keep_freed_memory
 from phantastic.ground.errors import Refused, Stopped
 from phantastic.run import stages
+from phantastic.run.execute import execute, owned
 from phantastic.run.folder import Run
 from phantastic.show import report, terminal
-
-
-@contextmanager
-def owned(run: Run) -> Iterator[Run]:
-    """The run with its number of threads set, closed afterwards whatever happens."""
-    torch.set_num_threads(run.manifest.threads)  # here and nowhere else: a resumed run gives the same bits
-    keep_freed_memory()
-    try:
-        yield run
-    except BaseException:
-        with suppress(Refused):  # what went wrong first is what the user must read
-            run.close()
-        raise
-    run.close()
 
 
 @contextmanager
@@ -79,7 +63,7 @@ def conduct(run: Run, every: float, as_json: bool) -> None:
             if slow and run.manifest.precision == "bfloat16":
                 terminal.note(word["slow_bfloat16"])
             with terminal.progress(run.clock, run.recipe.seeds) as run.clock.watch:
-                run.study.load().run(run)
+                execute(run)
         if not parallel.part():
             return
         if run.manifest.finished:

@@ -141,7 +141,7 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path) -> None:
     if manifest.read(folder).study != study:
         raise Refused(f"{folder} is a run of '{manifest.read(folder).study}', not of '{study}'")
 
-    from phantastic.cli.conduct import owned
+    from phantastic.run.execute import owned
     from phantastic.run.folder import Run
 
     with owned(Run.open(folder)) as opened:
@@ -269,20 +269,20 @@ def lesion(
     if not listing and not (site and kind):
         raise Refused("lesion takes --site and --kind; `phantastic lesion RUN --list` shows them")
 
-    from phantastic.cli.conduct import owned
     from phantastic.lesion import curve, parse_doses, sites
+    from phantastic.run.execute import owned
     from phantastic.run.folder import Run
     from phantastic.show.report import publish_lesion
 
     doses = parse_doses(dose)
     with owned(Run.open(folder)) as opened:
         experiment = opened.study.load()
-        models = experiment.models(opened)
+        networks = experiment.networks(opened)
         if listing:
-            terminal.sites(sites(models))
+            terminal.sites(sites(networks))
             return
         rows = curve(
-            lambda: experiment.lesion_measures(opened, models), models, str(site), str(kind), doses, repeats, seed
+            lambda: experiment.lesion_measures(opened, networks), networks, str(site), str(kind), doses, repeats, seed
         )
         terminal.lesion(rows)
         for path in publish_lesion(folder, str(site), str(kind), rows):

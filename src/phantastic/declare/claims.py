@@ -90,10 +90,13 @@ def bootstrapped(each: "np.ndarray", generator: "np.random.Generator", draws: in
     return resampled(float(each.mean()), drawn.tolist())
 
 
-def across(found: Sequence[Mapping[str, Measure]]) -> dict[str, Measure | list[float]]:
-    """The measures of all seeds, as `Run.record` takes them: values by seed; of a single seed its own intervals."""
-    first = found[0]
-    return {name: [of[name].value for of in found] if len(found) > 1 else first[name] for name in first}
+def across(found: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
+    """The measures of all seeds together: mean and interval over seeds; of a single seed its own intervals.
+
+    What a seed did not measure is left out.
+    """
+    names = [name for name in found[0] if all(name in of for of in found)]
+    return {name: summarise([of[name].value for of in found]) if len(found) > 1 else found[0][name] for name in names}
 
 
 # --- predicates: each takes the claim and its measures and returns (does it hold, evidence)

@@ -8,7 +8,7 @@ import pkgutil
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -16,6 +16,9 @@ from phantastic.declare.claims import Claim, read_claims
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe
 from phantastic.ground.errors import Refused, nearest
+
+if TYPE_CHECKING:
+    from phantastic.run.experiment import Experiment
 
 
 class Paper(Struct, frozen=True):
@@ -51,9 +54,8 @@ class Paper(Struct, frozen=True):
 class Study(Struct, frozen=True):
     """A recipe type with presets, the papers it implements and the module that runs it.
 
-    ``experiment`` names a module with ``run(run)``, ``figures(run)``, ``models(run)``, ``lesion_measures(run,
-    models)`` and, where ``applications`` is not empty, ``apply(run, request)``; where ``fits`` is not empty,
-    ``fit(request)``.
+    ``experiment`` names a module and its final `Experiment`, with a colon between. Where ``applications`` is not empty,
+    that has ``apply``; where ``fits`` is not empty, ``fit``.
     """
 
     name: str
@@ -73,15 +75,17 @@ class Study(Struct, frozen=True):
     @property
     def folder(self) -> Path:
         """The system's folder in the package, where README.md and CLAIMS.toml stand."""
-        return Path(str(import_module(self.experiment.rpartition(".")[0]).__file__)).parent
+        module = self.experiment.partition(":")[0]
+        return Path(str(import_module(module.rpartition(".")[0]).__file__)).parent
 
     def claims(self) -> list[Claim]:
         """The entries of the system's CLAIMS.toml whose id begins with the study's name and a dot."""
         return [claim for claim in read_claims(self.folder / "CLAIMS.toml") if claim.id.startswith(f"{self.name}.")]
 
-    def load(self) -> ModuleType:
-        """Import the experiment (and PyTorch with it)."""
-        return import_module(self.experiment)
+    def load(self) -> "Experiment[Any]":
+        """Import the experiment, and PyTorch with it."""
+        module, _, name = self.experiment.partition(":")
+        return getattr(import_module(module), name)()
 
 
 def register() -> dict[str, Study]:

@@ -11,11 +11,11 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import filelock
 import msgspec
@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from phantastic import __version__
-from phantastic.declare.claims import Measure, summarise
+from phantastic.declare.claims import Measure
 from phantastic.declare.recipe import Recipe, validated
 from phantastic.declare.study import Study, find
 from phantastic.ground import files, parallel, precision
@@ -36,14 +36,16 @@ from phantastic.run.manifest import read as read_manifest
 if TYPE_CHECKING:
     from phantastic.show.figure import Figure
 
+R = TypeVar("R", bound=Recipe)
+T = TypeVar("T")
 MODEL = "model.safetensors"
 LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors", "msgspec", "altair")
 
 
-class Run:
+class Run(Generic[R]):
     """An open run folder, owned by this process (a lock) unless opened for reading."""
 
-    def __init__(self, folder: Path, study: Study, recipe: Recipe, manifest: Manifest):
+    def __init__(self, folder: Path, study: Study, recipe: R, manifest: Manifest):
         self.folder, self.study, self.recipe, self.manifest = folder, study, recipe, manifest
         self.checkpoints = Checkpoints(folder, manifest.recipe)
         self.device = parallel.device(manifest.device)
@@ -54,7 +56,7 @@ class Run:
         self.clock = self.new_clock()
 
     @classmethod
-    def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run":
+    def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run[Any]":
         """A new folder under ``root``/<study>/; raises `Refused` if a run of that name is there or it is no name."""
         if parallel.rank():
             return cls.open(Path(parallel.told("")))
@@ -82,17 +84,17 @@ class Run:
         except OSError as error:
             raise files.refusal(folder, error) from None
         files.write_json(folder / MANIFEST, manifest)
-        run = cls(folder, study, recipe, manifest).claim()
+        run: Run[Any] = cls(folder, study, recipe, manifest).claim()  # pyright: ignore[reportArgumentType]
         parallel.told(str(folder))
         return run
 
     @classmethod
-    def open(cls, folder: Path, *, writing: bool = False) -> "Run":
+    def open(cls, folder: Path, *, writing: bool = False) -> "Run[Any]":
         """An existing run; raises `Refused` naming what is missing, damaged or of another version."""
         manifest = read_manifest(folder)
         study = find(manifest.study)
         recipe = validated(study.recipe, manifest.recipe, str(folder / MANIFEST))
-        run = cls(folder, study, recipe, manifest)
+        run: Run[Any] = cls(folder, study, recipe, manifest)  # pyright: ignore[reportArgumentType]
         if writing:
             with parallel.in_turn() as first:
                 if first:
@@ -108,7 +110,7 @@ class Run:
                     raise
         return run
 
-    def claim(self) -> "Run":
+    def claim(self) -> "Run[R]":
         """Take the lock, or refuse when another process owns the folder."""
         self.lock = filelock.FileLock(self.folder / ".lock")
         try:
@@ -176,21 +178,29 @@ class Run:
 
     # --- results
 
-    def once(self, name: str, compute: Callable[[], Any]) -> Any:
-        """The JSON-able result of ``compute``, kept in results/ so that a resumed run does not repeat it."""
-        path = self.folder / "results" / f"{slug(name)}.json"
+    def once(self, name: str, compute: Callable[[], Any], kind: type[T]) -> T:
+        """The result of ``compute`` as a ``kind``, kept in results/ so that a resumed run does not compute it again.
+
+        A run that is open for reading computes nothing: see `result`.
+        """
+        path = self.result_file(name)
         with parallel.in_turn():
-            if not path.exists():
+            if not path.exists() and self.lock is not None:
                 with self.clock.stage(name + stages.MEASURES):
                     result = compute()
                 files.write_json(path, result)
-        return files.read_json(path, object, "the run")
+        return self.result(name, kind)
 
-    def record(self, measures: Mapping[str, Sequence[float] | Measure]) -> None:
-        """Write measures.json: each measure with its values over seeds, their mean and its 95% interval."""
-        summary = {name: m if isinstance(m, Measure) else summarise(m) for name, m in measures.items()}
-        # what is not a number was not measured: claims on it are untested
-        summary = {name: m for name, m in summary.items() if all(map(math.isfinite, (m.value, *m.each)))}
+    def result(self, name: str, kind: type[T]) -> T:
+        """What `once` kept; raises `Refused` where it is missing, damaged or of another kind."""
+        return files.read_json(self.result_file(name), kind, "the run")
+
+    def result_file(self, name: str) -> Path:
+        return self.folder / "results" / f"{slug(name)}.json"
+
+    def record(self, measures: Mapping[str, Measure]) -> None:
+        """Write measures.json; what is not a number was not measured, and claims on it are untested."""
+        summary = {name: m for name, m in measures.items() if all(map(math.isfinite, (m.value, *m.each)))}
         files.write_json(self.folder / "measures.json", summary)
 
     def measures(self) -> dict[str, Measure]:

@@ -85,7 +85,7 @@ def notebook(study: Study) -> nbformat.NotebookNode:
         new_code_cell(
             "for name, figure in experiment.figures(run).items():\n    print(figure.caption)\n    display(figure)"
         ),
-        new_code_cell("models = experiment.models(run)  # the trained networks of the first seed\nmodels"),
+        new_code_cell("networks = experiment.networks(run)  # the trained networks of the first seed\nnetworks"),
     ]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"  # so that two exports of a run are the same file

@@ -113,9 +113,7 @@ def about(made: Manifest) -> str:
 
 def equations(run: "Run") -> dict[str, list[Markup]]:
     """The equations of the run's models, as MathML under the names of the models; none where a study offers none."""
-    offered = getattr(run.study.load(), "equations", None)
-    found: dict[str, list[str]] = offered(run) if offered else {}
-    return {name: [Markup(line) for line in lines] for name, lines in found.items()}
+    return {name: [Markup(line) for line in lines] for name, lines in run.study.load().equations(run).items()}
 
 
 def commands(run: "Run") -> list[tuple[str, str]]:

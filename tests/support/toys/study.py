@@ -30,6 +30,6 @@ TOY = Study(
         "quick": ToyRecipe(steps=200, seeds=3, precision="float32", threads=1),
     },
     minutes={"tiny": 0.02},
-    experiment="toys.experiment",
+    experiment="toys.experiment:Toy",
     applications={"at": Text("a number where the curve is read", "曲線を読む位置の数")},
 )

@@ -1,4 +1,4 @@
-"""Every published simulation as ``name(run, y=None, noise=None)``; ``setup(name, run)`` is its `Experiment`, to change.
+"""Every published simulation as ``name(run, y=None, noise=None)``; ``setup(name, run)`` is its `Simulation`, to change.
 
 y: data [bins, channels] to be perceived; noise: a dict of ``noise_z1``, ``noise_w1``, ... [bins, channels]. By default
 the published simulation is made, with the noise of the published run where that is kept here (`noise.toml`) and else
@@ -9,7 +9,7 @@ from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused, nearest
 from phantastic.inference.generation import Noise
 from phantastic.inference.published import deconvolution, eye, force, handwriting, nonlinear, plant, song
-from phantastic.inference.published.experiment import Experiment, pick
+from phantastic.inference.published.simulation import Simulation, pick
 from phantastic.inference.result import Result
 
 RUNS = {
@@ -19,7 +19,7 @@ RUNS = {
 }
 
 
-def setup(name: str, run: str) -> Experiment:
+def setup(name: str, run: str) -> Simulation:
     """The experiment behind a published run. Raises `Refused` with the nearest name."""
     if name not in RUNS:
         raise Refused(f"there is no published simulation '{name}'{nearest(name, RUNS)}")

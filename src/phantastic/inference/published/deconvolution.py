@@ -8,7 +8,7 @@ import math
 import sympy
 
 from phantastic.inference.model import Level, LogPrecision, Model, Prior
-from phantastic.inference.published.experiment import Experiment, bump, kept_noise
+from phantastic.inference.published.simulation import Simulation, bump, kept_noise
 
 BINS = 32
 
@@ -40,18 +40,18 @@ def _world() -> Model:
     return linear_model(W=2 * math.exp(16)).with_level(2, V=math.exp(16))
 
 
-def _convolution() -> Experiment:
-    return Experiment("invert", linear_model(), _world(), bump(BINS, 12, 4), noise=kept_noise("deconvolution"))
+def _convolution() -> Simulation:
+    return Simulation("invert", linear_model(), _world(), bump(BINS, 12, 4), noise=kept_noise("deconvolution"))
 
 
-def _triple(known: bool = False, precisions: bool = True, parameters: bool = True) -> Experiment:
+def _triple(known: bool = False, precisions: bool = True, parameters: bool = True) -> Simulation:
     level = {"V": LogPrecision(8.0, 0.0), "W": LogPrecision(0.0, 1.0)} if precisions else {}
     model = linear_model(("A21", "C1_1") if parameters else (), **level)
     model = model.with_level(2, V=math.exp(16)) if known else model
     causes = bump(BINS, 12, 4)
     prior = causes if known else None
     noise = kept_noise("deconvolution")
-    return Experiment("invert", model, _world(), causes, prior_u=prior, iterations=32, noise=noise)
+    return Simulation("invert", model, _world(), causes, prior_u=prior, iterations=32, noise=noise)
 
 
 RUNS = {

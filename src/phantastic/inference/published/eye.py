@@ -10,7 +10,7 @@ import sympy
 import torch
 
 from phantastic.inference.model import Level, Model, Number
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
 
 RATE = 2 * math.pi / 32  # of the occluded target, per bin
 _PRECISE = math.exp(4)
@@ -104,18 +104,18 @@ def occlusion_models(occluder: bool = True, W2: Number = _PRECISE, V3: Number = 
     return model, process
 
 
-def _pursuit(delay: int = 0) -> Experiment:
+def _pursuit(delay: int = 0) -> Simulation:
     model, process = pursuit_models()
     expected = torch.ones(128, 1, dtype=torch.float64)
     expected[64:] = -1
     causes = torch.ones(128, 1, dtype=torch.float64)
     causes[64 + delay :] = -1
-    return Experiment("act", model, process, causes, prior_u=expected, orders=(4, 1))
+    return Simulation("act", model, process, causes, prior_u=expected, orders=(4, 1))
 
 
 def _occlusion(
     *, precise: bool = True, occluder: bool = True, reversal: bool = False, learn: bool = False
-) -> Experiment:
+) -> Simulation:
     bins = 128 if learn else 64
     model, process = occlusion_models(occluder, math.exp(4) if precise else 1.0, math.exp(-4) if learn else math.exp(4))
     t = torch.arange(1, bins + 1, dtype=torch.float64)[:, None]
@@ -123,7 +123,7 @@ def _occlusion(
     if reversal:
         causes = torch.where(t >= 50, -causes, causes)
     expected = torch.full((bins, 1), RATE / 8 if learn else 8 * RATE, dtype=torch.float64)
-    return Experiment("act", model, process, causes, prior_u=expected, orders=(4, 1))
+    return Simulation("act", model, process, causes, prior_u=expected, orders=(4, 1))
 
 
 RUNS = {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from phantastic.inference.model import Level, Model, Number
-from phantastic.inference.published.experiment import Experiment, bump, kept_noise
+from phantastic.inference.published.simulation import Simulation, bump, kept_noise
 from phantastic.inference.result import Result
 
 CONFIDENCE = 1.694  # standard deviations below the perceived force that are matched (the demonstration's constant)
@@ -47,16 +47,16 @@ def force_models(attenuation: Number = 6.0, delusion: Number = 0.0) -> tuple[Mod
     return model, process
 
 
-def pressing(attenuation: Number = 6.0, delusion: Number = 0.0, force: float = 1.0, bins: int = 32) -> Experiment:
+def pressing(attenuation: Number = 6.0, delusion: Number = 0.0, force: float = 1.0, bins: int = 32) -> Simulation:
     """An intention to press: a prior belief in an own force, a bump of height ``force`` around bin 16."""
     model, process = force_models(attenuation, delusion)
     intended = torch.cat([force * bump(bins, 16, 16), torch.zeros(bins, 1, dtype=torch.float64)], -1)
     noise = kept_noise("force") if bins == 32 else None
     causes = torch.zeros(bins, 1, dtype=torch.float64)
-    return Experiment("attenuate", model, process, causes, intended, (4, 2), noise=noise)
+    return Simulation("attenuate", model, process, causes, intended, (4, 2), noise=noise)
 
 
-def replayed(experiment: Experiment, force: Tensor) -> Experiment:
+def replayed(experiment: Simulation, force: Tensor) -> Simulation:
     """The same hand for twice the time; in the second half ``force`` [bins, 1] presses from outside."""
     nothing = torch.zeros_like(force)
     intended = torch.cat([experiment.prior_u, torch.zeros_like(experiment.prior_u)])  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ def matched(result: Result) -> Tensor:
     return perceived - CONFIDENCE * doubt
 
 
-def _replay(perceived: bool, delusion: float = 0.0) -> Experiment:
+def _replay(perceived: bool, delusion: float = 0.0) -> Simulation:
     alone = pressing(6.0 - delusion, delusion)
     first = alone.run()
     force = matched(first)[..., None] if perceived else first.process.x[1]  # type: ignore[union-attr]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from phantastic.inference.model import Level, Model
-from phantastic.inference.published.experiment import Experiment
 from phantastic.inference.published.eye import lotka_volterra, softmax
+from phantastic.inference.published.simulation import Simulation
 
 PLACES = ((1.0, 1.0), (1.1, 1.2), (1.0, 0.4), (1.0, 1.0), (1.4, 0.9), (0.9, 1.0))
 _MASS, _FRICTION = (4, 2), (8, 4)
@@ -59,12 +59,12 @@ def arm_models() -> tuple[Model, Model]:
     return model, process
 
 
-def _action() -> Experiment:
+def _action() -> Simulation:
     model, process = arm_models()
-    return Experiment("act", model, process, torch.zeros(BINS, 2, dtype=torch.float64), orders=(4, 2))
+    return Simulation("act", model, process, torch.zeros(BINS, 2, dtype=torch.float64), orders=(4, 2))
 
 
-def observed(actions: Tensor) -> Experiment:
+def observed(actions: Tensor) -> Simulation:
     """Somebody else's arm is moved by ``actions`` [bins, 2]; it is seen, not felt.
 
     The observer starts without a place in mind: all attractor states are 0. (The published description leaves their
@@ -74,7 +74,7 @@ def observed(actions: Tensor) -> Experiment:
     states = model.levels[0].states
     nowhere = dict.fromkeys(list(states)[-len(PLACES) :], 0.0)
     seen = torch.tensor([math.exp(-8)] * 4 + [math.exp(8)] * 4, dtype=torch.float64)
-    return Experiment(
+    return Simulation(
         "act",
         model.with_level(1, V=seen, states={**states, **nowhere}),
         Model(process.levels, gain=0.0),
@@ -83,7 +83,7 @@ def observed(actions: Tensor) -> Experiment:
     )
 
 
-def _observation(violated: bool = False) -> Experiment:
+def _observation(violated: bool = False) -> Simulation:
     actions = _action().run().a[2]
     if violated:
         actions = torch.cat([actions[: BINS // 2], -actions[BINS // 2 :]])

@@ -10,7 +10,7 @@ import sympy
 import torch
 
 from phantastic.inference.model import Level, Model
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
 
 
 def lorenz_model(start: tuple[float, float, float] = (1.0, 1.0, 16.0)) -> Model:
@@ -43,18 +43,18 @@ def double_well_model() -> Model:
     return Model([first, Level(V=1 / 8)])
 
 
-def _lorenz() -> Experiment:
+def _lorenz() -> Simulation:
     # SPM's demonstration asks for a quadratic expansion whose result depends on a finite difference; here derivatives
     # are exact, and both of its names mean the scheme as it is written down.
     causes = torch.zeros(64, 1, dtype=torch.float64)
-    return Experiment("invert", lorenz_model(), lorenz_model((0.9, 0.8, 30.0)), causes)
+    return Simulation("invert", lorenz_model(), lorenz_model((0.9, 0.8, 30.0)), causes)
 
 
-def _double_well() -> Experiment:
+def _double_well() -> Simulation:
     t = torch.arange(1, 65, dtype=torch.float64)
     model = double_well_model()
     world = replace(model, levels=[model.levels[0], replace(model.levels[1], V=math.exp(16))])
-    return Experiment("invert", model, world, 8 * torch.sin(math.pi * t / 16)[:, None])
+    return Simulation("invert", model, world, 8 * torch.sin(math.pi * t / 16)[:, None])
 
 
 RUNS = {

@@ -11,7 +11,7 @@ import sympy
 import torch
 
 from phantastic.inference.model import Level, Model
-from phantastic.inference.published.experiment import Experiment, bump
+from phantastic.inference.published.simulation import Simulation, bump
 
 _PLANT = ((-1 / 8, 4 / 8), (-2 / 8, -1 / 8))
 _POSITION = sympy.symbols("x1 x2")
@@ -63,15 +63,15 @@ def cosines(channels: int) -> list[sympy.Expr]:
     return [(_POSITION[0] / math.sqrt(channels) + wave * _POSITION[1]) / 8 for wave in waves]
 
 
-def _visual(tight: bool) -> Experiment:
+def _visual(tight: bool) -> Simulation:
     model, process = plant_models(plaid(), math.exp(16 if tight else -8), math.exp(2), 1.0)
-    return Experiment("act", model, process, bump(64, 12, 16), orders=(4, 2))
+    return Simulation("act", model, process, bump(64, 12, 16), orders=(4, 2))
 
 
-def _movement(scheme: Literal["act", "attenuate"], strength: float = 1.0, perturbed: bool = False) -> Experiment:
+def _movement(scheme: Literal["act", "attenuate"], strength: float = 1.0, perturbed: bool = False) -> Simulation:
     model, process = plant_models(cosines(4), math.exp(16), math.exp(8), 0.5, strength)
     causes = -bump(64, 18, 4) / 2 if perturbed else torch.zeros(64, 1, dtype=torch.float64)
-    return Experiment(scheme, model, process, causes, bump(64, 12, 16), (4, 2))
+    return Simulation(scheme, model, process, causes, bump(64, 12, 16), (4, 2))
 
 
 RUNS = {

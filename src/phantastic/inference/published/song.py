@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from phantastic.inference.model import Level, Model
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
 
 SONGS = {"songA": (32.0, 2.0), "songB": (26.0, 8 / 3), "songC": (16.0, 8 / 3)}
 OMISSION = 85  # from this bin (counted from 0) the omitted song is silent
@@ -57,12 +57,12 @@ def hierarchical_model(
     )  # fmt: skip
 
 
-def _category(song: str) -> Experiment:
+def _category(song: str) -> Simulation:
     t = torch.arange(1, 65, dtype=torch.float64)
     onset = torch.special.ndtr((t - 8) / 2)[:, None]
     causes = onset * torch.tensor(SONGS[song], dtype=torch.float64)
     world = category_model().with_level(1, V=2 * math.exp(4), W=2 * math.exp(4)).with_level(2, V=math.exp(16))
-    return Experiment("invert", category_model(), world, causes, orders=(4, 2))
+    return Simulation("invert", category_model(), world, causes, orders=(4, 2))
 
 
 _TRUE = hierarchical_model((0.9, 0.8, 30.0), (0.9, 0.8, 30.0))
@@ -70,11 +70,11 @@ _NONE = torch.zeros(128, 0, dtype=torch.float64)
 _RATE = math.exp(-2)
 
 
-def _hierarchical(structure: bool = True, dynamics: bool = True) -> Experiment:
+def _hierarchical(structure: bool = True, dynamics: bool = True) -> Simulation:
     model = hierarchical_model()
     if not structure:
         model = Model([model.levels[0], Level(V=model.levels[1].V)], smoothness=1.0)
-    return Experiment(
+    return Simulation(
         "invert", model, _TRUE, _NONE, orders=(6, 2) if dynamics else (1, 2), data_orders=(6, 2), rate=_RATE
     )
 
@@ -85,10 +85,10 @@ def _silence(y: Tensor) -> Tensor:
 
 def _omission(
     log_precisions: tuple[float, float, float, float] = (2.0, 8.0, 8.0, 8.0), full: bool = False
-) -> Experiment:
+) -> Simulation:
     model = hierarchical_model((1.0, 1.0, 32.0), (1.0, 1.0, 8.0), log_precisions)
     world = _TRUE.with_level(1, V=math.exp(2))
-    return Experiment("invert", model, world, _NONE, rate=_RATE, edit=None if full else _silence)
+    return Simulation("invert", model, world, _NONE, rate=_RATE, edit=None if full else _silence)
 
 
 RUNS = {

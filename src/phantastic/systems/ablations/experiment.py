@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from functools import cached_property, partial
+from typing import final
 
-import msgspec
 import numpy as np
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure, across, bootstrapped
+from phantastic.declare.claims import Measure, bootstrapped
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Examples, Language
 from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.objectives.masked_lm import masked_lm
 from phantastic.pretraining.plan import Plan, build, leftward, next_words, pretrain
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.ablations import figures as drawn
@@ -30,11 +31,6 @@ BATCHES = 256  # of new text on which the masked loss is measured
 DRAWS = 300  # of a bootstrap
 NETWORKS = ("full", "ltr")  # whose worth is followed while they learn
 PAIRS, SINGLE = ("entailment", "paraphrase"), "acceptability"
-
-
-def recipe_of(run: Run) -> AblationsRecipe:
-    assert isinstance(run.recipe, AblationsRecipe)
-    return run.recipe
 
 
 class Setting:
@@ -87,37 +83,37 @@ def next_word_loss(network: Model, source: Language, plan: Plan, seed: int, batc
     return float(np.mean([float(next_words(network, examples(step))["loss"]) for step in range(batches)]))
 
 
-def learn(run: Run, setting: Setting, name: str) -> Model:
+def learn(run: Run[AblationsRecipe], setting: Setting, name: str) -> Model:
     """Pre-train one of the networks; of some, on the way, ask now and then what they are worth."""
     plan, seed = setting.plans[name], setting.seed
     moments = set(setting.moments()[:-1]) if name in NETWORKS else set()
 
     def look(step: int, network: Model) -> None:
         if step in moments:
-            run.once(f"seed{seed}/{name}/step{step}", partial(setting.worth, network, plan, "tuned", CURVE))
+            run.once(f"seed{seed}/{name}/step{step}", partial(setting.worth, network, plan, "tuned", CURVE), Measure)
 
     return pretrain(run, f"seed{seed}/{name}", plan, setting.source, seed, look)
 
 
-def measured(run: Run, setting: Setting) -> dict[str, Measure]:
+def measured(run: Run[AblationsRecipe], setting: Setting) -> dict[str, Measure]:
     """Every row of every table for one seed."""
     seed, found = setting.seed, {}
     for name, plan in setting.plans.items():
         network = learn(run, setting, name)
         wanted = {(row.use, row.task) for row in asked(setting.recipe) if row.network == name}
         for use, task in sorted(wanted):
-            kept = run.once(f"seed{seed}/{name}/{use}/{task}", partial(setting.worth, network, plan, use, task))
-            found[name, use, task] = msgspec.convert(kept, Measure)
+            compute = partial(setting.worth, network, plan, use, task)
+            found[name, use, task] = run.once(f"seed{seed}/{name}/{use}/{task}", compute, Measure)
         if plan.masking is not None:
-            kept = run.once(f"seed{seed}/{name}/loss", partial(masked_loss, network, setting.source, plan, seed))
-            found[name, "loss"] = msgspec.convert(kept, Measure)
+            compute = partial(masked_loss, network, setting.source, plan, seed)
+            found[name, "loss"] = run.once(f"seed{seed}/{name}/loss", compute, Measure)
     measures = {row.measure: found[row.network, row.use, row.task] for row in asked(setting.recipe)}
     for number, name in enumerate(sizes(setting.plans["full"]), 1):
         measures[f"size.{number}.loss"] = found[name, "loss"]
     return measures | curve(run, setting, found) | differences(measures)
 
 
-def curve(run: Run, setting: Setting, found: Mapping[tuple[str, ...], Measure]) -> dict[str, Measure]:
+def curve(run: Run[AblationsRecipe], setting: Setting, found: Mapping[tuple[str, ...], Measure]) -> dict[str, Measure]:
     """``curve.ltr.3``: the worth of a network at the third moment."""
     measures = {}
     for name in NETWORKS:
@@ -125,8 +121,7 @@ def curve(run: Run, setting: Setting, found: Mapping[tuple[str, ...], Measure]) 
             if step == setting.recipe.steps:
                 measures[f"curve.{name}.last"] = found[name, "tuned", CURVE]
             else:
-                kept = run.once(f"seed{setting.seed}/{name}/step{step}", dict)
-                measures[f"curve.{name}.{number}"] = msgspec.convert(kept, Measure)
+                measures[f"curve.{name}.{number}"] = run.result(f"seed{setting.seed}/{name}/step{step}", Measure)
     return measures
 
 
@@ -154,48 +149,47 @@ def differences(measures: Mapping[str, Measure]) -> dict[str, Measure]:
     return found
 
 
-def run(run: Run) -> None:
-    """All networks under all seeds."""
-    recipe = recipe_of(run)
-    found = [measured(run, Setting(recipe, seed)) for seed in range(recipe.seed, recipe.seed + recipe.seeds)]
-    run.record(across(found))
+@final
+class Ablations(Experiment[AblationsRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[AblationsRecipe], recipe: AblationsRecipe, seed: int) -> Scores:
+        """All networks."""
+        return measured(run, Setting(recipe, seed))
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """The masked and the left-to-right network of the first seed, in evaluation mode."""
-    setting, found = Setting(recipe_of(run), run.recipe.seed), {}
-    for name in NETWORKS:
-        network = build(setting.plans[name], len(setting.source.wordpiece), setting.seed).to(run.device)
-        run.load(f"seed{setting.seed}/{name}", {"bert": network})
-        found[name] = network
-    return found
+    def networks(self, run: Run[AblationsRecipe]) -> dict[str, nn.Module]:
+        """The masked and the left-to-right network of the first seed, in evaluation mode."""
+        setting, found = Setting(run.recipe, run.recipe.seed), {}
+        for name in NETWORKS:
+            network = build(setting.plans[name], len(setting.source.wordpiece), setting.seed).to(run.device)
+            run.load(f"seed{setting.seed}/{name}", {"bert": network})
+            found[name] = network
+        return found
 
+    def lesion_measures(self, run: Run[AblationsRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """Surprise at masked words and at next words, nats, on two batches of new text."""
+        setting, found = Setting(run.recipe, run.recipe.seed), {}
+        for name, network in networks.items():
+            assert isinstance(network, Model)
+            plan = setting.plans[name]
+            if plan.masking is None:
+                found[f"{name}.next-word"] = next_word_loss(network, setting.source, plan, setting.seed)
+            else:
+                found[f"{name}.masked"] = masked_loss(network, setting.source, plan, setting.seed, 2).value
+        return found
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Surprise at masked words and at next words, nats, on two batches of new text."""
-    setting, found = Setting(recipe_of(run), run.recipe.seed), {}
-    for name, network in models.items():
-        assert isinstance(network, Model)
-        plan = setting.plans[name]
-        if plan.masking is None:
-            found[f"{name}.next-word"] = next_word_loss(network, setting.source, plan, setting.seed)
-        else:
-            found[f"{name}.masked"] = masked_loss(network, setting.source, plan, setting.seed, 2).value
-    return found
-
-
-def figures(run: Run) -> dict[str, Figure]:
-    """The four figures of the lecture."""
-    setting, measures = Setting(recipe_of(run), run.recipe.seed), run.measures()
-    weights = {
-        f"{plan.layers} × {plan.width}": sum(
-            weight.numel() for weight in build(plan, len(setting.source.wordpiece), setting.seed).parameters()
-        )
-        for plan in sizes(setting.plans["full"]).values()
-    }
-    return {
-        "masking": drawn.masking(measures),
-        "size": drawn.size(measures, weights),
-        "direction": drawn.direction(measures, setting.moments()),
-        "tasks": drawn.tasks(measures),
-    }
+    def figures(self, run: Run[AblationsRecipe]) -> dict[str, Figure]:
+        """The four figures of the lecture."""
+        setting, measures = Setting(run.recipe, run.recipe.seed), run.measures()
+        weights = {
+            f"{plan.layers} × {plan.width}": sum(
+                weight.numel() for weight in build(plan, len(setting.source.wordpiece), setting.seed).parameters()
+            )
+            for plan in sizes(setting.plans["full"]).values()
+        }
+        return {
+            "masking": drawn.masking(measures),
+            "size": drawn.size(measures, weights),
+            "direction": drawn.direction(measures, setting.moments()),
+            "tasks": drawn.tasks(measures),
+        }

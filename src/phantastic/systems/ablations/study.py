@@ -70,6 +70,6 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 39},
-    experiment="phantastic.systems.ablations.experiment",
+    experiment="phantastic.systems.ablations.experiment:Ablations",
 )  # fmt: skip
 STUDIES = (STUDY,)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from safetensors.numpy import save
 from phantastic.declare.i18n import Text
 from phantastic.ground import files
 from phantastic.ground.errors import Refused
+from phantastic.nn.language.model import Model
+from phantastic.pretraining.batches import language
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure, write
 from phantastic.systems.bert import figures
@@ -23,43 +26,42 @@ from phantastic.systems.bert.reading import (
     texts_of,
     vectors,
 )
+from phantastic.systems.bert.study import BertRecipe
 
 LISTED = 5  # words of a prediction
 ASKED = ("fill", "attend", "surprisal", "embed")
 
 
-def apply(run: Run, request: dict[str, str]) -> list[str]:
+def apply(run: Run[BertRecipe], network: Callable[[], Model], request: Mapping[str, str]) -> list[str]:
     """``fill``: the likeliest words at [MASK]; ``attend``: a picture of all heads; ``surprisal`` and ``embed``: tables
     of all words of a file. One at a time."""
-    from phantastic.systems.bert.experiment import language_of, models, recipe_of
-
     given = [name for name in ASKED if name in request]
     if len(given) != 1:
         raise Refused(f"apply bert takes one of {', '.join(f'--{name}' for name in ASKED)} at a time")
-    recipe = recipe_of(run)
-    tongue, longest = language_of(recipe), recipe.longest
+    recipe = run.recipe
+    tongue, longest = language(recipe.language, recipe.vocabulary), recipe.longest
     value, to = request[given[0]], request.get("to")
     name = f"--{given[0]}"
     if given[0] == "fill":
         text = sentences_of(tongue, value, name, longest=longest)
         if BLANK not in value.upper():
             raise Refused(f"--fill {value!r}: there is no {BLANK} to fill; put it in place of a word")
-        model: Any = models(run)["bert"]
+        model = network()
         return filled(likely_words(model, tongue, text), best_words(tongue, text))
     if given[0] == "attend":
         text = sentences_of(tongue, value, name, longest=longest)
         path = target(to, run.folder / "attention.png", ".png")
-        model = models(run)["bert"]
+        model = network()
         picture = figures.head_panels(*figures.attended(model, tongue, text))
         figure = Figure(figures.attention_caption(value), picture)
         return [str(file) for file in write(figure, path.with_suffix(""))]
     texts = texts_of(tongue, value, longest=longest)
     if given[0] == "surprisal":
         path = target(to, run.folder / "surprisal.csv", ".csv")
-        model = models(run)["bert"]
+        model = network()
         return surprised(model, tongue, texts, path)
     path = target(to, run.folder / "embeddings.safetensors", ".safetensors")
-    model = models(run)["bert"]
+    model = network()
     found = {f"{number}": vectors(model, tongue, text).numpy() for number, (_, text) in enumerate(texts)}
     files.write(path, save(found, {"sentences": "\n".join(line for line, _ in texts)}))
     layers, _, width = found["0"].shape

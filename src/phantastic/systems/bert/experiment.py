@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import final
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from phantastic.pretraining import plan
 from phantastic.pretraining.batches import Language, language
 from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.plan import Plan
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.bert import agreement, measure
@@ -27,12 +28,6 @@ from phantastic.systems.bert.study import BertRecipe
 
 POINTS = 16  # of the learning curve on the test pairs
 SOUGHT = 8  # documents for each pair of the test, among which sentences with attractors are sought
-apply = applied.apply
-
-
-def recipe_of(run: Run) -> BertRecipe:
-    assert isinstance(run.recipe, BertRecipe)
-    return run.recipe
 
 
 def plan_of(recipe: BertRecipe) -> Plan:
@@ -45,14 +40,14 @@ def language_of(recipe: BertRecipe) -> Language:
     return language(recipe.language, recipe.vocabulary)
 
 
-def pretrain(run: Run, seed: int, tongue: Language, test: Test, best: Exact) -> Model:
+def pretrain(run: Run[BertRecipe], seed: int, tongue: Language, test: Test, best: Exact) -> Model:
     """Train one model; on the way, measure it now and then on the test pairs."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
     moments = set(np.unique(np.geomspace(1, recipe.steps, POINTS).astype(int)).tolist()) - {recipe.steps}
 
     def look(step: int, model: Model) -> None:
         if step in moments:
-            run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)))
+            run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)), dict[str, float])
 
     return plan.pretrain(run, f"seed{seed}", plan_of(recipe), tongue, seed, look)
 
@@ -76,29 +71,6 @@ def reached(model: Model, test: Test, best: Exact) -> dict[str, Measure]:
     return found
 
 
-def run(run: Run) -> None:
-    """Pre-train a model with every seed, then measure."""
-    recipe, found = recipe_of(run), {}
-    tongue = language_of(recipe)
-    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        test = measure.test_of(tongue, seed, recipe.test, recipe.share)
-        best = Exact(**run.once(f"seed{seed}/exact", partial(best_reader, tongue, test)))
-        model = pretrain(run, seed, tongue, test, best)
-        measures = run.once(f"seed{seed}/measures", partial(measured, recipe, model, tongue, test, best, seed))
-        found[seed] = msgspec.convert(measures, dict[str, Measure])
-        if seed == recipe.seed:
-            save_pretrained(model, run.folder / "pretrained")
-            tongue.wordpiece.save(run.folder / "pretrained")
-    seeds = list(found)
-    run.record(
-        {
-            name: [found[seed][name].value for seed in seeds] if len(seeds) > 1 else only
-            for name, only in found[recipe.seed].items()
-            if all(name in found[seed] for seed in seeds)
-        }
-    )
-
-
 def measured(
     recipe: BertRecipe, model: Model, tongue: Language, test: Test, best: Exact, seed: int
 ) -> dict[str, Measure]:
@@ -107,48 +79,71 @@ def measured(
     return found | agreement.agreement(model, items, numpy_generator(seed, "agreement bootstrap"))
 
 
-def models(run: Run) -> dict[str, nn.Module]:
+def trained(run: Run[BertRecipe]) -> Model:
     """The model of the first seed, in evaluation mode."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
     model = plan.build(plan_of(recipe), len(language_of(recipe).wordpiece), recipe.seed)
     run.load(f"seed{recipe.seed}", {"bert": model})
-    return {"bert": model.to(run.device)}
+    return model.to(run.device)
 
 
-@torch.no_grad()
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """The masked loss in nats, next-sentence accuracy and agreement, on 60 pairs of sentences and as many items."""
-    recipe, model = recipe_of(run), models["bert"]
-    assert isinstance(model, Model)
-    tongue = language_of(recipe)
-    few = min(recipe.test, 60)
-    test = measure.test_of(tongue, recipe.seed, few, recipe.share)
-    found = {"masked.loss": float(measure.surprise(model, test).mean())}
-    guess = measure.next_probabilities(model, test.batch).numpy() > 0.5
-    found["next.accuracy"] = float((guess == test.follows).mean())
-    items = agreement.agreement_of(tongue, recipe.seed, SOUGHT * few, few)
-    if items is not None:
-        found["agreement"] = float(agreement.preferred(model, items).mean())
-    return found
+@final
+class BertExperiment(Experiment[BertRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[BertRecipe], recipe: BertRecipe, seed: int) -> Scores:
+        """Pre-train a model, then measure."""
+        tongue = language_of(recipe)
+        test = measure.test_of(tongue, seed, recipe.test, recipe.share)
+        best = Exact(**run.once(f"seed{seed}/exact", partial(best_reader, tongue, test), dict[str, list[float]]))
+        model = pretrain(run, seed, tongue, test, best)
+        compute = partial(measured, recipe, model, tongue, test, best, seed)
+        found = run.once(f"seed{seed}/measures", compute, dict[str, Measure])
+        if seed == recipe.seed:
+            save_pretrained(model, run.folder / "pretrained")
+            tongue.wordpiece.save(run.folder / "pretrained")
+        return found
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Learning, two masked sentences, attention, agreement: of the first seed."""
-    recipe = recipe_of(run)
-    seed, tongue = recipe.seed, language_of(recipe)
-    model: Any = models(run)["bert"]
-    points = []
-    for path in sorted((run.folder / "results").glob(f"seed{seed}.step*.json")):
-        step = int(path.stem.rpartition("step")[2])
-        points.append({"step": step, **msgspec.json.decode(path.read_bytes())})
-    final = run.once(f"seed{seed}/measures", dict)
-    points.append({"step": recipe.steps, **{name: each["value"] for name, each in final.items()}})
-    found = {
-        "learning": drawn.learning(sorted(points, key=lambda point: point["step"])),
-        "cloze": drawn.cloze(model, tongue),
-        "attention": drawn.attention(model, tongue, drawn.EXAMPLES[tongue.name][0]),
-    }
-    items = agreement.agreement_of(tongue, seed, SOUGHT * recipe.test, recipe.test)
-    if items is not None:
-        found["agreement"] = drawn.agreement(items, agreement.preferred(model, items))
-    return found
+    def networks(self, run: Run[BertRecipe]) -> dict[str, nn.Module]:
+        """See `trained`."""
+        return {"bert": trained(run)}
+
+    @torch.no_grad()
+    def lesion_measures(self, run: Run[BertRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """The masked loss in nats, next-sentence accuracy and agreement, on 60 pairs of sentences and as many items."""
+        recipe, model = run.recipe, networks["bert"]
+        assert isinstance(model, Model)
+        tongue = language_of(recipe)
+        few = min(recipe.test, 60)
+        test = measure.test_of(tongue, recipe.seed, few, recipe.share)
+        found = {"masked.loss": float(measure.surprise(model, test).mean())}
+        guess = measure.next_probabilities(model, test.batch).numpy() > 0.5
+        found["next.accuracy"] = float((guess == test.follows).mean())
+        items = agreement.agreement_of(tongue, recipe.seed, SOUGHT * few, few)
+        if items is not None:
+            found["agreement"] = float(agreement.preferred(model, items).mean())
+        return found
+
+    def figures(self, run: Run[BertRecipe]) -> dict[str, Figure]:
+        """Learning, two masked sentences, attention, agreement: of the first seed."""
+        recipe = run.recipe
+        seed, tongue = recipe.seed, language_of(recipe)
+        model = trained(run)
+        points = []
+        for path in sorted((run.folder / "results").glob(f"seed{seed}.step*.json")):
+            step = int(path.stem.rpartition("step")[2])
+            points.append({"step": step, **msgspec.json.decode(path.read_bytes())})
+        final = run.result(f"seed{seed}/measures", dict[str, Measure])
+        points.append({"step": recipe.steps, **plainly(final)})
+        found = {
+            "learning": drawn.learning(sorted(points, key=lambda point: point["step"])),
+            "cloze": drawn.cloze(model, tongue),
+            "attention": drawn.attention(model, tongue, drawn.EXAMPLES[tongue.name][0]),
+        }
+        items = agreement.agreement_of(tongue, seed, SOUGHT * recipe.test, recipe.test)
+        if items is not None:
+            found["agreement"] = drawn.agreement(items, agreement.preferred(model, items))
+        return found
+
+    def apply(self, run: Run[BertRecipe], request: Mapping[str, str]) -> list[str]:
+        return applied.apply(run, lambda: trained(run), request)

@@ -126,7 +126,7 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 10},
-    experiment="phantastic.systems.bert.experiment",
+    experiment="phantastic.systems.bert.experiment:BertExperiment",
     applications={
         "fill": Text(
             "a text with [MASK] in it, such as \"the knights near the castle [MASK] .\"; lists the likeliest words",

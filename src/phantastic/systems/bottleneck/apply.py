@@ -1,5 +1,6 @@
 """A clip of the user's own: what a trained model hears, sees and both, and where its bottleneck looks and listens."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,19 @@ from phantastic.nn.attention import reading
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure, image_grid, write
 from phantastic.systems.bottleneck.clips import Corpus, architectures, classes_of, middle
-from phantastic.systems.bottleneck.experiment import build, recipe_of
 from phantastic.systems.bottleneck.model import FusionTransformer
+from phantastic.systems.bottleneck.study import FusionRecipe
+from phantastic.systems.bottleneck.training import build
 from phantastic.world import events
 
 HEADS = Text("event", "出来事"), Text("both", "両方"), Text("seen", "視覚"), Text("heard", "聴覚")
 SHOWN = 160  # pixels of a picture's side
 
 
-def apply(run: Run, request: dict[str, str]) -> list[str]:
+def apply(run: Run[FusionRecipe], request: Mapping[str, str]) -> list[str]:
     """Event probabilities of ``clip``, or of ``frames`` with ``audio``: with both senses and with each alone; and a
     picture of the bottleneck's attention."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
     if not request.keys() & {"clip", "frames", "audio"} or ("clip" in request) == bool(
         request.keys() & {"frames", "audio"}
     ):

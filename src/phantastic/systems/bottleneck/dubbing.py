@@ -6,7 +6,7 @@ MacDonald 1976).
 """
 
 from math import log
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bottleneck.clips import CHUNK, Corpus, converted, senses_of
 from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
+from phantastic.systems.bottleneck.scores import Judgement
 from phantastic.systems.bottleneck.study import FusionRecipe, IntegrationRecipe
 from phantastic.world import events
 
@@ -84,7 +85,7 @@ def decision_time(logits: Float[Array, "n 4"]) -> Float[Array, " n"]:
     return events.SECONDS * CERTAIN / np.maximum(best - second, 1e-6)
 
 
-def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> dict[str, Any]:
+def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> Judgement:
     """Accuracy and median time to decide on congruent clips, answers and time on incongruent ones; bootstrap draws."""
     generator = numpy_generator(seed, "integration/dubbed/bootstrap")
     items: dict[str, Array] = {}
@@ -111,4 +112,4 @@ def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> di
         centre = np.median if name.startswith("time") else np.mean
         told[name] = float(centre(values))
         draws[name] = [float(centre(values[generator.integers(len(values), size=len(values))])) for _ in range(DRAWS)]
-    return {"told": told, "draws": draws}
+    return Judgement(told, draws)

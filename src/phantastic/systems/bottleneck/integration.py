@@ -1,23 +1,26 @@
 """The study `integration`: does a transformer combine the senses as people do?"""
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, final
 
 import numpy as np
 import torch
+from msgspec import Struct
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure, resampled, summarise
+from phantastic.declare.claims import Measure, resampled
 from phantastic.ground.randomness import numpy_generator
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
 from phantastic.systems.bottleneck import dubbing, integration_figures, places
-from phantastic.systems.bottleneck.experiment import build, optimiser_of, schedule
 from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
 from phantastic.systems.bottleneck.places import SIGMAS, VENTRILOQUIST, Trials
+from phantastic.systems.bottleneck.scores import Judgement
 from phantastic.systems.bottleneck.study import IntegrationRecipe
+from phantastic.systems.bottleneck.training import build, optimiser_of, schedule
 from phantastic.world import cues
 
 DISPARITIES = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)  # half widths of the picture
@@ -27,17 +30,12 @@ DRAWS = 200
 LESIONED = 200
 
 
-def recipe_of(run: Run) -> IntegrationRecipe:
-    assert isinstance(run.recipe, IntegrationRecipe)
-    return run.recipe
-
-
 def learn(
-    run: Run, stage: str, model: FusionTransformer, items: int, epochs: int, seed: int,
+    run: Run[IntegrationRecipe], stage: str, model: FusionTransformer, items: int, epochs: int, seed: int,
     loss: Callable[[Tensor], Tensor],
 ) -> None:  # fmt: skip
     """Train on ``items`` in random order, each once an epoch; ``loss`` takes their numbers."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
     optimiser = optimiser_of(model, recipe.rate, recipe.decay)
     per = max(1, items // recipe.batch)
     steps = epochs * per
@@ -52,40 +50,20 @@ def learn(
     train(run, f"seed{seed}/{stage}", {"model": model}, {"loss": optimiser}, losses, steps=steps)
 
 
-def run(run: Run) -> None:
-    """Localisation by four models and the dubbed events by one, for every seed."""
-    recipe = recipe_of(run)
-    found: list[dict[str, Any]] = []
-    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        shown = cache(
-            lambda seed=seed: places.render(places.training(recipe), seed, "integration/train", recipe.trials)
-        )
-        models = {}
-        for name, plan in places.architectures(recipe).items():
-            models[name] = model = build(plan, seed, run.device)
-            senses = tuple(plan.senses)
-
-            def loss(rows: Tensor, model: Any = model, senses: Any = senses, shown: Any = shown) -> Tensor:
-                sources = torch.from_numpy(shown().cues.sources)[rows]
-                return places.loss_of(model(**shown().inputs(rows, senses)), sources)
-
-            learn(run, name, model, recipe.trials, recipe.epochs, seed, loss)
-        result = run.once(f"seed{seed}/places", lambda m=models, s=seed: located(m, recipe, s))
-        clips = cache(lambda seed=seed: dubbing.render(recipe, seed, "integration/dubbed", recipe.clips))
-        judge = build(dubbing.architecture(recipe), seed, run.device)
-        learn(
-            run, "dubbed", judge, recipe.clips, recipe.clip_epochs, seed,
-            lambda rows, judge=judge, clips=clips: dubbing.loss_of(judge, clips(), rows),
-        )  # fmt: skip
-        found.append(result | run.once(f"seed{seed}/dubbed", lambda m=judge, s=seed: dubbing.judged(m, recipe, s)))
-    run.record(measures(found))
-
-
 # --- measures
 
 
-def located(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, seed: int) -> dict[str, Any]:
-    """Weights and spreads at every pair of reliabilities, the ventriloquist curve, bootstrap draws of the slope."""
+class Located(Struct):
+    """Weights and spreads at every pair of reliabilities, bootstrap draws of the slope, the ventriloquist curve."""
+
+    weights: dict[str, list[float]]
+    spreads: dict[str, list[float]]
+    slopes: list[float]
+    capture: dict[str, list[float]]
+
+
+def located(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, seed: int) -> Located:
+    """What four models and the ideal observer answer."""
     generator = numpy_generator(seed, "integration/bootstrap")
     weights: dict[str, list[float]] = {"bottleneck": [], "late": [], "ideal": [], "seen": [], "heard": []}
     spreads: dict[str, list[float]] = {"bottleneck": [], "late": [], "rgb": [], "spectrogram": [], "ideal": []}
@@ -108,12 +86,7 @@ def located(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, 
                         trials.frames[:0], trials.spectrograms[:0], cues.Cues(*(c[rows] for c in trials.cues))
                     )
                     draws[draw, :, number] = places.weight(answers[rows], part), places.weight(best[rows], part)
-    return {
-        "weights": weights,
-        "spreads": spreads,
-        "slopes": [slope(ours, best) for ours, best in draws],
-        "capture": curve(models, recipe, seed),
-    }
+    return Located(weights, spreads, [slope(ours, best) for ours, best in draws], curve(models, recipe, seed))
 
 
 def slope(ours: Any, best: Any) -> float:
@@ -140,51 +113,36 @@ def curve(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, se
     return found
 
 
-def measures(found: list[dict[str, Any]]) -> dict[str, Measure | list[float]]:
-    """Over seeds; of a single seed, the slope and the shares of answers have intervals over trials."""
-    flat = []
-    for each in found:
-        weights, spreads, capture = each["weights"], each["spreads"], each["capture"]
-        values = {
-            "weight.slope": slope(weights["bottleneck"], weights["ideal"]),
-            "weight.slope.late": slope(weights["late"], weights["ideal"]),
-            "weight.error": float(np.mean(np.abs(np.subtract(weights["bottleneck"], weights["ideal"])))),
-            "capture.near": capture["bottleneck"][0],
-            "capture.far": capture["bottleneck"][-1],
-            "capture.ratio": capture["bottleneck"][-1] / capture["bottleneck"][0],
-            "capture.far.late": capture["late"][-1],
-            "capture.near.ideal": capture["ideal"][0],
-            "capture.far.ideal": capture["ideal"][-1],
-            "capture.error": float(np.mean(np.abs(np.subtract(capture["bottleneck"], capture["ideal"])))),
-        }
-        for name, by_pair in spreads.items():
-            values[f"spread.{name}"] = float(np.sqrt(np.mean(np.square(by_pair))))
-        values["spread.excess"] = values["spread.bottleneck"] / values["spread.ideal"] - 1
-        better = np.minimum(spreads["rgb"], spreads["spectrogram"])
-        for name in ("bottleneck", "late", "ideal"):  # pair by pair: which sense is the better one differs
-            values[f"gain.{name}"] = float(np.mean(better / np.array(spreads[name])) - 1)
-        flat.append(values | each["told"])
-    if len(found) > 1:
-        return {name: summarise([values[name] for values in flat]) for name in flat[0]}
-    measured: dict[str, Measure | list[float]] = {name: [value] for name, value in flat[0].items()}
-    measured["weight.slope"] = resampled(flat[0]["weight.slope"], found[0]["slopes"])
-    return measured | {name: resampled(flat[0][name], draws) for name, draws in found[0]["draws"].items()}
+def measures(located: Located, dubbed: Judgement) -> dict[str, Measure]:
+    """The slope and the shares of answers have intervals over trials."""
+    weights, spreads, capture = located.weights, located.spreads, located.capture
+    values = {
+        "weight.slope": slope(weights["bottleneck"], weights["ideal"]),
+        "weight.slope.late": slope(weights["late"], weights["ideal"]),
+        "weight.error": float(np.mean(np.abs(np.subtract(weights["bottleneck"], weights["ideal"])))),
+        "capture.near": capture["bottleneck"][0],
+        "capture.far": capture["bottleneck"][-1],
+        "capture.ratio": capture["bottleneck"][-1] / capture["bottleneck"][0],
+        "capture.far.late": capture["late"][-1],
+        "capture.near.ideal": capture["ideal"][0],
+        "capture.far.ideal": capture["ideal"][-1],
+        "capture.error": float(np.mean(np.abs(np.subtract(capture["bottleneck"], capture["ideal"])))),
+    }
+    for name, by_pair in spreads.items():
+        values[f"spread.{name}"] = float(np.sqrt(np.mean(np.square(by_pair))))
+    values["spread.excess"] = values["spread.bottleneck"] / values["spread.ideal"] - 1
+    better = np.minimum(spreads["rgb"], spreads["spectrogram"])
+    for name in ("bottleneck", "late", "ideal"):  # pair by pair: which sense is the better one differs
+        values[f"gain.{name}"] = float(np.mean(better / np.array(spreads[name])) - 1)
+    values |= dubbed.told
+    draws = {"weight.slope": located.slopes, **dubbed.draws}
+    return {
+        name: resampled(value, draws[name]) if name in draws else Measure(value, [value])
+        for name, value in values.items()
+    }
 
 
 # --- what others ask of a study
-
-
-def models(run: Run) -> dict[str, nn.Module]:
-    """The model that localises and the one that names dubbed events, of the first seed."""
-    recipe = recipe_of(run)
-    plans: dict[str, Architecture] = {
-        "bottleneck": places.architectures(recipe)["bottleneck"], "dubbed": dubbing.architecture(recipe)
-    }  # fmt: skip
-    found: dict[str, nn.Module] = {}
-    for name, plan in plans.items():
-        found[name] = model = build(plan, recipe.seed, run.device)
-        run.load(f"seed{recipe.seed}/{name}", {"model": model})
-    return found
 
 
 @cache
@@ -194,20 +152,60 @@ def lesioned(recipe: IntegrationRecipe) -> tuple[Trials, dubbing.Dubbed]:
     return trials, dubbing.render(recipe, recipe.seed, "integration/test", count)
 
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Distance of the answers from the sources (half widths of the picture), and the share of events named rightly."""
-    trials, clips = lesioned(recipe_of(run))
-    pointing, naming = models["bottleneck"], models["dubbed"]
-    assert isinstance(pointing, FusionTransformer)
-    assert isinstance(naming, FusionTransformer)
-    distance = np.sqrt(np.mean((places.respond(pointing, trials) - trials.cues.sources) ** 2, 0))
-    right = dubbing.answers(naming, clips).argmax(1) == clips.seen
-    return {"distance.seen": float(distance[0]), "distance.heard": float(distance[1]), "named": float(right.mean())}
+def pointing_loss(model: FusionTransformer, shown: Callable[[], Trials], rows: Tensor) -> Tensor:
+    """Of some of the trials, by their numbers."""
+    inputs = shown().inputs(rows, tuple(model.architecture.senses))
+    return places.loss_of(model(**inputs), torch.from_numpy(shown().cues.sources)[rows])
 
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Weights against reliability, the ventriloquist curve, answers to dubbed events."""
-    recipe = recipe_of(run)
-    located = run.once(f"seed{recipe.seed}/places", dict)
-    dubbed = run.once(f"seed{recipe.seed}/dubbed", dict)
-    return integration_figures.figures(located, dubbed, DISPARITIES)
+@final
+class Integration(Experiment[IntegrationRecipe]):
+    """See `study.py`."""
+
+    def one_seed(self, run: Run[IntegrationRecipe], recipe: IntegrationRecipe, seed: int) -> Scores:
+        """Localisation by four models, and the dubbed events by one."""
+        shown = cache(partial(places.render, places.training(recipe), seed, "integration/train", recipe.trials))
+        models = {}
+        for name, plan in places.architectures(recipe).items():
+            models[name] = model = build(plan, seed, run.device)
+            learn(run, name, model, recipe.trials, recipe.epochs, seed, partial(pointing_loss, model, shown))
+        where = run.once(f"seed{seed}/places", lambda: located(models, recipe, seed), Located)
+        clips = cache(partial(dubbing.render, recipe, seed, "integration/dubbed", recipe.clips))
+        judge = build(dubbing.architecture(recipe), seed, run.device)
+
+        def naming_loss(rows: Tensor) -> Tensor:
+            return dubbing.loss_of(judge, clips(), rows)
+
+        learn(run, "dubbed", judge, recipe.clips, recipe.clip_epochs, seed, naming_loss)
+        what = run.once(f"seed{seed}/dubbed", lambda: dubbing.judged(judge, recipe, seed), Judgement)
+        return measures(where, what)
+
+    def networks(self, run: Run[IntegrationRecipe]) -> dict[str, nn.Module]:
+        """The model that localises and the one that names dubbed events, of the first seed."""
+        recipe = run.recipe
+        plans: dict[str, Architecture] = {
+            "bottleneck": places.architectures(recipe)["bottleneck"], "dubbed": dubbing.architecture(recipe)
+        }  # fmt: skip
+        found: dict[str, nn.Module] = {}
+        for name, plan in plans.items():
+            found[name] = model = build(plan, recipe.seed, run.device)
+            run.load(f"seed{recipe.seed}/{name}", {"model": model})
+        return found
+
+    def lesion_measures(self, run: Run[IntegrationRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """Distance of the answers from the sources (half widths of the picture), and the share of events named
+        rightly."""
+        trials, clips = lesioned(run.recipe)
+        pointing, naming = networks["bottleneck"], networks["dubbed"]
+        assert isinstance(pointing, FusionTransformer)
+        assert isinstance(naming, FusionTransformer)
+        distance = np.sqrt(np.mean((places.respond(pointing, trials) - trials.cues.sources) ** 2, 0))
+        right = dubbing.answers(naming, clips).argmax(1) == clips.seen
+        return {"distance.seen": float(distance[0]), "distance.heard": float(distance[1]), "named": float(right.mean())}
+
+    def figures(self, run: Run[IntegrationRecipe]) -> dict[str, Figure]:
+        """Weights against reliability, the ventriloquist curve, answers to dubbed events."""
+        recipe = run.recipe
+        where = run.result(f"seed{recipe.seed}/places", Located)
+        what = run.result(f"seed{recipe.seed}/dubbed", Judgement)
+        return integration_figures.figures(where, what, DISPARITIES)

@@ -7,6 +7,7 @@ import altair as alt
 
 from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
+from phantastic.systems.bottleneck.scores import Judgement
 
 MODEL, LATE = Text("bottleneck", "ボトルネック"), Text("late fusion", "後期融合")
 IDEAL, EYE, EAR = (
@@ -16,12 +17,12 @@ IDEAL, EYE, EAR = (
 )
 
 
-def figures(located: Mapping[str, Any], dubbed: Mapping[str, Any], disparities: Sequence[float]) -> dict[str, Figure]:
+def figures(located: Any, dubbed: Judgement, disparities: Sequence[float]) -> dict[str, Figure]:
     """Of the first seed."""
     return {
-        "weights": weights(located["weights"]),
-        "spread": spread(located["weights"], located["spreads"]),
-        "ventriloquist": ventriloquist(located["capture"], disparities),
+        "weights": weights(located.weights),
+        "spread": spread(located.weights, located.spreads),
+        "ventriloquist": ventriloquist(located.capture, disparities),
         "dubbed": dubbing(dubbed),
     }
 
@@ -116,9 +117,9 @@ def ventriloquist(found: Mapping[str, list[float]], disparities: Sequence[float]
     return Figure(str(caption), chart.properties(width=360, height=220))
 
 
-def dubbing(found: Mapping[str, Any]) -> Figure:
+def dubbing(found: Judgement) -> Figure:
     """Answers to congruent and incongruent events."""
-    told, agree, dub = found["told"], str(Text("congruent", "一致")), str(Text("incongruent", "不一致"))
+    told, agree, dub = found.told, str(Text("congruent", "一致")), str(Text("incongruent", "不一致"))
     rows = [
         {"trial": agree, "answer": str(Text("what was seen and heard", "見聞きしたもの")), "share": told["accuracy"]},
         {"trial": agree, "answer": str(Text("another", "それ以外")), "share": told["mistakes"]},

@@ -1,17 +1,24 @@
 """How well a model tells events, by class and by what its label asks of the senses, with intervals over clips."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Float64
+from msgspec import Struct
 
-from phantastic.declare.claims import Measure, resampled, summarise
 from phantastic.systems.bottleneck.measure import auc, average_precision, mean
 from phantastic.world.events import GROUPS
 
 Scores = Float[np.ndarray, "clips classes"]
 Groups = Mapping[str, tuple[int, ...]]
 DRAWS = 200  # of the bootstrap
+
+
+class Judgement(Struct):
+    """What a model is measured to do, by measure, and the same over bootstrap samples of the test items."""
+
+    told: dict[str, float]
+    draws: dict[str, list[float]]
 
 
 def told(labels: Scores, scores: Scores, groups: Groups = GROUPS) -> dict[str, float]:
@@ -51,10 +58,3 @@ def ranked(labels: Scores, scores: Scores) -> tuple[Float64[np.ndarray, " classe
         area = (below * hits).sum(0) / (positives * negatives)
     one_kind = (positives == 0) | (negatives == 0)
     return np.where(one_kind, np.nan, precision), np.where(one_kind, np.nan, area)
-
-
-def gathered(found: Sequence[Mapping[str, float]], draws: Mapping[str, Sequence[float]]) -> dict[str, Measure]:
-    """A measure over seeds; of a single one the interval is that of the draws."""
-    if len(found) > 1:
-        return {name: summarise([each[name] for each in found]) for name in found[0]}
-    return {name: resampled(value, draws[name] or [value]) for name, value in found[0].items()}

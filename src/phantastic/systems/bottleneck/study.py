@@ -134,7 +134,7 @@ FUSION = Study(
         "paper": PAPER,
     },
     minutes={"tiny": 0.1, "quick": 11.8, "full": 78},
-    experiment="phantastic.systems.bottleneck.experiment",
+    experiment="phantastic.systems.bottleneck.experiment:Fusion",
     applications={
         "clip": Text(
             "a video file with sound (needs the extra audiovisual)",
@@ -213,6 +213,6 @@ INTEGRATION = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 6, "full": 18},
-    experiment="phantastic.systems.bottleneck.integration",
+    experiment="phantastic.systems.bottleneck.integration:Integration",
 )  # fmt: skip
 STUDIES = (FUSION, INTEGRATION)

@@ -8,6 +8,7 @@ entropy that the data lack is their divergence from the fit: what the column tel
 import csv
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +99,7 @@ def fit(x: Float64[ndarray, " m"], shares: Float64[ndarray, " m"], order: int) -
     return maximum_entropy(features, features @ torch.from_numpy(shares)).probabilities.numpy()
 
 
-def apply(folder: Path, bins: int, request: dict[str, str]) -> list[str]:
+def apply(folder: Path, bins: int, request: Mapping[str, str]) -> list[str]:
     """Read, fit, write a table and a figure into ``folder``; the lines that say what came out."""
     if "data" not in request:
         raise Refused("apply entropy: --column needs the file too: --data FILE.csv")

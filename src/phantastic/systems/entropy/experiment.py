@@ -1,11 +1,14 @@
 """The study `entropy`: nothing is trained; laws are tried on random cases and optima are held against closed forms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import final
 
 import torch
 from torch import nn
 
+from phantastic.declare.claims import Measure
 from phantastic.ground.randomness import torch_generator
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.entropy import column, energy_figures, measure
@@ -14,11 +17,6 @@ from phantastic.systems.entropy.measure import Found
 from phantastic.systems.entropy.study import EntropyRecipe
 
 BOGACZ = {"light": 2.0, "expected": 3.0, "noise": 1.0}  # what the published size was seen with
-
-
-def recipe_of(run: Run) -> EntropyRecipe:
-    assert isinstance(run.recipe, EntropyRecipe)
-    return run.recipe
 
 
 def tried(recipe: EntropyRecipe, seed: int) -> Found:
@@ -59,39 +57,39 @@ def certain(recipe: EntropyRecipe) -> Found:
     return found | measure.pressed()
 
 
-def run(run: Run) -> None:
-    """Try the laws under every seed, compute what is certain once."""
-    recipe = recipe_of(run)
-    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
-    random = [run.once(f"seed{seed}", lambda seed=seed: tried(recipe, seed)) for seed in seeds]
-    fixed = run.once("certain", lambda: certain(recipe))
-    run.record({name: [found[name] for found in random] for name in random[0]} | {n: [v] for n, v in fixed.items()})
+@final
+class Entropy(Experiment[EntropyRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[EntropyRecipe], recipe: EntropyRecipe, seed: int) -> Scores:
+        """Every law, tried on random cases."""
+        return run.once(f"seed{seed}", lambda: tried(recipe, seed), dict[str, float])
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """None: there is no network here, so there is nothing to damage."""
-    return {}
+    def overall(self, run: Run[EntropyRecipe], recipe: EntropyRecipe, seeds: Sequence[Mapping[str, Measure]]) -> Scores:
+        """What is certain."""
+        return run.once("certain", lambda: certain(recipe), dict[str, float])
 
+    def networks(self, run: Run[EntropyRecipe]) -> dict[str, nn.Module]:
+        """None: there is no network here, so there is nothing to damage."""
+        return {}
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Free energy where its descent ends and the surprise under it, in nats; no lesion reaches them."""
-    recipe = recipe_of(run)
-    found = measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
-    return {"free_energy": found["percept.surprise"] + found["percept.gap"], "surprise": found["percept.surprise"]}
+    def lesion_measures(self, run: Run[EntropyRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """Free energy where its descent ends and the surprise under it, in nats; no lesion reaches them."""
+        recipe = run.recipe
+        found = measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
+        return {"free_energy": found["percept.surprise"] + found["percept.gap"], "surprise": found["percept.surprise"]}
 
+    def figures(self, run: Run[EntropyRecipe]) -> dict[str, Figure]:
+        """Counting, maximum entropy, Boltzmann's distribution by temperature, perception as its twin, a gas."""
+        recipe = run.recipe
+        return {
+            "microstates": pictures.microstates(measure.counted(recipe.particles)),
+            "maximum-entropy": pictures.maximum(measure.problems(), recipe.dice),
+            "boltzmann": energy_figures.boltzmann(recipe),
+            "perception": energy_figures.perception(recipe),
+            "gibbs": energy_figures.gas(recipe.kelvin),
+        }
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Counting, maximum entropy, Boltzmann's distribution by temperature, perception as its twin, a gas."""
-    recipe = recipe_of(run)
-    return {
-        "microstates": pictures.microstates(measure.counted(recipe.particles)),
-        "maximum-entropy": pictures.maximum(measure.problems(), recipe.dice),
-        "boltzmann": energy_figures.boltzmann(recipe),
-        "perception": energy_figures.perception(recipe),
-        "gibbs": energy_figures.gas(recipe.kelvin),
-    }
-
-
-def apply(run: Run, request: dict[str, str]) -> list[str]:
-    """--data FILE.csv [--column NAME]: entropy, surprises and maximum-entropy fits of the user's numbers."""
-    return column.apply(run.folder / "columns", recipe_of(run).bins, request)
+    def apply(self, run: Run[EntropyRecipe], request: Mapping[str, str]) -> list[str]:
+        """--data FILE.csv [--column NAME]: entropy, surprises and maximum-entropy fits of the user's numbers."""
+        return column.apply(run.folder / "columns", run.recipe.bins, request)

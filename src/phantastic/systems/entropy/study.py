@@ -115,7 +115,7 @@ STUDY = Study(
     recipe=EntropyRecipe,
     presets={"tiny": EntropyRecipe(trials=50, particles=1024), "quick": EntropyRecipe(), "full": FULL, "paper": FULL},
     minutes={"tiny": 0.1, "quick": 0.1, "full": 0.3},
-    experiment="phantastic.systems.entropy.experiment",
+    experiment="phantastic.systems.entropy.experiment:Entropy",
     applications={
         "data": Text(
             "a CSV file with a column of numbers: its entropy, surprises and maximum-entropy fits (CSV and PNG)",

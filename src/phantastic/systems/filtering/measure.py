@@ -11,7 +11,7 @@ from phantastic.inference import published
 from phantastic.inference.generation import generate
 from phantastic.inference.learn import Scheme, invert
 from phantastic.inference.model import LogPrecision, Model
-from phantastic.inference.published.experiment import Experiment, bump
+from phantastic.inference.published.simulation import Simulation, bump
 from phantastic.inference.result import Result, Trajectory
 from phantastic.systems.filtering.study import FilteringRecipe
 
@@ -29,7 +29,7 @@ class Linear:
     """The linear system under one noise: what happened, and the experiment that perceives it."""
 
     truth: Trajectory
-    experiment: Experiment
+    experiment: Simulation
 
     @property
     def y(self) -> Tensor:

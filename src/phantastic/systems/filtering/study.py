@@ -89,6 +89,6 @@ STUDY = Study(
         "paper": FULL,
     },
     minutes={"tiny": 0.1, "quick": 0.6, "full": 1.3},
-    experiment="phantastic.systems.filtering.experiment",
+    experiment="phantastic.systems.filtering.experiment:Filtering",
 )
 STUDIES = (STUDY,)

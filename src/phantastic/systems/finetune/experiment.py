@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, final
 
-import msgspec
 import torch
 from torch import nn
 
 from phantastic.data import glue
-from phantastic.declare.claims import Measure, across
+from phantastic.declare.claims import Measure
 from phantastic.ground import files
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.pretrained import load_pretrained, save_pretrained
 from phantastic.pretraining.batches import Source
 from phantastic.pretraining.plan import Plan, build, pretrain
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
@@ -33,16 +33,11 @@ DAMAGED = 2  # tasks that lesions are measured on
 FEW = 40  # examples of each
 
 
-def recipe_of(run: Run) -> FinetuneRecipe:
-    assert isinstance(run.recipe, FinetuneRecipe)
-    return run.recipe
-
-
 class Setting:
     """What a seed works with: the tasks, the texts to pre-train on, the tokenizer and the network as it begins."""
 
-    def __init__(self, run: Run, seed: int):
-        self.run, self.recipe, self.seed = run, recipe_of(run), seed
+    def __init__(self, run: Run[FinetuneRecipe], seed: int):
+        self.run, self.recipe, self.seed = run, run.recipe, seed
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
@@ -93,7 +88,7 @@ class Setting:
 # --- learning
 
 
-def tune(run: Run, setting: Setting, network: Model, task: Task, start: str) -> Model:
+def tune(run: Run[FinetuneRecipe], setting: Setting, network: Model, task: Task, start: str) -> Model:
     """Fine-tune a copy of the network on a task, or load it where that was done before."""
     recipe, seed = setting.recipe, setting.seed
     model = finetune.with_head(network, task, seed, fresh=start == "fresh")
@@ -112,34 +107,6 @@ def measured(setting: Setting, task: Task, said: list[Any]) -> dict[str, Measure
     return measure.scores(task, said, numpy_generator(setting.seed, f"bootstrap {task.name}"))
 
 
-def run(run: Run) -> None:
-    """Under every seed: pre-train; tune on every task from there and from nothing; measure, also the baseline."""
-    recipe = recipe_of(run)
-    found: list[dict[str, Measure]] = []
-    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        setting = Setting(run, seed)
-        network = setting.pretrained()
-        found.append({})
-        vectors = None if recipe.model else setting.static_vectors()
-        similar: Model | None = None
-        for task in sorted(setting.tasks, key=lambda task: task.kind != "score"):  # similarity first
-            begun: dict[str, Model] = dict.fromkeys(TUNED, network)
-            if similar is not None and task.kind == "class" and len(task.train[0].texts) == 2:
-                begun[COMPARED] = similar
-            tuned = {start: tune(run, setting, below, task, start) for start, below in begun.items()}
-            if task.kind == "score":
-                similar = tuned["pretrained"]
-            if seed == recipe.seed:
-                keep(run, setting, tuned["pretrained"], task)
-            scores = {start: partial(tuned_scores, setting, model, task) for start, model in tuned.items()}
-            if vectors is not None and static.applies(task):
-                scores["static"] = partial(static_scores, setting, task, vectors)
-            for start, compute in scores.items():
-                kept = msgspec.convert(run.once(stage(seed, task, start), compute), dict[str, Measure])
-                found[-1] |= {f"{task.name}.{start}.{name}": one for name, one in kept.items()}
-    run.record(across(found))
-
-
 def tuned_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measure]:
     return measured(setting, task, finetune.answers(model, task, setting.reader))
 
@@ -148,7 +115,7 @@ def static_scores(setting: Setting, task: Task, vectors: Any) -> dict[str, Measu
     return measured(setting, task, static.predictions(task, setting.reader, vectors))
 
 
-def keep(run: Run, setting: Setting, model: Model, task: Task) -> None:
+def keep(run: Run[FinetuneRecipe], setting: Setting, model: Model, task: Task) -> None:
     """The tuned network as a folder in the Hugging Face layout; what it says of GLUE's test set as the leaderboard
     takes it."""
     folder = run.folder / "tuned" / task.name
@@ -166,34 +133,59 @@ def keep(run: Run, setting: Setting, model: Model, task: Task) -> None:
 # --- what is left to look at
 
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """The networks tuned on the first tasks from pre-training, of the first seed, in evaluation mode."""
-    setting = Setting(run, run.recipe.seed)
-    found: dict[str, nn.Module] = {}
-    for task in setting.tasks[:DAMAGED]:
-        model = finetune.with_head(setting.blank(), task, setting.seed)
-        run.load(stage(setting.seed, task, "pretrained"), {"model": model})
-        found[task.name] = model
-    return found
+@final
+class Finetune(Experiment[FinetuneRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[FinetuneRecipe], recipe: FinetuneRecipe, seed: int) -> Scores:
+        """Pre-train; tune on every task from there and from nothing; measure, also the baseline."""
+        setting, found = Setting(run, seed), {}
+        network = setting.pretrained()
+        vectors = None if recipe.model else setting.static_vectors()
+        similar: Model | None = None
+        for task in sorted(setting.tasks, key=lambda task: task.kind != "score"):  # similarity first
+            begun: dict[str, Model] = dict.fromkeys(TUNED, network)
+            if similar is not None and task.kind == "class" and len(task.train[0].texts) == 2:
+                begun[COMPARED] = similar
+            tuned = {start: tune(run, setting, below, task, start) for start, below in begun.items()}
+            if task.kind == "score":
+                similar = tuned["pretrained"]
+            if seed == recipe.seed:
+                keep(run, setting, tuned["pretrained"], task)
+            scores = {start: partial(tuned_scores, setting, model, task) for start, model in tuned.items()}
+            if vectors is not None and static.applies(task):
+                scores["static"] = partial(static_scores, setting, task, vectors)
+            for start, compute in scores.items():
+                kept = run.once(stage(seed, task, start), compute, dict[str, Measure])
+                found |= {f"{task.name}.{start}.{name}": one for name, one in kept.items()}
+        return found
 
-@torch.no_grad()
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """The official measures of those tasks, on a few examples."""
-    setting, found = Setting(run, run.recipe.seed), {}
-    for task in setting.tasks[:DAMAGED]:
-        model, few = models[task.name], task._replace(test=task.test[:FEW])
-        assert isinstance(model, Model)
-        scores = measure.scores(few, finetune.answers(model, few, setting.reader))
-        found |= {f"{task.name}.{name}": one.value for name, one in scores.items()}
-    return found
+    def networks(self, run: Run[FinetuneRecipe]) -> dict[str, nn.Module]:
+        """The networks tuned on the first tasks from pre-training, of the first seed, in evaluation mode."""
+        setting = Setting(run, run.recipe.seed)
+        found: dict[str, nn.Module] = {}
+        for task in setting.tasks[:DAMAGED]:
+            model = finetune.with_head(setting.blank(), task, setting.seed)
+            run.load(stage(setting.seed, task, "pretrained"), {"model": model})
+            found[task.name] = model
+        return found
 
+    @torch.no_grad()
+    def lesion_measures(self, run: Run[FinetuneRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """The official measures of those tasks, on a few examples."""
+        setting, found = Setting(run, run.recipe.seed), {}
+        for task in setting.tasks[:DAMAGED]:
+            model, few = networks[task.name], task._replace(test=task.test[:FEW])
+            assert isinstance(model, Model)
+            scores = measure.scores(few, finetune.answers(model, few, setting.reader))
+            found |= {f"{task.name}.{name}": one.value for name, one in scores.items()}
+        return found
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Every task by how its network began; how the tuning went."""
-    setting = Setting(run, run.recipe.seed)
-    curves = {
-        (task.name, start): run.curve(stage(setting.seed, task, start)) for task in setting.tasks for start in TUNED
-    }
-    main = [(task.name, task.measures[0]) for task in setting.tasks]
-    return {"tasks": drawn.scores(main, run.measures()), "tuning": drawn.tuning(curves)}
+    def figures(self, run: Run[FinetuneRecipe]) -> dict[str, Figure]:
+        """Every task by how its network began; how the tuning went."""
+        setting = Setting(run, run.recipe.seed)
+        curves = {
+            (task.name, start): run.curve(stage(setting.seed, task, start)) for task in setting.tasks for start in TUNED
+        }
+        main = [(task.name, task.measures[0]) for task in setting.tasks]
+        return {"tasks": drawn.scores(main, run.measures()), "tuning": drawn.tuning(curves)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from math import log, pi
-from typing import Any
+from typing import Any, final
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from phantastic.ground.randomness import initialised, numpy_generator, torch_gen
 from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.autoencoder.vae import vae
 from phantastic.nn.distributions import Gaussian, gaussian
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
@@ -97,11 +98,6 @@ def build(recipe: GameRecipe, seed: int) -> dict[str, nn.Module]:
     return found
 
 
-def recipe_of(run: Run) -> GameRecipe:
-    assert isinstance(run.recipe, GameRecipe)
-    return run.recipe
-
-
 def points_of(mixture: mixtures.Mixture, count: int, seed: int, device: torch.device) -> Batch:
     return lambda step: mixtures.draw(mixture, count, torch_generator(seed, "points", step, device))
 
@@ -115,8 +111,8 @@ def real_line(count: int, seed: int, device: torch.device) -> Batch:
 
 
 def play(
-    run: Run, seed: int, name: str, networks: Mapping[str, nn.Module], batch: Batch, steps: int, *, rate: float,
-    vae_rate: float, penalty: float,
+    run: Run[GameRecipe], seed: int, name: str, networks: Mapping[str, nn.Module], batch: Batch, steps: int, *,
+    rate: float, vae_rate: float, penalty: float,
 ) -> None:  # fmt: skip
     """Train ``name``_generator against ``name``_discriminator, and ``name``_vae on the same batches.
 
@@ -146,9 +142,9 @@ def play(
     )  # fmt: skip
 
 
-def judge(run: Run, seed: int, network: nn.Module) -> None:
+def judge(run: Run[GameRecipe], seed: int, network: nn.Module) -> None:
     """Train a discriminator against a generator that stands still."""
-    recipe, still = recipe_of(run), FixedGenerator()
+    recipe, still = run.recipe, FixedGenerator()
     batch = real_line(recipe.point_batch, seed, run.device)
     optimiser = {"discriminator": torch.optim.Adam(network.parameters(), recipe.point_rate, fused=True)}
     train(
@@ -244,7 +240,7 @@ def pictured(images: Float[Tensor, "n 1 rows columns"], generator: np.random.Gen
     return found | {"grey": over_items(grey(shown), generator, mean)} if whole.mean() >= SCARCE else found
 
 
-def settled(run: Run, seed: int, name: str) -> dict[str, Measure]:
+def settled(run: Run[GameRecipe], seed: int, name: str) -> dict[str, Measure]:
     """V over the last tenth of a game, and how far it is from the -log 4 of the equilibrium."""
     points = run.curve(f"seed{seed}/{name}-gan")
     last = float(np.mean([point["value"] for point in points if point["step"] > 0.9 * points[-1]["step"]]))
@@ -257,12 +253,12 @@ def settled(run: Run, seed: int, name: str) -> dict[str, Measure]:
 # --- the study
 
 
-def run(run: Run) -> None:
-    """Play every game with every seed, then measure."""
-    recipe, found = recipe_of(run), {}
-    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
-    data = dataset(recipe.images, recipe.seed)
-    for seed in seeds:
+@final
+class Game(Experiment[GameRecipe]):
+    """See `study.py`."""
+
+    def one_seed(self, run: Run[GameRecipe], recipe: GameRecipe, seed: int) -> Scores:
+        """Play every game, then measure."""
         networks = {name: network.to(run.device) for name, network in build(recipe, seed).items()}
         judge(run, seed, networks["judge"])
         for name, mixture in MIXTURES.items():
@@ -271,74 +267,64 @@ def run(run: Run) -> None:
                 run, seed, name, networks, batch, recipe.point_steps,
                 rate=recipe.point_rate, vae_rate=recipe.point_rate, penalty=recipe.point_penalty,
             )  # fmt: skip
-        images = Batches(data, recipe.batch, seed, "shuffle", run.device)
+        images = Batches(dataset(recipe.images, recipe.seed), recipe.batch, seed, "shuffle", run.device)
         play(
             run, seed, "image", networks, images, recipe.image_steps,
             rate=recipe.image_rate, vae_rate=recipe.vae_rate, penalty=recipe.image_penalty,
         )  # fmt: skip
-        kept = run.once(f"seed{seed}", lambda: measured(recipe, networks, seed, run.device))  # noqa: B023 - called at once
-        found[seed] = msgspec.convert(kept, dict[str, Measure])
+        found = run.once(f"seed{seed}", lambda: measured(recipe, networks, seed, run.device), dict[str, Measure])
         for name in (*MIXTURES, "image"):
-            found[seed] |= settled(run, seed, name)
-    run.record(
-        {
-            name: [found[seed][name].value for seed in seeds] if len(seeds) > 1 else only
-            for name, only in found[recipe.seed].items()
-            if all(name in found[seed] for seed in seeds)
+            found |= settled(run, seed, name)
+        return found
+
+    def networks(self, run: Run[GameRecipe]) -> dict[str, nn.Module]:
+        """The trained networks of the first seed, in evaluation mode."""
+        seed, networks = run.recipe.seed, build(run.recipe, run.recipe.seed)
+        run.load(f"seed{seed}/judge", {"judge": networks["judge"]})
+        for name in (*MIXTURES, "image"):
+            run.load(
+                f"seed{seed}/{name}-gan", {role: networks[f"{name}_{role}"] for role in ("generator", "discriminator")}
+            )
+            run.load(f"seed{seed}/{name}-vae", {"vae": networks[f"{name}_vae"]})
+        return {name: network.to(run.device) for name, network in networks.items()}
+
+    @torch.no_grad()
+    def lesion_measures(self, run: Run[GameRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """V of every game in nats, modes and quality of points, images that hold a shape; 500 points, 32 images."""
+        seed, device = run.recipe.seed, run.device
+        judgement = verdicts(networks["judge"], device).measures()
+        found = {"judge.error": judgement["judge.error"]}
+        data = {name: mixtures.draw(mixture, 500, torch_generator(seed, "measure/data", 0, device))
+                for name, mixture in MIXTURES.items()}  # fmt: skip
+        chosen = numpy_generator(seed, "measure/data").integers(dsprites.SIZES, size=(32, len(dsprites.SIZES)))
+        data["image"] = torch.from_numpy(dsprites.render(chosen)).unsqueeze(1).float().to(device)
+        for name, real in data.items():
+            samples = made(networks, name, len(real), seed, device)
+            discriminator = networks[f"{name}_discriminator"]
+            found[f"{name}.gan.value"] = float(value(discriminator(real), discriminator(samples["gan"])))
+            for kind, sample in samples.items():
+                if name == "image":
+                    found[f"image.{kind}.shapes"] = mean(holds_shape(sample))
+                else:
+                    modes, found[f"{name}.{kind}.quality"] = mixtures.coverage(MIXTURES[name], sample)
+                    found[f"{name}.{kind}.modes"] = float(modes)
+        return found
+
+    def figures(self, run: Run[GameRecipe]) -> dict[str, Figure]:
+        """The judge, the points and the images of the first seed."""
+        seed, device, networks = run.recipe.seed, run.device, self.networks(run)
+        points = {}
+        for name, mixture in MIXTURES.items():
+            data = mixtures.draw(mixture, 600, torch_generator(seed, "figure", 0, device))
+            points[name] = {"data": data, **made(networks, name, 600, seed, device)}
+        chosen = numpy_generator(seed, "figure").integers(dsprites.SIZES, size=(24, len(dsprites.SIZES)))
+        data = torch.from_numpy(dsprites.render(chosen)).unsqueeze(1).float().to(device)
+        model: Any = networks["image_vae"]
+        with torch.no_grad():
+            reconstructed = torch.sigmoid(model.decode(model.encode(data).mean))
+        images = {"data": data, "reconstructed": reconstructed, **made(networks, "image", 24, seed, device)}
+        return {
+            "game": judged(msgspec.structs.asdict(verdicts(networks["judge"], device))),
+            "mixtures": scattered(points, run.measures()),
+            "samples": side_by_side(images, run.measures()),
         }
-    )
-
-
-def models(run: Run) -> dict[str, nn.Module]:
-    """The trained networks of the first seed, in evaluation mode."""
-    seed, networks = run.recipe.seed, build(recipe_of(run), run.recipe.seed)
-    run.load(f"seed{seed}/judge", {"judge": networks["judge"]})
-    for name in (*MIXTURES, "image"):
-        run.load(
-            f"seed{seed}/{name}-gan", {role: networks[f"{name}_{role}"] for role in ("generator", "discriminator")}
-        )
-        run.load(f"seed{seed}/{name}-vae", {"vae": networks[f"{name}_vae"]})
-    return {name: network.to(run.device) for name, network in networks.items()}
-
-
-@torch.no_grad()
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """V of every game in nats, modes and quality of points, images that hold a shape; 500 points, 32 images."""
-    seed, device = run.recipe.seed, run.device
-    judgement = verdicts(models["judge"], device).measures()
-    found = {"judge.error": judgement["judge.error"]}
-    data = {name: mixtures.draw(mixture, 500, torch_generator(seed, "measure/data", 0, device))
-            for name, mixture in MIXTURES.items()}  # fmt: skip
-    chosen = numpy_generator(seed, "measure/data").integers(dsprites.SIZES, size=(32, len(dsprites.SIZES)))
-    data["image"] = torch.from_numpy(dsprites.render(chosen)).unsqueeze(1).float().to(device)
-    for name, real in data.items():
-        samples = made(models, name, len(real), seed, device)
-        discriminator = models[f"{name}_discriminator"]
-        found[f"{name}.gan.value"] = float(value(discriminator(real), discriminator(samples["gan"])))
-        for kind, sample in samples.items():
-            if name == "image":
-                found[f"image.{kind}.shapes"] = mean(holds_shape(sample))
-            else:
-                modes, found[f"{name}.{kind}.quality"] = mixtures.coverage(MIXTURES[name], sample)
-                found[f"{name}.{kind}.modes"] = float(modes)
-    return found
-
-
-def figures(run: Run) -> dict[str, Figure]:
-    """The judge, the points and the images of the first seed."""
-    seed, device, networks = run.recipe.seed, run.device, models(run)
-    points = {}
-    for name, mixture in MIXTURES.items():
-        data = mixtures.draw(mixture, 600, torch_generator(seed, "figure", 0, device))
-        points[name] = {"data": data, **made(networks, name, 600, seed, device)}
-    chosen = numpy_generator(seed, "figure").integers(dsprites.SIZES, size=(24, len(dsprites.SIZES)))
-    data = torch.from_numpy(dsprites.render(chosen)).unsqueeze(1).float().to(device)
-    model: Any = networks["image_vae"]
-    with torch.no_grad():
-        reconstructed = torch.sigmoid(model.decode(model.encode(data).mean))
-    images = {"data": data, "reconstructed": reconstructed, **made(networks, "image", 24, seed, device)}
-    return {
-        "game": judged(msgspec.structs.asdict(verdicts(networks["judge"], device))),
-        "mixtures": scattered(points, run.measures()),
-        "samples": side_by_side(images, run.measures()),
-    }

@@ -96,6 +96,6 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 12.9},
-    experiment="phantastic.systems.gan.experiment",
+    experiment="phantastic.systems.gan.experiment:Game",
 )  # fmt: skip
 STUDIES = (STUDY,)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import final
 
 import torch
 from jaxtyping import Float64
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from phantastic.inference import Model, Result
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed, setup
-from phantastic.inference.published.experiment import Experiment
 from phantastic.inference.published.handwriting import observed
+from phantastic.inference.published.simulation import Simulation
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.movement import observe_figures as pictures
@@ -22,19 +24,14 @@ ARM, HAND = 4, slice(6, 8)  # states of the joints come before those of the sequ
 AFTER = 16  # bins after the violation in which its response is measured
 
 
-def recipe_of(run: Run) -> ObserveRecipe:
-    assert isinstance(run.recipe, ObserveRecipe)
-    return run.recipe
-
-
-def writing(recipe: ObserveRecipe) -> Experiment:
+def writing(recipe: ObserveRecipe) -> Simulation:
     """The arm acts."""
     base = setup("observe", "action")
     model = base.model.with_level(1, V=math.exp(recipe.senses), W=math.exp(recipe.motion))
     return base.changed(model=model, causes=torch.zeros(recipe.bins, 2, dtype=torch.float64))
 
 
-def watching(recipe: ObserveRecipe, actions: Float64[Tensor, "bins 2"]) -> Experiment:
+def watching(recipe: ObserveRecipe, actions: Float64[Tensor, "bins 2"]) -> Simulation:
     """The actions move somebody else's arm, which is seen and not felt."""
     base = observed(actions)
     seen = torch.tensor([recipe.felt] * 4 + [recipe.seen] * 4, dtype=torch.float64).exp()
@@ -52,15 +49,15 @@ def traces(result: Result) -> Traces:
     return {name: value.tolist() for name, value in shown.items()}
 
 
-def acted(run: Run) -> dict[str, Traces]:
+def acted(run: Run[ObserveRecipe]) -> dict[str, Traces]:
     """Action, its observation, and the observation of the same action turned round half-way; simulated once."""
-    recipe = recipe_of(run)
-    action = run.once("action", lambda: traces(writing(recipe).run()))
+    recipe = run.recipe
+    action = run.once("action", lambda: traces(writing(recipe).run()), Traces)
     actions = torch.tensor(action["action"], dtype=torch.float64)
     half = recipe.bins // 2
     shown = {"action": action}
     for name, given in (("observation", actions), ("violation", torch.cat([actions[:half], -actions[half:]]))):
-        shown[name] = run.once(name, lambda given=given: traces(watching(recipe, given).run()))
+        shown[name] = run.once(name, lambda given=given: traces(watching(recipe, given).run()), Traces)
     return shown
 
 
@@ -82,52 +79,52 @@ def apart(shown: Mapping[str, list]) -> float:
     return float((hand - predicted).square().sum(-1).mean().sqrt() / size)
 
 
-def run(run: Run) -> None:
-    """Write, watch, and watch the violation."""
-    half, shown = recipe_of(run).bins // 2, acted(run)
-    same = alike(shown["action"]["sequence"], shown["observation"]["sequence"])
-    broken = alike(shown["action"]["sequence"][half:], shown["violation"]["sequence"][half:])
-    found = {
-        "correlation.lowest": float(same.min()), "correlation.highest": float(same.max()),
-        "correlation.mean": float(same.mean()), "violation.correlation.highest": float(broken.max()),
-    }  # fmt: skip
-    for name, each in shown.items():
-        found[f"{name}.hand.error"] = apart(each)
-        found[f"{name}.response"] = rms(each["joints"][half : half + AFTER])
-    run.record({name: [value] for name, value in found.items()})
+@final
+class Observe(Experiment[ObserveRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[ObserveRecipe], recipe: ObserveRecipe, seed: int) -> Scores:
+        """Write, watch, and watch the violation."""
+        half, shown = recipe.bins // 2, acted(run)
+        same = alike(shown["action"]["sequence"], shown["observation"]["sequence"])
+        broken = alike(shown["action"]["sequence"][half:], shown["violation"]["sequence"][half:])
+        found = {
+            "correlation.lowest": float(same.min()), "correlation.highest": float(same.max()),
+            "correlation.mean": float(same.mean()), "violation.correlation.highest": float(broken.max()),
+        }  # fmt: skip
+        for name, each in shown.items():
+            found[f"{name}.hand.error"] = apart(each)
+            found[f"{name}.response"] = rms(each["joints"][half : half + AFTER])
+        return found
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """The precisions of the writer's beliefs, which lesions reach."""
-    return {"precision": Precisions(writing(recipe_of(run)).model).eval()}
+    def networks(self, run: Run[ObserveRecipe]) -> dict[str, nn.Module]:
+        """The precisions of the writer's beliefs, which lesions reach."""
+        return {"precision": Precisions(writing(run.recipe).model).eval()}
 
+    def lesion_measures(self, run: Run[ObserveRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """What is left of the writing: its likeness to the intact one, its size, and how far the hand is from where it
+        is predicted."""
+        recipe, precisions = run.recipe, networks["precision"]
+        assert isinstance(precisions, Precisions)
+        base = writing(recipe)
+        model: Model = precisions.imposed(base.model)
+        damaged, intact = traces(base.changed(model=model).run()), acted(run)["action"]
+        hands = [torch.tensor(each["hand"], dtype=torch.float64) for each in (damaged, intact)]
+        deviation = [(hand - hand.mean(0)) for hand in hands]
+        likeness = (deviation[0] * deviation[1]).sum() / (deviation[0].norm() * deviation[1].norm())
+        size = deviation[0].norm() / deviation[1].norm()
+        return {"likeness": float(likeness), "size": float(size), "hand.error": apart(damaged)}
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """What is left of the writing: its likeness to the intact one, its size, and how far the hand is from where it is
-    predicted."""
-    recipe, precisions = recipe_of(run), models["precision"]
-    assert isinstance(precisions, Precisions)
-    base = writing(recipe)
-    model: Model = precisions.imposed(base.model)
-    damaged, intact = traces(base.changed(model=model).run()), acted(run)["action"]
-    hands = [torch.tensor(each["hand"], dtype=torch.float64) for each in (damaged, intact)]
-    deviation = [(hand - hand.mean(0)) for hand in hands]
-    likeness = (deviation[0] * deviation[1]).sum() / (deviation[0].norm() * deviation[1].norm())
-    size = deviation[0].norm() / deviation[1].norm()
-    return {"likeness": float(likeness), "size": float(size), "hand.error": apart(damaged)}
+    def figures(self, run: Run[ObserveRecipe]) -> dict[str, Figure]:
+        """The writing, the attractor states, the response to the violation."""
+        half, shown = run.recipe.bins // 2, acted(run)
+        same = alike(shown["action"]["sequence"], shown["observation"]["sequence"]).tolist()
+        return {
+            "writing": pictures.writing(shown, half),
+            "intentions": pictures.intentions(shown, same, half),
+            "violation": pictures.violation(shown, half),
+        }
 
-
-def figures(run: Run) -> dict[str, Figure]:
-    """The writing, the attractor states, the response to the violation."""
-    half, shown = recipe_of(run).bins // 2, acted(run)
-    same = alike(shown["action"]["sequence"], shown["observation"]["sequence"]).tolist()
-    return {
-        "writing": pictures.writing(shown, half),
-        "intentions": pictures.intentions(shown, same, half),
-        "violation": pictures.violation(shown, half),
-    }
-
-
-def equations(run: Run) -> dict[str, list[str]]:
-    """The equations of the published models, for the report."""
-    return printed(("observe", "action"))
+    def equations(self, run: Run[ObserveRecipe]) -> dict[str, list[str]]:
+        """The equations of the published models, for the report."""
+        return printed(("observe", "action"))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import final
 
 import torch
 from torch import nn
@@ -10,7 +11,8 @@ from phantastic.inference import Model, Result
 from phantastic.inference.generation import generate
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed, setup
-from phantastic.inference.published.experiment import Experiment, bump
+from phantastic.inference.published.simulation import Simulation, bump
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.movement import plaid_figures as pictures
@@ -28,12 +30,7 @@ PUBLISHED = {
 }
 
 
-def recipe_of(run: Run) -> PlaidRecipe:
-    assert isinstance(run.recipe, PlaidRecipe)
-    return run.recipe
-
-
-def experiment(recipe: PlaidRecipe, name: str) -> Experiment:
+def experiment(recipe: PlaidRecipe, name: str) -> Simulation:
     """One of the simulations `SEEN` and `MADE`."""
     if name in SEEN:
         base = setup("visual", f"{name}_priors")
@@ -48,7 +45,7 @@ def experiment(recipe: PlaidRecipe, name: str) -> Experiment:
     return base.changed(model=base.model.with_level(1, V=math.exp(recipe.senses), W=math.exp(recipe.motion)))
 
 
-def traces(base: Experiment, result: Result) -> Traces:
+def traces(base: Simulation, result: Result) -> Traces:
     """What the figures and the measures need."""
     assert result.process is not None
     shown = {
@@ -58,15 +55,15 @@ def traces(base: Experiment, result: Result) -> Traces:
     return {name: value.tolist() for name, value in shown.items()}
 
 
-def simulated(run: Run) -> dict[str, Traces]:
+def simulated(run: Run[PlaidRecipe]) -> dict[str, Traces]:
     """All five simulations, made once."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
 
     def made(name: str) -> Traces:
         base = experiment(recipe, name)
         return traces(base, base.run())
 
-    return {name: run.once(name, lambda name=name: made(name)) for name in SEEN + MADE}
+    return {name: run.once(name, lambda name=name: made(name), Traces) for name in SEEN + MADE}
 
 
 def peak(values: list) -> float:
@@ -83,55 +80,54 @@ def difference(one: list, other: list) -> float:
     return peak((torch.tensor(one, dtype=torch.float64) - torch.tensor(other, dtype=torch.float64)).tolist())
 
 
-def run(run: Run) -> None:
-    """The two that are seen and the three that are made."""
-    recipe, shown = recipe_of(run), simulated(run)
-    found = {}
-    for name, each in shown.items():
-        against = [value for value in each["action"] if name in MADE or value < 0]  # the push is positive
-        found[f"{name}.action"], found[f"{name}.movement"] = peak([0.0, *against]), peak(first(each["true"]))
-        found[f"{name}.believed"] = peak(first(each["believed"]))
-    found["tight.share"] = found["tight.movement"] / found["flat.movement"]
-    found["stronger.difference"] = difference(shown["expected"]["true"], shown["stronger"]["true"])
-    base = experiment(recipe, "perturbed")
-    passive = generate(base.process, base.causes, orders=base.orders)
-    found["perturbed.passive"] = float(passive.x[1].abs().max())
-    found["perturbed.difference"] = difference(shown["expected"]["true"], shown["perturbed"]["true"])
-    if recipe.push:
-        found["perturbed.share"] = found["perturbed.difference"] / found["perturbed.passive"]
-    if recipe == PlaidRecipe(
-        **{name: getattr(recipe, name) for name in ("seed", "seeds", "device", "precision", "threads")}
-    ):
-        found |= {f"{name}.deviation": found[name] / value - 1 for name, value in PUBLISHED.items()}
-    run.record({name: [value] for name, value in found.items()})
+@final
+class Plaid(Experiment[PlaidRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[PlaidRecipe], recipe: PlaidRecipe, seed: int) -> Scores:
+        """The two that are seen and the three that are made."""
+        shown, found = simulated(run), {}
+        for name, each in shown.items():
+            against = [value for value in each["action"] if name in MADE or value < 0]  # the push is positive
+            found[f"{name}.action"], found[f"{name}.movement"] = peak([0.0, *against]), peak(first(each["true"]))
+            found[f"{name}.believed"] = peak(first(each["believed"]))
+        found["tight.share"] = found["tight.movement"] / found["flat.movement"]
+        found["stronger.difference"] = difference(shown["expected"]["true"], shown["stronger"]["true"])
+        base = experiment(recipe, "perturbed")
+        passive = generate(base.process, base.causes, orders=base.orders)
+        found["perturbed.passive"] = float(passive.x[1].abs().max())
+        found["perturbed.difference"] = difference(shown["expected"]["true"], shown["perturbed"]["true"])
+        if recipe.push:
+            found["perturbed.share"] = found["perturbed.difference"] / found["perturbed.passive"]
+        if recipe == PlaidRecipe(
+            **{name: getattr(recipe, name) for name in ("seed", "seeds", "device", "precision", "threads")}
+        ):
+            found |= {f"{name}.deviation": found[name] / value - 1 for name, value in PUBLISHED.items()}
+        return found
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """The precisions of beliefs under the tight prior, which lesions reach."""
-    return {"precision": Precisions(experiment(recipe_of(run), "tight").model).eval()}
+    def networks(self, run: Run[PlaidRecipe]) -> dict[str, nn.Module]:
+        """The precisions of beliefs under the tight prior, which lesions reach."""
+        return {"precision": Precisions(experiment(run.recipe, "tight").model).eval()}
 
+    def lesion_measures(self, run: Run[PlaidRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """What is done about the push, and what moves, with these precisions."""
+        precisions = networks["precision"]
+        assert isinstance(precisions, Precisions)
+        base = experiment(run.recipe, "tight")
+        model: Model = precisions.imposed(base.model)
+        found = traces(base, base.changed(model=model).run())
+        states = {name: peak(first(found[key])) for name, key in (("movement", "true"), ("believed", "believed"))}
+        return {"action": peak(found["action"])} | states
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """What is done about the push, and what moves, with these precisions."""
-    precisions = models["precision"]
-    assert isinstance(precisions, Precisions)
-    base = experiment(recipe_of(run), "tight")
-    model: Model = precisions.imposed(base.model)
-    found = traces(base, base.changed(model=model).run())
-    states = {name: peak(first(found[key])) for name, key in (("movement", "true"), ("believed", "believed"))}
-    return {"action": peak(found["action"])} | states
+    def figures(self, run: Run[PlaidRecipe]) -> dict[str, Figure]:
+        """The plaid as it is seen, what is believed and done of it, and the movements that are made."""
+        shown = simulated(run)
+        return {
+            "plaid": pictures.frames({name: shown[name] for name in SEEN}),
+            "priors": pictures.priors({name: shown[name] for name in SEEN}),
+            "movements": pictures.movements({name: shown[name] for name in MADE}, run.recipe.strength),
+        }
 
-
-def figures(run: Run) -> dict[str, Figure]:
-    """The plaid as it is seen, what is believed and done of it, and the movements that are made."""
-    shown = simulated(run)
-    return {
-        "plaid": pictures.frames({name: shown[name] for name in SEEN}),
-        "priors": pictures.priors({name: shown[name] for name in SEEN}),
-        "movements": pictures.movements({name: shown[name] for name in MADE}, recipe_of(run).strength),
-    }
-
-
-def equations(run: Run) -> dict[str, list[str]]:
-    """The equations of the published models, for the report."""
-    return printed(("visual", "tight_priors"), ("attractor_motor", "canonical"))
+    def equations(self, run: Run[PlaidRecipe]) -> dict[str, list[str]]:
+        """The equations of the published models, for the report."""
+        return printed(("visual", "tight_priors"), ("attractor_motor", "canonical"))

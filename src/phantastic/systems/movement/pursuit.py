@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,8 @@ from phantastic.ground.errors import Refused
 from phantastic.inference import Result
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed, setup
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.movement import pursuit_figures as pictures
@@ -20,17 +21,13 @@ from phantastic.systems.movement import target
 from phantastic.systems.movement.study import PursuitRecipe
 
 Traces = dict[str, list]
+Rows = list[dict[str, Any]]
 SETTLED = 16  # bins after which the eye has caught up with the target
 FURTHEST = 12  # bins within which the lag is sought; the target takes about 52 to go round
 DIALS = {"senses": (0.0, 8.0), "motion": (4.0, 12.0), "prior": (-4.0, 8.0)}
 
 
-def recipe_of(run: Run) -> PursuitRecipe:
-    assert isinstance(run.recipe, PursuitRecipe)
-    return run.recipe
-
-
-def experiment(recipe: PursuitRecipe, delay: int, **changed: float) -> Experiment:
+def experiment(recipe: PursuitRecipe, delay: int, **changed: float) -> Simulation:
     """The eye expects the target to turn back half-way; it does so ``delay`` bins later.
 
     changed: log-precisions other than the recipe's.
@@ -83,17 +80,17 @@ def measured(shown: Mapping[str, list], recipe: PursuitRecipe, delay: int) -> di
     return found
 
 
-def both(run: Run) -> dict[str, Traces]:
+def both(run: Run[PursuitRecipe]) -> dict[str, Traces]:
     """The traces at the expected and at the unexpected reversal, simulated once."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
     delays = {"expected": 0, "unexpected": recipe.delay}
     return {
-        name: run.once(name, lambda delay=delay: traces(experiment(recipe, delay).run()))
+        name: run.once(name, lambda delay=delay: traces(experiment(recipe, delay).run()), Traces)
         for name, delay in delays.items()
     }
 
 
-def dialled(recipe: PursuitRecipe) -> list[dict[str, Any]]:
+def dialled(recipe: PursuitRecipe) -> Rows:
     """Peak errors, gain and lag by each log-precision, the others as in the recipe. What diverges is left out."""
     rows = []
     for dial, (low, high) in DIALS.items():
@@ -108,61 +105,59 @@ def dialled(recipe: PursuitRecipe) -> list[dict[str, Any]]:
     return rows
 
 
-def run(run: Run) -> None:
-    """Both reversals, and the dials."""
-    recipe = recipe_of(run)
-    shown = both(run)
-    if recipe.points:
-        run.once("dials", lambda: dialled(recipe))
-    measures = {}
-    for name, delay in (("expected", 0), ("unexpected", recipe.delay)):
-        measures |= {f"{name}.{key}": value for key, value in measured(shown[name], recipe, delay).items()}
-    if recipe_is_published(recipe):
-        for name, error, bin in (("expected", 0.21, 65), ("unexpected", 0.59, 77)):
-            measures[f"{name}.error.deviation"] = measures[f"{name}.error"] / error - 1
-            measures[f"{name}.bin.difference"] = abs(measures[f"{name}.error.bin"] - bin)
-    run.record({name: [value] for name, value in measures.items()})
-
-
 def recipe_is_published(recipe: PursuitRecipe) -> bool:
     """Are these the settings of the published simulation?"""
     default = PursuitRecipe()
     return all(getattr(recipe, name) == getattr(default, name) for name in ("bins", "delay", *DIALS))
 
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """The precisions of the eye's beliefs, which lesions reach."""
-    return {"precision": Precisions(experiment(recipe_of(run), 0).model).eval()}
+@final
+class Pursuit(Experiment[PursuitRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[PursuitRecipe], recipe: PursuitRecipe, seed: int) -> Scores:
+        """Both reversals, and the dials."""
+        shown = both(run)
+        if recipe.points:
+            run.once("dials", lambda: dialled(recipe), Rows)
+        measures = {}
+        for name, delay in (("expected", 0), ("unexpected", recipe.delay)):
+            measures |= {f"{name}.{key}": value for key, value in measured(shown[name], recipe, delay).items()}
+        if recipe_is_published(recipe):
+            for name, error, bin in (("expected", 0.21, 65), ("unexpected", 0.59, 77)):
+                measures[f"{name}.error.deviation"] = measures[f"{name}.error"] / error - 1
+                measures[f"{name}.bin.difference"] = abs(measures[f"{name}.error.bin"] - bin)
+        return measures
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """What pursuit at the late reversal comes to with these precisions."""
-    recipe, precisions = recipe_of(run), models["precision"]
-    assert isinstance(precisions, Precisions)
-    late = experiment(recipe, recipe.delay)
-    found = measured(traces(late.changed(model=precisions.imposed(late.model)).run()), recipe, recipe.delay)
-    return {name: found[name] for name in ("error", "distance", "action", "gain", "gain.turned")}
+    def networks(self, run: Run[PursuitRecipe]) -> dict[str, nn.Module]:
+        """The precisions of the eye's beliefs, which lesions reach."""
+        return {"precision": Precisions(experiment(run.recipe, 0).model).eval()}
 
+    def lesion_measures(self, run: Run[PursuitRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """What pursuit at the late reversal comes to with these precisions."""
+        recipe, precisions = run.recipe, networks["precision"]
+        assert isinstance(precisions, Precisions)
+        late = experiment(recipe, recipe.delay)
+        found = measured(traces(late.changed(model=precisions.imposed(late.model)).run()), recipe, recipe.delay)
+        return {name: found[name] for name in ("error", "distance", "action", "gain", "gain.turned")}
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Both reversals, gain and lag, and the dials."""
-    recipe, shown = recipe_of(run), both(run)
-    half = recipe.bins // 2
-    drawn = {
-        "reversal": pictures.reversal(shown, half, recipe.delay),
-        "gain": pictures.gain(shown["expected"], slice(SETTLED, half), FURTHEST),
-    }
-    if recipe.points:
-        drawn["dials"] = pictures.dials(run.once("dials", lambda: dialled(recipe)), recipe)
-    return drawn
+    def figures(self, run: Run[PursuitRecipe]) -> dict[str, Figure]:
+        """Both reversals, gain and lag, and the dials."""
+        recipe, shown = run.recipe, both(run)
+        half = recipe.bins // 2
+        drawn = {
+            "reversal": pictures.reversal(shown, half, recipe.delay),
+            "gain": pictures.gain(shown["expected"], slice(SETTLED, half), FURTHEST),
+        }
+        if recipe.points:
+            drawn["dials"] = pictures.dials(run.result("dials", Rows), recipe)
+        return drawn
 
+    def equations(self, run: Run[PursuitRecipe]) -> dict[str, list[str]]:
+        """The equations of the published models, for the report."""
+        return printed(("pursuit", "expected_reversal"))
 
-def apply(run: Run, request: dict[str, str]) -> list[str]:
-    """--target FILE.csv [--bin LENGTH] [--prior LOG-PRECISION]: the eye follows the user's own target."""
-    recipe = recipe_of(run)
-    return target.apply(run.folder / "targets", recipe.senses, recipe.motion, request)
-
-
-def equations(run: Run) -> dict[str, list[str]]:
-    """The equations of the published models, for the report."""
-    return printed(("pursuit", "expected_reversal"))
+    def apply(self, run: Run[PursuitRecipe], request: Mapping[str, str]) -> list[str]:
+        """--target FILE.csv [--bin LENGTH] [--prior LOG-PRECISION]: the eye follows the user's own target."""
+        recipe = run.recipe
+        return target.apply(run.folder / "targets", recipe.senses, recipe.motion, request)

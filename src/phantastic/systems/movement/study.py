@@ -111,7 +111,7 @@ PURSUIT = Study(
         "paper": PursuitRecipe(points=13),
     },
     minutes={"tiny": 0.1, "quick": 0.4, "full": 0.6},
-    experiment="phantastic.systems.movement.pursuit",
+    experiment="phantastic.systems.movement.pursuit:Pursuit",
     applications={
         "target": Text(
             "a CSV file with a target's path (columns time, x, y or x, y) for the eye to follow (CSV and PNG)",
@@ -140,7 +140,7 @@ OBSERVE = Study(
         "tiny": ObserveRecipe(bins=128), "quick": ObserveRecipe(), "full": ObserveRecipe(), "paper": ObserveRecipe(),
     },
     minutes={"tiny": 0.1, "quick": 0.1},
-    experiment="phantastic.systems.movement.observe",
+    experiment="phantastic.systems.movement.observe:Observe",
 )  # fmt: skip
 PLAID = Study(
     name="plaid",
@@ -153,6 +153,6 @@ PLAID = Study(
     recipe=PlaidRecipe,
     presets={name: PlaidRecipe() for name in ("tiny", "quick", "full", "paper")},
     minutes={"tiny": 0.1, "quick": 0.1},
-    experiment="phantastic.systems.movement.plaid",
+    experiment="phantastic.systems.movement.plaid:Plaid",
 )
 STUDIES = (PURSUIT, OBSERVE, PLAID)

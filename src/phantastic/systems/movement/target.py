@@ -7,6 +7,7 @@ world      o' = tanh a - o / 16                    v is the target itself; both 
 import csv
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ def read(path: str) -> Path2D:
     return Path2D(time, points, timed, missing, longest)
 
 
-def number(request: dict[str, str], option: str, low: float, high: float, default: float) -> float:
+def number(request: Mapping[str, str], option: str, low: float, high: float, default: float) -> float:
     """An option as a number; raises `Refused` with what is allowed."""
     if option not in request:
         return default
@@ -82,7 +83,7 @@ def number(request: dict[str, str], option: str, low: float, high: float, defaul
     return value
 
 
-def width_of_bins(path: Path2D, request: dict[str, str]) -> float:
+def width_of_bins(path: Path2D, request: Mapping[str, str]) -> float:
     """How long a bin is in the file's time: as asked, or as far apart as the samples are; longer for long paths."""
     span = float(path.time[-1] - path.time[0])
     smallest = float(np.finfo(float).tiny)
@@ -130,7 +131,7 @@ def follow(points: Float64[ndarray, "bins 2"], senses: float, motion: float, pri
     return act(model, process, torch.from_numpy(points), orders=(4, 1))
 
 
-def apply(folder: Path, senses: float, motion: float, request: dict[str, str]) -> list[str]:
+def apply(folder: Path, senses: float, motion: float, request: Mapping[str, str]) -> list[str]:
     """Read, follow, write the eye's path and a figure into ``folder``; the lines that say what came out."""
     if "target" not in request:
         raise Refused(f"apply pursuit: --{next(iter(request))} needs the target too: --target FILE.csv")

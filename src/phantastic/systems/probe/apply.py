@@ -1,5 +1,7 @@
 """Putting fitted probes to use: the tree of a sentence of the user's, or scores on a treebank of theirs."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -12,7 +14,7 @@ from phantastic.systems.probe.arcs import arcs
 from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
 from phantastic.systems.probe.network import longest, tokenizer_for
 from phantastic.systems.probe.study import ProbeRecipe
-from phantastic.systems.probe.subject import fitting, models, vectors_of
+from phantastic.systems.probe.subject import fitting, networks, vectors_of
 from phantastic.systems.probe.treebank import Sentences, read
 from phantastic.systems.probe.trees import distances, spanning_tree
 
@@ -22,12 +24,12 @@ SCORED = Text("Gold tree above, predicted tree below.", "上が正解の構文�
 
 
 @torch.no_grad()
-def apply(run: Run, request: dict[str, str]) -> list[str]:
+def apply(run: Run[ProbeRecipe], request: Mapping[str, str]) -> list[str]:
     """``parse``: the tree of a sentence; ``treebank``: scores on sentences in CoNLL-U, and the first ones drawn."""
     if len(request) != 1:
         raise Refused('apply probe: give --parse "the dog that barks sleeps ." or --treebank FILE.conllu, one of them')
     given = sentence(request["parse"]) if "parse" in request else read(request["treebank"])
-    trained, recipe = models(run), run.recipe
+    trained, recipe = networks(run), run.recipe
     network = trained["network"]
     assert isinstance(network, Model)
     assert isinstance(recipe, ProbeRecipe)
@@ -47,7 +49,7 @@ def sentence(text: str) -> Sentences:
     return Sentences([words], [np.arange(len(words))], [np.array([not any(map(str.isalnum, word)) for word in words])])
 
 
-def parsed(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
+def parsed(run: Run[ProbeRecipe], given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
     [words], [marks] = given.forms, given.punctuation
     edges = spanning_tree(space[0], ~marks)
     root = words[int(np.argmin(np.where(marks & ~marks.all(), np.inf, height[0])))]
@@ -56,7 +58,7 @@ def parsed(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.
     return [str(Text(f"edges: {pairs}", f"枝:{pairs}")), str(Text(f"root: {root}", f"根:{root}")), *map(str, files)]
 
 
-def scored(run: Run, given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
+def scored(run: Run[ProbeRecipe], given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
     by_distance = measure_distances(space, given.heads, given.punctuation)
     by_depth = measure_depths(height, given.heads, given.punctuation)
     lines = [

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import nan
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure, resampled, summarise
+from phantastic.declare.claims import Measure, resampled
 from phantastic.ground.errors import Refused
 from phantastic.nn.language.model import Model
 from phantastic.run.checkpoint import pack
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
+from phantastic.show.figure import Figure
 from phantastic.systems.probe.apply import apply
 from phantastic.systems.probe.controls import Projected, decayed
 from phantastic.systems.probe.figures import figures
@@ -28,36 +30,21 @@ from phantastic.systems.probe.probe_suite import (
     random_vectors,
 )
 from phantastic.systems.probe.study import ProbeRecipe
-from phantastic.systems.probe.subject import KINDS, models, probes_of, sentences_of, vectors_of
+from phantastic.systems.probe.subject import KINDS, networks, probes_of, sentences_of, vectors_of
 from phantastic.systems.probe.treebank import from_grammar
 
-__all__ = ["apply", "figures", "lesion_measures", "models", "run"]
 NONCE = 1  # which invented words
-Found = dict[str, tuple[float, list[float]]]  # a measure and its values on resampled test sentences
 
 
-def run(run: Run) -> None:
-    """Probe every seed's network, then record."""
-    recipe: Any = run.recipe
-    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
-    found = [one_seed(run, recipe, seed) for seed in seeds]
-    run.record({name: combined([each[name] for each in found]) for name in found[0] if all(name in f for f in found)})
-
-
-def combined(values: Sequence[tuple[float, list[float]]]) -> Measure:
-    """Over seeds; of a single one, with the interval of its resampled sentences."""
-    value, draws = values[0]
-    return resampled(value, draws) if len(values) == 1 and draws else summarise([value for value, _ in values])
-
-
-def one_seed(run: Run, recipe: ProbeRecipe, seed: int) -> Found:
+def probed(run: Run[ProbeRecipe], recipe: ProbeRecipe, seed: int) -> dict[str, Measure]:
+    """Every layer of a network, and everything it is held against."""
     sentences = sentences_of(recipe, seed)
     battery = Battery(sentences, recipe.rank, recipe.epochs, seed)
     model, tokenizer = network(run, recipe, seed)
     layers = layers_of(recipe, model)
 
     def once(name: str, compute: Callable[[], Score]) -> Score:
-        stored = run.once(f"seed{seed}/{name}", lambda: compute()._asdict())
+        stored = run.once(f"seed{seed}/{name}", lambda: compute()._asdict(), dict[str, Any])
         known: dict[str, Any] = {key: nan if value is None else value for key, value in stored.items()}
         return Score(**known)  # JSON has no NaN
 
@@ -98,7 +85,7 @@ def one_seed(run: Run, recipe: ProbeRecipe, seed: int) -> Found:
     scores["control"] = once("control", lambda: battery.probed(trained()[best], heads=control))
     for rank in sorted({rank for rank in recipe.ranks if rank <= hidden}):
         scores[f"rank{rank}"] = once(f"rank{rank}", lambda: battery.probed(trained()[best], rank=rank))  # noqa: B023
-    run.once(f"seed{seed}/chosen", lambda: {"layer": best})
+    run.once(f"seed{seed}/chosen", lambda: {"layer": best}, dict[str, int])
     probes = kept(run, seed, battery, lambda: trained()[best], hidden)
     if not recipe.treebank:
         counts = [len(each) for each in sentences]
@@ -112,16 +99,21 @@ def one_seed(run: Run, recipe: ProbeRecipe, seed: int) -> Found:
     return measures(scores, roots, best)
 
 
-def measures(scores: Mapping[str, Score], roots: Mapping[str, Score], best: int) -> Found:
-    """What is recorded of a seed."""
-    found: Found = {"best.layer": (float(best), [])}
+def measures(scores: Mapping[str, Score], roots: Mapping[str, Score], best: int) -> dict[str, Measure]:
+    """What is recorded of a seed: shares and their differences with intervals over resampled test sentences."""
+
+    def measure(value: float, draws: Sequence[float] = ()) -> Measure:
+        return resampled(value, draws) if draws else Measure(value, [value])
+
+    found = {"best.layer": measure(float(best))}
     for name, score in scores.items():
-        found |= {f"{name}.uuas": (score.share, score.draws), f"{name}.dspr": (score.spearman, [])}
+        found |= {f"{name}.uuas": measure(score.share, score.draws), f"{name}.dspr": measure(score.spearman)}
     for name, score in roots.items():
-        found |= {f"{name}.root": (score.share, score.draws), f"{name}.nspr": (score.spearman, [])}
+        found |= {f"{name}.root": measure(score.share, score.draws), f"{name}.nspr": measure(score.spearman)}
     for rival, name in (("linear", "over_linear"), ("untrained", "over_untrained"), ("control", "selectivity")):
         pairs = zip(scores["best"].draws, scores[rival].draws, strict=True)
-        found[name] = scores["best"].share - scores[rival].share, [one - other for one, other in pairs]
+        difference = scores["best"].share - scores[rival].share
+        found[name] = measure(difference, [one - other for one, other in pairs])
     return found
 
 
@@ -135,7 +127,9 @@ def layers_of(recipe: ProbeRecipe, model: Model) -> list[int]:
     return list(range(count + 1)) if recipe.layer < 0 else [recipe.layer]
 
 
-def kept(run: Run, seed: int, battery: Battery, vectors: Callable[[], Splits], hidden: int) -> dict[str, nn.Linear]:
+def kept(
+    run: Run[ProbeRecipe], seed: int, battery: Battery, vectors: Callable[[], Splits], hidden: int
+) -> dict[str, nn.Linear]:
     """The probes of the best layer, for pictures, lesions and applications."""
     stage, probes = f"seed{seed}/probes", probes_of(hidden, battery.rank)
     if stage not in run.checkpoints.latest.finished:
@@ -146,15 +140,31 @@ def kept(run: Run, seed: int, battery: Battery, vectors: Callable[[], Splits], h
     return probes
 
 
-@torch.no_grad()
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """UUAS, DSpr, root accuracy and NSpr in at most 100 test sentences, with the probes as they were fitted."""
-    recipe: Any = run.recipe
-    test = sentences_of(recipe, recipe.seed)[2].drawn(100, recipe.seed, "lesion")
-    vectors = vectors_of(run, models["network"], test)
-    space, height = (geometry([models[kind](words) for words in vectors], kind) for kind in KINDS)
-    by_distance = measure_distances(space, test.heads, test.punctuation)
-    by_depth = measure_depths(height, test.heads, test.punctuation)
-    return {
-        "uuas": by_distance.share, "dspr": by_distance.spearman, "root": by_depth.share, "nspr": by_depth.spearman,
-    }  # fmt: skip
+@final
+class Probe(Experiment[ProbeRecipe]):
+    """See `study.py`."""
+
+    def one_seed(self, run: Run[ProbeRecipe], recipe: ProbeRecipe, seed: int) -> Scores:
+        return probed(run, recipe, seed)
+
+    def networks(self, run: Run[ProbeRecipe]) -> dict[str, nn.Module]:
+        return networks(run)
+
+    def figures(self, run: Run[ProbeRecipe]) -> dict[str, Figure]:
+        return figures(run)
+
+    def apply(self, run: Run[ProbeRecipe], request: Mapping[str, str]) -> list[str]:
+        return apply(run, request)
+
+    @torch.no_grad()
+    def lesion_measures(self, run: Run[ProbeRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """UUAS, DSpr, root accuracy and NSpr in at most 100 test sentences, with the probes as they were fitted."""
+        recipe = run.recipe
+        test = sentences_of(recipe, recipe.seed)[2].drawn(100, recipe.seed, "lesion")
+        vectors = vectors_of(run, networks["network"], test)
+        space, height = (geometry([networks[kind](words) for words in vectors], kind) for kind in KINDS)
+        by_distance = measure_distances(space, test.heads, test.punctuation)
+        by_depth = measure_depths(height, test.heads, test.punctuation)
+        return {
+            "uuas": by_distance.share, "dspr": by_distance.spearman, "root": by_depth.share, "nspr": by_depth.spearman,
+        }  # fmt: skip

@@ -12,7 +12,8 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import BLACK, BLUE, ORANGE, Figure
 from phantastic.systems.probe.arcs import arcs
 from phantastic.systems.probe.measure import geometry
-from phantastic.systems.probe.subject import models, sentences_of, vectors_of
+from phantastic.systems.probe.study import ProbeRecipe
+from phantastic.systems.probe.subject import networks, sentences_of, vectors_of
 from phantastic.systems.probe.trees import distances, spanning_tree
 
 TRAINED, UNTRAINED = Text("trained", "学習済み"), Text("untrained", "未学習")
@@ -44,7 +45,7 @@ PUBLISHED = {
 }
 
 
-def figures(run: Run) -> dict[str, Figure]:
+def figures(run: Run[ProbeRecipe]) -> dict[str, Figure]:
     """All figures of a finished run."""
     found = run.measures()
     pictures = {"trees": trees(run), "layers": layers(found), "controls": controls(found)}
@@ -52,12 +53,12 @@ def figures(run: Run) -> dict[str, Figure]:
 
 
 @torch.no_grad()
-def trees(run: Run) -> Figure:
+def trees(run: Run[ProbeRecipe]) -> Figure:
     """Gold and predicted trees of three test sentences of about ten words, of the first seed."""
-    recipe: Any = run.recipe
+    recipe = run.recipe
     test = sentences_of(recipe, recipe.seed)[2]
     middling = sorted(sorted(range(len(test)), key=lambda number: abs(len(test.forms[number]) - 10))[:3])
-    trained, shown = models(run), test.chosen(middling)
+    trained, shown = networks(run), test.chosen(middling)
     vectors = vectors_of(run, trained["network"], shown)
     space = geometry([trained["distance"](words) for words in vectors], "distance")
     charts = [

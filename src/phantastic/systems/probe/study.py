@@ -98,7 +98,7 @@ STUDY = Study(
     recipe=ProbeRecipe,
     presets={"tiny": TINY, "quick": ProbeRecipe(precision="float32", threads=1), "full": FULL},
     minutes={"tiny": 0.1, "quick": 11.0},
-    experiment="phantastic.systems.probe.experiment",
+    experiment="phantastic.systems.probe.experiment:Probe",
     applications={
         "parse": Text(
             "a sentence, its words apart by spaces: the tree in the network's space (PNG and SVG)",

@@ -59,9 +59,9 @@ def probes_of(hidden: int, rank: int) -> dict[str, nn.Linear]:
         return {kind: nn.Linear(hidden, min(rank or hidden, hidden), bias=False) for kind in KINDS}
 
 
-def models(run: Run) -> dict[str, nn.Module]:
+def networks(run: Run[ProbeRecipe]) -> dict[str, nn.Module]:
     """The network of the first seed and the probes of its best layer, in evaluation mode."""
-    recipe: Any = run.recipe
+    recipe = run.recipe
     model, _ = network(run, recipe, recipe.seed)
     probes = probes_of(hidden_of(model), recipe.rank)
     run.load(f"seed{recipe.seed}/probes", probes)
@@ -69,10 +69,10 @@ def models(run: Run) -> dict[str, nn.Module]:
 
 
 @torch.no_grad()
-def vectors_of(run: Run, model: nn.Module, sentences: Sentences) -> list[Float[Tensor, "words hidden"]]:
+def vectors_of(run: Run[ProbeRecipe], model: nn.Module, sentences: Sentences) -> list[Float[Tensor, "words hidden"]]:
     """Words at the best layer of the first seed."""
-    recipe: Any = run.recipe
-    layer = run.once(f"seed{recipe.seed}/chosen", dict)["layer"]
+    recipe = run.recipe
+    layer = run.result(f"seed{recipe.seed}/chosen", dict[str, int])["layer"]
     network: Any = model
     [vectors] = by_layer(encoder(network, tokenizer_for(recipe)), [sentences], [layer])[layer]
     return list(vectors)

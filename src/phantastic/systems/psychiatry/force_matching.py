@@ -1,13 +1,15 @@
 """The study `force_matching`: pressing needs attenuation, and attenuation makes one's own force feel weak."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import final
 
+from msgspec import Struct
 from torch import nn
 
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import force, printed
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.psychiatry import apply, behaviour, hand_figures, measure
@@ -18,17 +20,19 @@ from phantastic.systems.psychiatry.study import ForceRecipe
 PUBLISHED = (6.0, 2.0)  # attenuation and delusion of the published runs
 
 
-def recipe_of(run: Run) -> ForceRecipe:
-    assert isinstance(run.recipe, ForceRecipe)
-    return run.recipe
-
-
 def weaker(recipe: ForceRecipe, delusion: float) -> tuple[float, float]:
     """Attenuation and compensation of a person who lost ``delusion`` of the former and gained as much of the latter."""
     return max(recipe.attenuation - delusion, 0.0), delusion
 
 
-def hands(recipe: ForceRecipe) -> dict[str, Any]:
+class Hands(Struct):
+    """The numbers, and time courses by name."""
+
+    found: dict[str, float]
+    courses: dict[str, list]
+
+
+def hands(recipe: ForceRecipe) -> Hands:
     """Forces over attenuation, matched forces of both people, forces that are not there; and time courses."""
     found, _ = measure.attenuated(tuple(map(float, ATTENUATIONS)), 0.0)
     found |= measure.matched(recipe.attenuation, 0.0, "normal")
@@ -47,56 +51,56 @@ def hands(recipe: ForceRecipe) -> dict[str, Any]:
     replay = force.replayed(alone, force.matched(alone.run())[..., None]).run()
     felt = float(replay.x[1][32:, 1].max())
     found["replay.internal"], found["replay.external"] = float(replay.x[1][:32, 0].max()), felt
-    return {"found": found, "courses": courses}
+    return Hands(found, courses)
 
 
-def run(run: Run) -> None:
-    """Everything is deterministic: the noise of the world is that of the published runs."""
-    found = run.once("hands", lambda: hands(recipe_of(run)))["found"]
-    run.record({name: [value] for name, value in found.items()})
-
-
-def models(run: Run) -> dict[str, nn.Module]:
-    """The log-precisions of both people at once, normal and delusional; nothing is trained. That of the senses is what
-    is added to their state-dependent one."""
-    return {"precision": Precisions(pressing(recipe_of(run)).model).eval()}
-
-
-def pressing(recipe: ForceRecipe) -> Experiment:
+def pressing(recipe: ForceRecipe) -> Simulation:
     """Both people press with an intended force of 1."""
     people = zip((recipe.attenuation, 0.0), weaker(recipe, recipe.delusion), strict=True)
     h, D = (vector(*column) for column in people)
     return intending(h, D, vector(1, 1)).changed(noise=force.kept_noise("force"))
 
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """The own force at its peak, and by how much the one that feels equal is smaller, of both people with these
-    precisions."""
-    precisions, experiment = models["precision"], pressing(recipe_of(run))
-    assert isinstance(precisions, Precisions)
-    own, equal = pressed(experiment.changed(model=precisions.imposed(experiment.model)).run()).peak()
-    found = {}
-    for k, who in enumerate(("normal", "delusional")):
-        found |= {f"{who}.own": float(own[k]), f"{who}.illusion": float(own[k] - equal[k])}
-    return found
+@final
+class ForceMatching(Experiment[ForceRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[ForceRecipe], recipe: ForceRecipe, seed: int) -> Scores:
+        """Everything is deterministic: the noise of the world is that of the published runs."""
+        return run.once("hands", lambda: hands(recipe), Hands).found
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Force over attenuation, matching against equality, and what is felt while pressing."""
-    recipe = recipe_of(run)
-    stored = run.once("hands", lambda: hands(recipe))
-    return {
-        "attenuation": hand_figures.attenuation(stored["found"]),
-        "matching": hand_figures.matching(stored["found"], recipe),
-        "courses": hand_figures.courses(stored["courses"], recipe),
-    }
+    def networks(self, run: Run[ForceRecipe]) -> dict[str, nn.Module]:
+        """The log-precisions of both people at once, normal and delusional; nothing is trained. That of the senses is
+        what is added to their state-dependent one."""
+        return {"precision": Precisions(pressing(run.recipe).model).eval()}
 
+    def lesion_measures(self, run: Run[ForceRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """The own force at its peak, and by how much the one that feels equal is smaller, of both people with these
+        precisions."""
+        precisions, experiment = networks["precision"], pressing(run.recipe)
+        assert isinstance(precisions, Precisions)
+        own, equal = pressed(experiment.changed(model=precisions.imposed(experiment.model)).run()).peak()
+        found = {}
+        for k, who in enumerate(("normal", "delusional")):
+            found |= {f"{who}.own": float(own[k]), f"{who}.illusion": float(own[k] - equal[k])}
+        return found
 
-def fit(request: Mapping[str, str]) -> list[str]:
-    """--data FILE.csv or --template FILE.csv: attenuation and compensation from forces."""
-    return apply.fit("force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template)
+    def figures(self, run: Run[ForceRecipe]) -> dict[str, Figure]:
+        """Force over attenuation, matching against equality, and what is felt while pressing."""
+        recipe = run.recipe
+        stored = run.result("hands", Hands)
+        return {
+            "attenuation": hand_figures.attenuation(stored.found),
+            "matching": hand_figures.matching(stored.found, recipe),
+            "courses": hand_figures.courses(stored.courses, recipe),
+        }
 
+    def equations(self, run: Run[ForceRecipe]) -> dict[str, list[str]]:
+        """The equations of the published models, for the report."""
+        return printed(("attenuation", "self_hE+6"))
 
-def equations(run: Run) -> dict[str, list[str]]:
-    """The equations of the published models, for the report."""
-    return printed(("attenuation", "self_hE+6"))
+    def fit(self, request: Mapping[str, str]) -> list[str]:
+        """--data FILE.csv or --template FILE.csv: attenuation and compensation from forces."""
+        return apply.fit(
+            "force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template
+        )

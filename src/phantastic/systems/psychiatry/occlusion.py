@@ -1,13 +1,15 @@
 """The study `occlusion`: a target that is hidden, that turns unexpectedly, whose frequency is unknown."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import final
 
+from msgspec import Struct
 from torch import nn
 
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.psychiatry import apply, behaviour, eye_figures, measure
@@ -15,77 +17,76 @@ from phantastic.systems.psychiatry.measure import FOLLOWED, deviations, vector
 from phantastic.systems.psychiatry.simulate import watched, watching
 from phantastic.systems.psychiatry.study import OcclusionRecipe
 
+Doses = dict[str, list[float]]
 PUBLISHED = (4.0, 0.0, 4.0)  # the log-precisions of the published runs
 
 
-def recipe_of(run: Run) -> OcclusionRecipe:
-    assert isinstance(run.recipe, OcclusionRecipe)
-    return run.recipe
+class People(Struct):
+    """The numbers of both people in three tasks, and their traces by task."""
+
+    found: dict[str, float]
+    traces: dict[str, dict[str, list]]
 
 
-def people(recipe: OcclusionRecipe) -> dict[str, Any]:
-    """The numbers of both people in three tasks, and their traces."""
+def people(recipe: OcclusionRecipe) -> People:
     settings = (recipe.control, recipe.reduced, recipe.senses)
     found, runs = measure.followed(*settings)
     if settings == PUBLISHED:
         found |= deviations(found, FOLLOWED)
     traces = {name: {key: part.tolist() for key, part in each._asdict().items()} for name, each in runs.items()}
-    return {"found": found, "traces": traces}
+    return People(found, traces)
 
 
-def doses(recipe: OcclusionRecipe) -> dict[str, list[float]]:
+def doses(recipe: OcclusionRecipe) -> Doses:
     return measure.by_dose(recipe.control, recipe.reduced, recipe.senses, recipe.doses)
 
 
-def run(run: Run) -> None:
-    """Both people in the three tasks, and those between them in two; nothing is random."""
-    recipe = recipe_of(run)
-    found = run.once("people", lambda: people(recipe))["found"]
-    run.once("doses", lambda: doses(recipe))
-    run.record({name: [value] for name, value in found.items()})
-
-
-def models(run: Run) -> dict[str, nn.Module]:
-    """The log-precisions of both people at once, control and reduced; nothing is trained."""
-    return {"precision": Precisions(behind(recipe_of(run)).model).eval()}
-
-
-def behind(recipe: OcclusionRecipe) -> Experiment:
+def behind(recipe: OcclusionRecipe) -> Simulation:
     """Both people follow a target that goes behind the occluder."""
     both = vector(recipe.senses, recipe.senses)
     return watching("fig1_occluded_highprec", vector(recipe.control, recipe.reduced), both)
 
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Distance of eye and target, of both people with these precisions."""
-    precisions, experiment = models["precision"], behind(recipe_of(run))
-    assert isinstance(precisions, Precisions)
-    pursuit = watched(experiment.changed(model=precisions.imposed(experiment.model)).run())
-    return dict(zip(("control", "reduced"), measure.rms(pursuit).tolist(), strict=True))
+@final
+class Occlusion(Experiment[OcclusionRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[OcclusionRecipe], recipe: OcclusionRecipe, seed: int) -> Scores:
+        """Both people in the three tasks, and those between them in two; nothing is random."""
+        found = run.once("people", lambda: people(recipe), People).found
+        run.once("doses", lambda: doses(recipe), Doses)
+        return found
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Eye and target behind the occluder, at the unexpected turn; the learned frequency; distance by precision."""
-    recipe = recipe_of(run)
-    stored, steps = run.once("people", lambda: people(recipe)), run.once("doses", lambda: doses(recipe))
-    traces, found = stored["traces"], stored["found"]
-    return {
-        "occlusion": eye_figures.occluded(traces["occluded"], found, recipe),
-        "reversal": eye_figures.turned(traces["reversal"], found, recipe),
-        "frequency": eye_figures.learned(traces["frequency"], recipe),
-        "precision": eye_figures.doses(steps),
-    }
+    def networks(self, run: Run[OcclusionRecipe]) -> dict[str, nn.Module]:
+        """The log-precisions of both people at once, control and reduced; nothing is trained."""
+        return {"precision": Precisions(behind(run.recipe).model).eval()}
 
+    def lesion_measures(self, run: Run[OcclusionRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """Distance of eye and target, of both people with these precisions."""
+        precisions, experiment = networks["precision"], behind(run.recipe)
+        assert isinstance(precisions, Precisions)
+        pursuit = watched(experiment.changed(model=precisions.imposed(experiment.model)).run())
+        return dict(zip(("control", "reduced"), measure.rms(pursuit).tolist(), strict=True))
 
-def fit(request: Mapping[str, str]) -> list[str]:
-    """--data FILE.csv [--period P] [--amplitude A], or --template FILE.csv: precisions from eye traces."""
-    period = apply.positive(request, "period", behaviour.CYCLE)
-    amplitude = apply.positive(request, "amplitude", behaviour.REACH)
-    return apply.fit(
-        "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template
-    )
+    def figures(self, run: Run[OcclusionRecipe]) -> dict[str, Figure]:
+        """Eye and target behind the occluder, at the unexpected turn; the learned frequency; distance by precision."""
+        recipe, stored, steps = run.recipe, run.result("people", People), run.result("doses", Doses)
+        traces, found = stored.traces, stored.found
+        return {
+            "occlusion": eye_figures.occluded(traces["occluded"], found, recipe),
+            "reversal": eye_figures.turned(traces["reversal"], found, recipe),
+            "frequency": eye_figures.learned(traces["frequency"], recipe),
+            "precision": eye_figures.doses(steps),
+        }
 
+    def equations(self, run: Run[OcclusionRecipe]) -> dict[str, list[str]]:
+        """The equations of the published models, for the report."""
+        return printed(("occlusion", "fig1_occluded_highprec"))
 
-def equations(run: Run) -> dict[str, list[str]]:
-    """The equations of the published models, for the report."""
-    return printed(("occlusion", "fig1_occluded_highprec"))
+    def fit(self, request: Mapping[str, str]) -> list[str]:
+        """--data FILE.csv [--period P] [--amplitude A], or --template FILE.csv: precisions from eye traces."""
+        period = apply.positive(request, "period", behaviour.CYCLE)
+        amplitude = apply.positive(request, "amplitude", behaviour.REACH)
+        return apply.fit(
+            "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template
+        )

@@ -16,6 +16,7 @@ from phantastic.systems.psychiatry.measure import vector
 from phantastic.systems.psychiatry.simulate import follow, press
 
 FOLLOWS, LOSES, SLOWED, ASTRAY = range(4)
+Mapped = dict[str, Any]  # both maps, see `mapped`
 EYE = (
     Text("anticipates the hidden target", "隠れた標的を予期する"),
     Text("loses the hidden target", "隠れた標的を見失う"),
@@ -35,7 +36,7 @@ EYE_ANCHORS = {"control": (4.0, 4.0), "reduced": (0.0, 4.0), "sensory": (4.0, 6.
 HAND_ANCHORS = {"normal": (6.0, 0.0), "delusional": (4.0, 2.0), "unattenuated": (0.0, 0.0), "strong": (2.0, 4.0)}
 
 
-def mapped(number: int) -> dict[str, Any]:
+def mapped(number: int) -> Mapped:
     """Both maps with ``number`` points in each direction: axes, measures, regimes, and the regimes of the anchors."""
     return {
         "eye": _map(_eye, EYE_ANCHORS, (-2.0, 6.0), (2.0, 6.0), number),
@@ -79,7 +80,7 @@ def _hand(points: Tensor) -> tuple[dict[str, Tensor], Int64[Tensor, " points"]]:
     return {"own": own, "illusion": own - equal, "sure": sure}, regime
 
 
-def measures(found: dict[str, Any]) -> dict[str, float]:
+def measures(found: Mapped) -> dict[str, float]:
     """1 for each anchor that lies in the regime it stands for."""
     expected = {
         "eye": {"control": FOLLOWS, "reduced": LOSES, "sensory": SLOWED},

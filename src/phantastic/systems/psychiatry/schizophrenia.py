@@ -1,14 +1,16 @@
 """The study `schizophrenia`: cohorts, their precisions inferred from behaviour, and a map of regimes."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
+from phantastic.declare.claims import Measure
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed
-from phantastic.inference.published.experiment import Experiment
+from phantastic.inference.published.simulation import Simulation
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.psychiatry import cohort, cohort_figures, measure, regimes
@@ -19,12 +21,8 @@ from phantastic.systems.psychiatry.simulate import follow, intending, pressed, w
 from phantastic.systems.psychiatry.study import SchizophreniaRecipe
 from phantastic.systems.psychiatry.tasks import EYES, OCCLUDED, Task, equal_forces, pressing
 
+Inferred = dict[str, Any]  # of one task, see `inferred`
 WHO = ("controls", "patients")
-
-
-def recipe_of(run: Run) -> SchizophreniaRecipe:
-    assert isinstance(run.recipe, SchizophreniaRecipe)
-    return run.recipe
 
 
 def eye_groups(recipe: SchizophreniaRecipe) -> tuple[Group, ...]:
@@ -40,7 +38,7 @@ def hand_groups(recipe: SchizophreniaRecipe) -> tuple[Group, ...]:
     return normal, ((max(recipe.attenuation - lost, 0.5), spread), (lost, spread))
 
 
-def eyes(recipe: SchizophreniaRecipe, seed: int) -> dict[str, Any]:
+def eyes(recipe: SchizophreniaRecipe, seed: int) -> Inferred:
     """Everyone's pursuit as a clinic measures it, and the precisions inferred from the traces of the first people."""
     people = cohort.draw(eye_groups(recipe), recipe.people, EYES.prior, seed, "eyes")
     pursuit = follow(OCCLUDED, people.parameters[:, 0], people.parameters[:, 1])
@@ -49,7 +47,7 @@ def eyes(recipe: SchizophreniaRecipe, seed: int) -> dict[str, Any]:
     return inferred(EYES, people, first, data, recipe.starts) | {"clinic": lists(measure.clinic(pursuit))}
 
 
-def hands(recipe: SchizophreniaRecipe, seed: int) -> dict[str, Any]:
+def hands(recipe: SchizophreniaRecipe, seed: int) -> Inferred:
     """Everyone's forces and illusion, and attenuation and compensation inferred from those of the first people."""
     task = pressing(vector(*INTENDED))
     people = cohort.draw(hand_groups(recipe), recipe.people, task.prior, seed, "hands")
@@ -61,7 +59,7 @@ def hands(recipe: SchizophreniaRecipe, seed: int) -> dict[str, Any]:
     return inferred(task, people, first, data, recipe.starts) | {"clinic": lists(clinic)}
 
 
-def inferred(task: Task, people: Cohort, first: Tensor, data: Data, starts: int) -> dict[str, Any]:
+def inferred(task: Task, people: Cohort, first: Tensor, data: Data, starts: int) -> Inferred:
     """Truth, posterior, recovery and group comparison of the ``first`` people."""
     some = people.of(first)
     found = infer(task.simulate, data, task.prior, starts)
@@ -91,7 +89,7 @@ def lists(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
     return {name: tensor.tolist() for name, tensor in tensors.items()}
 
 
-def measures(found: dict[str, Any], study: str) -> dict[str, float]:
+def measures(found: Inferred, study: str) -> dict[str, float]:
     """The numbers of one task by name."""
     out: dict[str, float] = {}
     for k, name in enumerate(found["names"]):
@@ -112,25 +110,7 @@ def measures(found: dict[str, Any], study: str) -> dict[str, float]:
     return out
 
 
-def run(run: Run) -> None:
-    """Cohorts under every seed; what is not random once."""
-    recipe = recipe_of(run)
-    rows = []
-    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        one = run.once(f"seed{seed}/eyes", lambda seed=seed: eyes(recipe, seed))
-        two = run.once(f"seed{seed}/hands", lambda seed=seed: hands(recipe, seed))
-        rows.append(measures(one, "eyes") | measures(two, "hands"))
-    fixed = run.once("identified", identified)
-    fixed |= regimes.measures(run.once("map", lambda: regimes.mapped(recipe.grid)))
-    run.record({name: [row[name] for row in rows] for name in rows[0]} | {n: [v] for n, v in fixed.items()})
-
-
-def models(run: Run) -> dict[str, nn.Module]:
-    """The log-precisions of the mean control and the mean patient at once, in both tasks; nothing is trained."""
-    return {name: Precisions(task.model).eval() for name, task in typical(recipe_of(run)).items()}
-
-
-def typical(recipe: SchizophreniaRecipe) -> dict[str, Experiment]:
+def typical(recipe: SchizophreniaRecipe) -> dict[str, Simulation]:
     """The mean control and the mean patient in the two tasks."""
     motion, senses = (vector(*values) for values in means(eye_groups(recipe)))
     h, D = (vector(*values) for values in means(hand_groups(recipe)))
@@ -142,33 +122,50 @@ def means(groups: tuple[Group, ...]) -> list[tuple[float, ...]]:
     return list(zip(*([mean for mean, _ in group] for group in groups), strict=True))
 
 
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Distance of eye and target, and the force-matching illusion, of the mean control and patient with these
-    precisions."""
-    tasks = typical(recipe_of(run))
-    for name, task in tasks.items():
-        precisions = models[name]
-        assert isinstance(precisions, Precisions)
-        tasks[name] = task.changed(model=precisions.imposed(task.model))
-    own, equal = pressed(tasks["hands"].run()).peak()
-    distance = measure.rms(watched(tasks["eyes"].run()))
-    found = {f"eyes.{who}.rms": float(distance[k]) for k, who in enumerate(WHO)}
-    return found | {f"hands.{who}.illusion": float(own[k] - equal[k]) for k, who in enumerate(WHO)}
+@final
+class Schizophrenia(Experiment[SchizophreniaRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[SchizophreniaRecipe], recipe: SchizophreniaRecipe, seed: int) -> Scores:
+        """Two cohorts, in one task each."""
+        one = run.once(f"seed{seed}/eyes", lambda: eyes(recipe, seed), Inferred)
+        two = run.once(f"seed{seed}/hands", lambda: hands(recipe, seed), Inferred)
+        return measures(one, "eyes") | measures(two, "hands")
 
-def figures(run: Run) -> dict[str, Figure]:
-    """The map, the cohort's behaviour, recovery and comparison of the groups, of the first seed."""
-    recipe = recipe_of(run)
-    one = run.once(f"seed{recipe.seed}/eyes", lambda: eyes(recipe, recipe.seed))
-    two = run.once(f"seed{recipe.seed}/hands", lambda: hands(recipe, recipe.seed))
-    return {
-        "map": cohort_figures.mapped(run.once("map", lambda: regimes.mapped(recipe.grid))),
-        "cohort": cohort_figures.behaviour(one, two),
-        "recovery": cohort_figures.recovery([(EYES, one), (pressing(vector(*INTENDED)), two)]),
-        "groups": cohort_figures.groups([(EYES, one), (pressing(vector(*INTENDED)), two)]),
-    }
+    def overall(
+        self, run: Run[SchizophreniaRecipe], recipe: SchizophreniaRecipe, seeds: Sequence[Mapping[str, Measure]]
+    ) -> Scores:
+        """What is not random."""
+        fixed = run.once("identified", identified, dict[str, float])
+        return fixed | regimes.measures(run.once("map", lambda: regimes.mapped(recipe.grid), regimes.Mapped))
 
+    def networks(self, run: Run[SchizophreniaRecipe]) -> dict[str, nn.Module]:
+        """The log-precisions of the mean control and the mean patient at once, in both tasks; nothing is trained."""
+        return {name: Precisions(task.model).eval() for name, task in typical(run.recipe).items()}
 
-def equations(run: Run) -> dict[str, list[str]]:
-    """The equations of the published models, for the report."""
-    return printed(("occlusion", "fig1_occluded_highprec"), ("attenuation", "self_hE+6"))
+    def lesion_measures(self, run: Run[SchizophreniaRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """Distance of eye and target, and the force-matching illusion, of the mean control and patient with these
+        precisions."""
+        tasks = typical(run.recipe)
+        for name, task in tasks.items():
+            precisions = networks[name]
+            assert isinstance(precisions, Precisions)
+            tasks[name] = task.changed(model=precisions.imposed(task.model))
+        own, equal = pressed(tasks["hands"].run()).peak()
+        distance = measure.rms(watched(tasks["eyes"].run()))
+        found = {f"eyes.{who}.rms": float(distance[k]) for k, who in enumerate(WHO)}
+        return found | {f"hands.{who}.illusion": float(own[k] - equal[k]) for k, who in enumerate(WHO)}
+
+    def figures(self, run: Run[SchizophreniaRecipe]) -> dict[str, Figure]:
+        """The map, the cohort's behaviour, recovery and comparison of the groups, of the first seed."""
+        one, two = (run.result(f"seed{run.recipe.seed}/{part}", Inferred) for part in ("eyes", "hands"))
+        return {
+            "map": cohort_figures.mapped(run.result("map", regimes.Mapped)),
+            "cohort": cohort_figures.behaviour(one, two),
+            "recovery": cohort_figures.recovery([(EYES, one), (pressing(vector(*INTENDED)), two)]),
+            "groups": cohort_figures.groups([(EYES, one), (pressing(vector(*INTENDED)), two)]),
+        }
+
+    def equations(self, run: Run[SchizophreniaRecipe]) -> dict[str, list[str]]:
+        """The equations of the published models, for the report."""
+        return printed(("occlusion", "fig1_occluded_highprec"), ("attenuation", "self_hE+6"))

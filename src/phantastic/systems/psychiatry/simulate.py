@@ -13,7 +13,7 @@ from torch import Tensor
 from phantastic.inference import Result, published
 from phantastic.inference.generation import Noise
 from phantastic.inference.published import force
-from phantastic.inference.published.experiment import Experiment, bump
+from phantastic.inference.published.simulation import Simulation, bump
 
 PART = 250  # people simulated at a time, so that memory does not grow with the cohort
 People = Float64[Tensor, " people"]
@@ -56,7 +56,7 @@ def follow(run: str, motion: People, senses: People) -> Pursuit:
     return Pursuit(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def watching(run: str, motion: People, senses: People) -> Experiment:
+def watching(run: str, motion: People, senses: People) -> Simulation:
     """The published run ``run`` of occlusion, as people with these log-precisions see it."""
     experiment = published.setup("occlusion", run)
     model = experiment.model.with_level(2, W=motion.exp()[:, None]).with_level(1, V=senses.exp()[:, None])
@@ -85,7 +85,7 @@ def press(attenuation: People, delusion: People, intended: People, noise: Noise 
     return Press(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def intending(attenuation: People, delusion: People, intended: People) -> Experiment:
+def intending(attenuation: People, delusion: People, intended: People) -> Simulation:
     """The published press, as people with these log-precisions and intentions do it."""
     course = intended[:, None, None] * bump(32, 16, 16)
     return force.pressing(attenuation, delusion).changed(prior_u=torch.cat([course, torch.zeros_like(course)], -1))

@@ -133,7 +133,7 @@ OCCLUSION = Study(
         "paper": OcclusionRecipe(doses=81),
     },
     minutes={"tiny": 0.1, "quick": 0.1},
-    experiment="phantastic.systems.psychiatry.occlusion",
+    experiment="phantastic.systems.psychiatry.occlusion:Occlusion",
     fits={
         "data": DATA,
         "template": TEMPLATE,
@@ -156,7 +156,7 @@ FORCE = Study(
     recipe=ForceRecipe,
     presets={"tiny": ForceRecipe(), "quick": ForceRecipe(), "full": ForceRecipe(), "paper": ForceRecipe()},
     minutes={"tiny": 0.1, "quick": 0.1},
-    experiment="phantastic.systems.psychiatry.force_matching",
+    experiment="phantastic.systems.psychiatry.force_matching:ForceMatching",
     fits={"data": DATA, "template": TEMPLATE},
 )  # fmt: skip
 LARGE = SchizophreniaRecipe(people=4_000, fitted=1_000, seeds=3, grid=31)
@@ -175,6 +175,6 @@ SCHIZOPHRENIA = Study(
         "paper": LARGE,
     },
     minutes={"tiny": 0.2, "quick": 1.4},
-    experiment="phantastic.systems.psychiatry.schizophrenia",
+    experiment="phantastic.systems.psychiatry.schizophrenia:Schizophrenia",
 )  # fmt: skip
 STUDIES = (OCCLUSION, FORCE, SCHIZOPHRENIA)

@@ -1,12 +1,12 @@
 """Putting a trained SCAN to use: imagine a phrase, or put an image into words."""
 
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from phantastic.data.folders import picture
 from phantastic.declare.i18n import Text
@@ -15,19 +15,21 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import Figure, image_grid, write
 from phantastic.systems.scan.concepts import OPEN
 from phantastic.systems.scan.evaluation import grounded
-from phantastic.systems.scan.experiment import models
 from phantastic.systems.scan.figures import enlarged, imagine
 from phantastic.systems.scan.language import Lexicon
 from phantastic.systems.scan.rooms import Rooms, as_observed
+from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.symbolic import perceive
 
 LEVELS = (Text("anything", "何でも"), Text("superordinate", "上位"), Text("basic", "基本"), Text("basic", "基本"),
           Text("subordinate", "下位"))  # fmt: skip
 
 
-def apply(run: Run, request: dict[str, str]) -> list[str]:
+def apply(
+    run: Run[ScanRecipe], networks: Callable[[], Mapping[str, nn.Module]], request: Mapping[str, str]
+) -> list[str]:
     """``say``: images imagined for a phrase; ``look``: the concepts of an image; both: the image as first operand."""
-    recipe: Any = run.recipe
+    recipe = run.recipe
     rooms = Rooms(recipe.size, recipe.colours)
     lexicon = Lexicon(rooms.palette)
     say, look = request.get("say"), request.get("look")
@@ -41,7 +43,7 @@ def apply(run: Run, request: dict[str, str]) -> list[str]:
     if open_operand and look is None:
         raise Refused(f"'{say}' lacks its first operand; write it, or give an image by --look FILE.png")
     seen = as_observed(picture(look, recipe.size)[None]) if look is not None else None
-    trained = models(run)
+    trained = networks()
     mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
     lines = []
     if seen is not None and not open_operand:

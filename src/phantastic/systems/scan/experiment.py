@@ -1,19 +1,22 @@
 """The study `scan`: from images alone to words, imagined rooms and operators on concepts, and what came of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.declare.claims import resampled, summarise
+from phantastic.declare.claims import Measure, resampled
 from phantastic.ground.errors import Refused
-from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
+from phantastic.show.figure import Figure
+from phantastic.systems.scan import apply, figures
 from phantastic.systems.scan.concepts import Vocabulary
 from phantastic.systems.scan.evaluation import (
     Setting,
@@ -29,36 +32,20 @@ from phantastic.systems.scan.measure import Classifier
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
-from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons, train_joint, train_operators, train_scan
+from phantastic.systems.scan.symbolic import (
+    draw_concepts,
+    draw_held_out,
+    draw_lessons,
+    train_joint,
+    train_operators,
+    train_scan,
+)
 from phantastic.systems.scan.visual import Pool, adam, features, train_denoiser, train_visual
 
 
-def run(run: Run) -> None:
-    """Train and measure every seed, then record."""
-    recipe: Any = run.recipe
+def learned(run: Run[ScanRecipe], recipe: ScanRecipe, seed: int) -> dict[str, Measure]:
+    """Train everything under one seed and measure it."""
     scene = setting(run, recipe)
-    collected: dict[str, list[float]] = {}
-    draws: dict[str, list[float]] = {}
-    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        measures, spread = one_seed(run, recipe, scene, seed)
-        for name, value in measures.items():
-            collected.setdefault(name, []).append(value)
-        draws |= spread
-    read = scene.classifier.read(as_input(scene.images.to(run.device)))
-    collected["classifier.accuracy"] = [float((read == scene.factors).mean())]
-    single = recipe.seeds == 1
-    run.record({
-        name: resampled(values[0], draws[name]) if single and name in draws else summarise(values)
-        for name, values in collected.items()
-    })  # fmt: skip
-
-
-def one_seed(
-    run: Run, recipe: ScanRecipe, scene: Setting, seed: int
-) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """All measures of one seed, and resampled values of those that are compared within one seed."""
-    from phantastic.systems.scan import figures
-
     taught, tests = draw_held_out(scene.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, seed)
     pool = Pool(scene.rooms, recipe.images, seed, run.device)
     run.show("rooms", lambda: figures.seen(pool.images))
@@ -83,8 +70,8 @@ def one_seed(
     operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
     imagine(operators)
 
-    def once(name: str, compute: Callable[[], Any]) -> Any:
-        return run.once(f"seed{seed}/{name}", compute)
+    def once(name: str, compute: Callable[[], dict[str, float]]) -> dict[str, float]:
+        return run.once(f"seed{seed}/{name}", compute, dict[str, float])
 
     measures = once("scan", lambda: both_ways(scene, mind, recipe, seed, ""))
     measures |= once("operators", lambda: recombined(scene, mind, operators, tests, recipe, seed))
@@ -102,14 +89,14 @@ def one_seed(
         model = train_joint(run, recipe, scene.vocabulary, lessons, pool, seed, name)
         measures |= once(name, lambda model=model, name=name: both_ways(scene, joined(model), recipe, seed, f"{name}."))
 
-    parts = {name: once(f"{name}-parts", partial(disentangled, scene, vae, seed)) for name, vae in
-             (("visual", visual), ("entangled", entangled))}  # fmt: skip
-    spread = {f"{name}.{key}": values for name, part in parts.items() for key, values in part.items()}
-    measures |= {name: float(np.mean(values)) for name, values in spread.items()}
-    return measures, spread
+    found = {name: Measure(value, [value]) for name, value in measures.items()}
+    for name, vae in (("visual", visual), ("entangled", entangled)):
+        parts = run.once(f"seed{seed}/{name}-parts", partial(disentangled, scene, vae, seed), dict[str, list[float]])
+        found |= {f"{name}.{key}": resampled(float(np.mean(values)), values) for key, values in parts.items()}
+    return found
 
 
-def setting(run: Run, recipe: ScanRecipe) -> Setting:
+def setting(run: Run[ScanRecipe], recipe: ScanRecipe) -> Setting:
     """The concepts and test rooms of a run, and the classifier that judges all of its seeds (trained, if it was)."""
     rooms = Rooms(recipe.size, recipe.colours)
     refuse_impossible(recipe, rooms.vocabulary)
@@ -120,12 +107,6 @@ def setting(run: Run, recipe: ScanRecipe) -> Setting:
         run.load("classifier", {"classifier": classifier})
         classifier.requires_grad_(False)
     return Setting(rooms, *draw_concepts(rooms.vocabulary, recipe), factors, images, classifier)
-
-
-def draw_concepts(vocabulary: Vocabulary, recipe: ScanRecipe) -> tuple[np.ndarray, np.ndarray]:
-    """The concepts taught and the concepts held out, int[n, factors] each."""
-    drawn = vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
-    return drawn[: recipe.concepts], drawn[recipe.concepts :]
 
 
 def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
@@ -140,7 +121,7 @@ def refuse_impossible(recipe: ScanRecipe, vocabulary: Vocabulary) -> None:
         raise Refused(f"few = {list(recipe.few)}: each is at most pairs = {recipe.pairs}, of which they are a part")
 
 
-def train_classifier(run: Run, recipe: ScanRecipe, classifier: Classifier, pool: Pool) -> None:
+def train_classifier(run: Run[ScanRecipe], recipe: ScanRecipe, classifier: Classifier, pool: Pool) -> None:
     """Teach the judge the ground truth of the first seed's images, if it has not been taught."""
     if "classifier" in run.checkpoints.latest.finished:
         return
@@ -164,46 +145,50 @@ def roughened(images: Tensor, generator: torch.Generator) -> Tensor:
     return mixed + 0.03 * torch.randn(mixed.shape, generator=generator, device=mixed.device)
 
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """The visual module, the denoiser, the symbols and the operators of the first seed, trained."""
-    recipe: Any = run.recipe
-    vocabulary = Rooms(recipe.size, recipe.colours).vocabulary
-    found: dict[str, nn.Module] = {
-        "visual": VAE(3, recipe.size, recipe.latent, hidden=(256,)),
-        "denoiser": DenoisingAutoencoder(3, recipe.size, recipe.code),
-        "scan": SymbolVAE(vocabulary.width, recipe.hidden, recipe.latent),
-        "operators": Recombinator(recipe.operator_hidden),
-    }
-    for name, module in found.items():
-        run.load(f"seed{recipe.seed}/{name}", {name: module})
-        module.to(run.device).requires_grad_(False)
-    return found
+@final
+class Scan(Experiment[ScanRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[ScanRecipe], recipe: ScanRecipe, seed: int) -> Scores:
+        return learned(run, recipe, seed)
 
-def lesion_measures(run: Run, models: dict[str, nn.Module]) -> dict[str, float]:
-    """sym2img and img2sym accuracy with these models on a part of the test items."""
-    recipe: Any = run.recipe
-    scene = setting(run, recipe)
-    scene = scene._replace(
-        concepts=scene.concepts[:40],
-        held_out=scene.held_out[:20],
-        images=scene.images[:400],
-        factors=scene.factors[:400],
-    )
-    mind = grounded(models["visual"], models["denoiser"], models["scan"])  # pyright: ignore[reportArgumentType]
-    measures = both_ways(scene, mind, recipe, recipe.seed, "")
-    return {name: measures[name] for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}
+    def overall(self, run: Run[ScanRecipe], recipe: ScanRecipe, seeds: Sequence[Mapping[str, Measure]]) -> Scores:
+        """How well the judge of all seeds reads the test rooms."""
+        scene = setting(run, recipe)
+        read = scene.classifier.read(as_input(scene.images.to(run.device)))
+        return {"classifier.accuracy": float((read == scene.factors).mean())}
 
+    def networks(self, run: Run[ScanRecipe]) -> dict[str, nn.Module]:
+        """The visual module, the denoiser, the symbols and the operators of the first seed, trained."""
+        recipe = run.recipe
+        vocabulary = Rooms(recipe.size, recipe.colours).vocabulary
+        found: dict[str, nn.Module] = {
+            "visual": VAE(3, recipe.size, recipe.latent, hidden=(256,)),
+            "denoiser": DenoisingAutoencoder(3, recipe.size, recipe.code),
+            "scan": SymbolVAE(vocabulary.width, recipe.hidden, recipe.latent),
+            "operators": Recombinator(recipe.operator_hidden),
+        }
+        for name, module in found.items():
+            run.load(f"seed{recipe.seed}/{name}", {name: module})
+            module.to(run.device).requires_grad_(False)
+        return found
 
-def figures(run: Run) -> dict[str, Any]:
-    """See `figures.figures`."""
-    from phantastic.systems.scan import figures
+    def lesion_measures(self, run: Run[ScanRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """sym2img and img2sym accuracy with these models on a part of the test items."""
+        recipe = run.recipe
+        scene = setting(run, recipe)
+        scene = scene._replace(
+            concepts=scene.concepts[:40],
+            held_out=scene.held_out[:20],
+            images=scene.images[:400],
+            factors=scene.factors[:400],
+        )
+        mind = grounded(networks["visual"], networks["denoiser"], networks["scan"])  # pyright: ignore[reportArgumentType]
+        measures = both_ways(scene, mind, recipe, recipe.seed, "")
+        return {name: measures[name] for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}
 
-    return figures.figures(run)
+    def figures(self, run: Run[ScanRecipe]) -> dict[str, Figure]:
+        return figures.figures(run, self.networks(run))
 
-
-def apply(run: Run, request: dict[str, str]) -> list[str]:
-    """See `apply.apply`."""
-    from phantastic.systems.scan import apply
-
-    return apply.apply(run, request)
+    def apply(self, run: Run[ScanRecipe], request: Mapping[str, str]) -> list[str]:
+        return apply.apply(run, lambda: self.networks(run), request)

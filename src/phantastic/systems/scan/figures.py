@@ -1,6 +1,6 @@
 """The pictures of the study `scan`: rooms imagined from phrases, the operators, latents, and SCAN beside its rivals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import altair as alt
@@ -17,10 +17,10 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure, image_grid
 from phantastic.systems.scan.concepts import OPEN, OPERATORS
 from phantastic.systems.scan.evaluation import Mind, grounded
-from phantastic.systems.scan.experiment import draw_concepts, models
 from phantastic.systems.scan.language import Lexicon, expected
 from phantastic.systems.scan.rooms import Rooms, as_input, as_rgb
-from phantastic.systems.scan.symbolic import Operations, draw_held_out, perceive
+from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.symbolic import Operations, draw_concepts, draw_held_out, perceive
 
 COLUMNS = 8
 PHRASES = ("red suitcase, blue wall", "red suitcase", "blue wall", "ice lolly")
@@ -33,11 +33,10 @@ RIVALS = {
 }
 
 
-def figures(run: Run) -> dict[str, Figure]:
+def figures(run: Run[ScanRecipe], trained: Mapping[str, nn.Module]) -> dict[str, Figure]:
     """All figures of a finished run."""
-    recipe: Any = run.recipe
+    recipe = run.recipe
     rooms = Rooms(recipe.size, recipe.colours)
-    trained = models(run)
     mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
     concepts, _ = draw_concepts(rooms.vocabulary, recipe)
     _, tests = draw_held_out(rooms.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, recipe.seed)

@@ -176,7 +176,7 @@ STUDIES = (
         recipe=ScanRecipe,
         presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
         minutes={"tiny": 0.2, "quick": 8.7},
-        experiment="phantastic.systems.scan.experiment",
+        experiment="phantastic.systems.scan.experiment:Scan",
         applications={
             "say": Text(
                 'a phrase to imagine, such as "red suitcase, blue wall" or "yellow AND hat"',

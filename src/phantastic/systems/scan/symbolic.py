@@ -33,6 +33,12 @@ class Lessons(NamedTuple):
         return generator.integers(len(self.concepts), size=count), generator.integers(pairs, size=count)
 
 
+def draw_concepts(vocabulary: Vocabulary, recipe: ScanRecipe) -> tuple[np.ndarray, np.ndarray]:
+    """The concepts taught and the concepts held out, int[n, factors] each."""
+    drawn = vocabulary.draw(recipe.concepts + recipe.test_concepts, numpy_generator(recipe.seed, "concepts"))
+    return drawn[: recipe.concepts], drawn[recipe.concepts :]
+
+
 def draw_lessons(rooms: Rooms, concepts: np.ndarray, pairs: int, seed: int) -> Lessons:
     """``pairs`` random rooms for each concept."""
     generator = numpy_generator(seed, "lessons")

@@ -80,6 +80,6 @@ STUDY = Study(
         "paper": FULL,
     },
     minutes={"tiny": 0.1, "quick": 0.5, "full": 1.3},
-    experiment="phantastic.systems.song.experiment",
+    experiment="phantastic.systems.song.experiment:Song",
 )  # fmt: skip
 STUDIES = (STUDY,)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
-import msgspec
 import numpy as np
 import torch
 from jaxtyping import Int
@@ -140,16 +139,14 @@ def measured(run: Run, setting: Crossing) -> dict[str, Measure]:
         network, stem = setting.network(run, start), f"seed{setting.seed}/{start}"
         for name in tasks.NAMES:
             for language in LANGUAGES:
-                kept = run.once(f"{stem}/{name}/{language}", partial(asked, setting, network, name, language))
-                scores = msgspec.convert(kept, dict[str, Measure])
+                compute = partial(asked, setting, network, name, language)
+                scores = run.once(f"{stem}/{name}/{language}", compute, dict[str, Measure])
                 found |= {f"{name}.{start}.{label}": score for label, score in scores.items()}
-        kept = run.once(f"{stem}/nearest", partial(by_layer, setting, network))
-        layers = msgspec.convert(kept, list[dict[str, Measure]])
+        layers = run.once(f"{stem}/nearest", partial(by_layer, setting, network), list[dict[str, Measure]])
         for number, layer in enumerate(layers):
             found |= {f"{start}.{what}.layer{number}": value for what, value in layer.items()}
         found |= {f"{start}.{what}": value for what, value in layers[setting.middle].items()}
-        kept = run.once(f"{stem}/surprise", partial(surprises, setting, network))
-        asking = msgspec.convert(kept, dict[str, Measure])
+        asking = run.once(f"{stem}/surprise", partial(surprises, setting, network), dict[str, Measure])
         found |= {f"{start}.surprise.{kind}": value for kind, value in asking.items()}
     for name in tasks.NAMES:
         value = tasks.chance(setting.task(name, "japanese"))

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import torch
 
@@ -107,18 +106,18 @@ def measured(run: Run, setting: Distilling) -> dict[str, Measure]:
                                               steps=setting.recipe.student_steps)  # fmt: skip
         network, scores = networks[name], {}
         for task in setting.tasks:
-            scores[task.name] = msgspec.convert(
-                run.once(f"seed{seed}/{name}/{task.name}", partial(score, setting, network, task)), list[float]
-            )
+            compute = partial(score, setting, network, task)
+            scores[task.name] = run.once(f"seed{seed}/{name}/{task.name}", compute, list[float])
             value, *draws = scores[task.name]
             found[f"{name}.{task.name}"] = resampled(value, draws)
         macros[name] = macro(scores)
         found[f"{name}.macro"] = resampled(macros[name].value, macros[name].draws.tolist())
         found[f"{name}.share"] = share(macros[name], macros["teacher"])
-        masked = run.once(f"seed{seed}/{name}/masked", partial(students.surprises, network, setting.new))
-        found[f"{name}.masked"] = over_batches(msgspec.convert(masked, list[float]), seed)
+        masked = run.once(f"seed{seed}/{name}/masked", partial(students.surprises, network, setting.new), list[float])
+        found[f"{name}.masked"] = over_batches(masked, seed)
         weights = float(sum(weight.numel() for weight in network.transformer.parameters()))
         found[f"{name}.weights"] = Measure(weights, [weights])
     pair = {name: networks[name] for name in ("teacher", "distilled")}
-    run.once(f"seed{seed}/speed", partial(students.seconds, pair, setting.new[0]))  # of this machine: no measure
+    # of this machine: no measure
+    run.once(f"seed{seed}/speed", partial(students.seconds, pair, setting.new[0]), dict[str, float])
     return found

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import final
 
-import msgspec
 import numpy as np
 import torch
 from torch import nn
 
-from phantastic.declare.claims import across
 from phantastic.nn.language.model import Model
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.transfer import crossing, distilling, students
@@ -22,29 +22,15 @@ from phantastic.systems.transfer.study import TransferRecipe
 FEW = 40  # parallel sentences that lesions are measured on
 
 
-def recipe_of(run: Run) -> TransferRecipe:
-    assert isinstance(run.recipe, TransferRecipe)
-    return run.recipe
-
-
 @lru_cache(maxsize=2)
 def first_seed(recipe: TransferRecipe, device: torch.device) -> tuple[Crossing, Distilling]:
     """What the first seed works with, kept for repeated lesions."""
     return Crossing(recipe, recipe.seed, device), Distilling(recipe, recipe.seed, device)
 
 
-def run(run: Run) -> None:
-    """Both questions under all seeds."""
-    recipe, found = recipe_of(run), []
-    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        two, one = Crossing(recipe, seed, run.device), Distilling(recipe, seed, run.device)
-        found.append(crossing.measured(run, two) | distilling.measured(run, one))
-    run.record(across(found))
-
-
-def trained(run: Run) -> dict[str, Model]:
+def trained(run: Run[TransferRecipe]) -> dict[str, Model]:
     """Both networks of two languages, the teacher and the distilled student of the first seed, in evaluation mode."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
     two, one = first_seed(recipe, run.device)
     found = {}
     for name in ("mlm", "tlm"):
@@ -57,38 +43,45 @@ def trained(run: Run) -> dict[str, Model]:
     return found
 
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """All of `trained`."""
-    return {**trained(run)}
+@final
+class Transfer(Experiment[TransferRecipe]):
+    """See `study.py`."""
 
+    def one_seed(self, run: Run[TransferRecipe], recipe: TransferRecipe, seed: int) -> Scores:
+        """Both questions."""
+        two, one = Crossing(recipe, seed, run.device), Distilling(recipe, seed, run.device)
+        return crossing.measured(run, two) | distilling.measured(run, one)
 
-@torch.no_grad()
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """How many of 40 sentences are nearest to their translations, and how many of their words; the surprise at masked
-    words of the teacher and the student, nats."""
-    recipe, found = recipe_of(run), {}
-    two, one = first_seed(recipe, run.device)
-    text = two.bitext.first(FEW)
-    for name, network in models.items():
-        assert isinstance(network, Model)
-        if name in ("mlm", "tlm"):
-            here = compared(network, two.languages, text)[two.middle]
-            found[f"{name}.retrieval"] = float(np.mean(here.sentences))
-            found[f"{name}.words"] = float(np.mean(here.words))
-        else:
-            found[f"{name}.masked"] = students.surprises(network, one.new[:1])[0]
-    return found
+    def networks(self, run: Run[TransferRecipe]) -> dict[str, nn.Module]:
+        """All of `trained`."""
+        return {**trained(run)}
 
+    @torch.no_grad()
+    def lesion_measures(self, run: Run[TransferRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """How many of 40 sentences are nearest to their translations, and how many of their words; the surprise at
+        masked words of the teacher and the student, nats."""
+        recipe, found = run.recipe, {}
+        two, one = first_seed(recipe, run.device)
+        text = two.bitext.first(FEW)
+        for name, network in networks.items():
+            assert isinstance(network, Model)
+            if name in ("mlm", "tlm"):
+                here = compared(network, two.languages, text)[two.middle]
+                found[f"{name}.retrieval"] = float(np.mean(here.sentences))
+                found[f"{name}.words"] = float(np.mean(here.words))
+            else:
+                found[f"{name}.masked"] = students.surprises(network, one.new[:1])[0]
+        return found
 
-def figures(run: Run) -> dict[str, Figure]:
-    """Zero-shot scores; how near words are to their translations; which are nearest, by layer; the students."""
-    recipe, measures, networks = recipe_of(run), run.measures(), trained(run)
-    two, _ = first_seed(recipe, run.device)
-    pair = {name: networks[name] for name in ("mlm", "tlm")}
-    taken = msgspec.convert(run.once(f"seed{recipe.seed}/speed", dict), dict[str, float])
-    return {
-        "zero-shot": drawn.zero_shot(measures),
-        "words": drawn.words(pair, two.languages, two.bitext, two.middle),
-        "layers": drawn.layers(measures, recipe.layers),
-        "students": drawn.students(measures, taken),
-    }
+    def figures(self, run: Run[TransferRecipe]) -> dict[str, Figure]:
+        """Zero-shot scores; how near words are to their translations; which are nearest, by layer; the students."""
+        recipe, measures, networks = run.recipe, run.measures(), trained(run)
+        two, _ = first_seed(recipe, run.device)
+        pair = {name: networks[name] for name in ("mlm", "tlm")}
+        taken = run.result(f"seed{recipe.seed}/speed", dict[str, float])
+        return {
+            "zero-shot": drawn.zero_shot(measures),
+            "words": drawn.words(pair, two.languages, two.bitext, two.middle),
+            "layers": drawn.layers(measures, recipe.layers),
+            "students": drawn.students(measures, taken),
+        }

@@ -114,6 +114,6 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 13.9},
-    experiment="phantastic.systems.transfer.experiment",
+    experiment="phantastic.systems.transfer.experiment:Transfer",
 )  # fmt: skip
 STUDIES = (STUDY,)

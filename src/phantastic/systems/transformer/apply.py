@@ -1,5 +1,6 @@
 """Putting the trained Transformers to use: a string backwards, a sentence translated, and where they looked."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from phantastic.ground.errors import Refused, nearest
 from phantastic.run.folder import Run
 from phantastic.show.figure import write
 from phantastic.systems.transformer import figures, measure, task
-from phantastic.systems.transformer.learners import LEARNERS, drawn, recipe_of, trained
+from phantastic.systems.transformer.learners import LEARNERS, drawn, trained
 from phantastic.systems.transformer.measure import Follower
 from phantastic.systems.transformer.model import Transformer
 from phantastic.systems.transformer.study import TransformerRecipe
@@ -51,7 +52,7 @@ def looked_at(recipe: TransformerRecipe, name: str, model: Transformer, pairs: P
     return look(recipe, name, model, pairs, int(disorder.argmax()), measure.best_follower(model, pairs))
 
 
-def apply(run: Run, request: dict[str, str]) -> list[str]:
+def apply(run: Run[TransformerRecipe], request: Mapping[str, str]) -> list[str]:
     """``reverse``: a string; ``translate``: an English sentence; ``to``: the file for the attention picture."""
     given = {name: request[name] for name in ("reverse", "translate") if name in request}
     if len(given) != 1:
@@ -60,7 +61,7 @@ def apply(run: Run, request: dict[str, str]) -> list[str]:
     path = Path(request.get("to", str(run.folder / f"{verb}.png")))
     if path.suffix.lower() != ".png":
         raise Refused(f"--to {path}: images are written as .png")
-    recipe, name = recipe_of(run), "reversal" if verb == "reverse" else "translation"
+    recipe, name = run.recipe, "reversal" if verb == "reverse" else "translation"
     words = spelled(recipe, text) if verb == "reverse" else parsed(recipe, text)
     model = trained(run, name)
     source = torch.tensor([words], device=run.device)

@@ -1,20 +1,22 @@
 """The study `transformer`: strings backwards and a translation, and where a Transformer looks while it writes them."""
 
 from collections.abc import Mapping
+from functools import partial
+from typing import final
 
-import msgspec
 import numpy as np
 import torch
 from torch import nn
 
 from phantastic.declare.claims import Measure
 from phantastic.ground.randomness import numpy_generator
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.transformer import apply as applied
 from phantastic.systems.transformer import figures as pictures
 from phantastic.systems.transformer import measure, task
-from phantastic.systems.transformer.learners import LEARNERS, LONGER, drawn, learn, recipe_of, trained
+from phantastic.systems.transformer.learners import LEARNERS, LONGER, drawn, learn, trained
 from phantastic.systems.transformer.measure import Shares
 from phantastic.systems.transformer.model import Transformer
 from phantastic.systems.transformer.study import TransformerRecipe
@@ -43,55 +45,50 @@ def measured(
     return {f"{name}.{key}": shares.measure(generator) for key, shares in found.items()}
 
 
-def run(run: Run) -> None:
-    """Train and measure every learner under every seed."""
-    recipe = recipe_of(run)
-    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
-    found: dict[int, dict[str, Measure]] = {seed: {} for seed in seeds}
-    for seed in seeds:
+@final
+class Transformers(Experiment[TransformerRecipe]):
+    """See `study.py`."""
+
+    def one_seed(self, run: Run[TransformerRecipe], recipe: TransformerRecipe, seed: int) -> Scores:
+        """Train and measure every learner."""
+        found: dict[str, Measure] = {}
         for name in LEARNERS:
-            model = learn(run, name, seed)
-            kept = run.once(f"seed{seed}/{name}", lambda: measured(recipe, name, model, seed, run.device))  # noqa: B023
-            found[seed] |= msgspec.convert(kept, dict[str, Measure])
-        right = found[seed]["learned.words"].value, found[seed]["reversal.words"].value
+            compute = partial(measured, recipe, name, learn(run, name, seed), seed, run.device)
+            found |= run.once(f"seed{seed}/{name}", compute, dict[str, Measure])
+        right = found["learned.words"].value, found["reversal.words"].value
         deviation = right[0] / right[1] - 1 if right[1] else float(np.sign(right[0]))
-        found[seed]["learned.deviation"] = Measure(deviation, [deviation])
-    first = found[recipe.seed]
-    run.record({name: [found[s][name].value for s in seeds] if len(seeds) > 1 else first[name] for name in first})
+        return found | {"learned.deviation": Measure(deviation, [deviation])}
 
+    def networks(self, run: Run[TransformerRecipe]) -> dict[str, nn.Module]:
+        """The Transformer that reverses strings and the one that translates, of the first seed."""
+        return {name: trained(run, name) for name in LOOKED_AT}
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """The Transformer that reverses strings and the one that translates, of the first seed."""
-    return {name: trained(run, name) for name in LOOKED_AT}
+    @torch.no_grad()
+    def lesion_measures(self, run: Run[TransformerRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """Of a few strings and sentences: the share of words that are right while the right ones are shown before them,
+        and the share that the best follower looks for where they stand."""
+        recipe, found = run.recipe, {}
+        for name, model in networks.items():
+            assert isinstance(model, Transformer)
+            pairs = drawn(recipe, LEARNERS[name], FEW, recipe.seed, "lesion").to(run.device)
+            hits, tries = measure.followed(measure.read(model, pairs), pairs.aligned)
+            found[f"{name}.followed"] = float(hits.sum(-1).max() / tries.sum())
+            found[f"{name}.words"] = measure.foretold(model, pairs).share
+        return found
 
+    def figures(self, run: Run[TransformerRecipe]) -> dict[str, Figure]:
+        """Where the output looks, head by head; how the learners learn."""
+        recipe, shown = run.recipe, {}
+        for name, model in self.networks(run).items():
+            assert isinstance(model, Transformer)
+            pairs = drawn(recipe, LEARNERS[name], 50, recipe.seed, "figure").to(run.device)
+            shown[name] = applied.looked_at(recipe, name, model, pairs)
+        curves = {name: run.curve(f"seed{recipe.seed}/{name}") for name in LEARNERS}
+        return {
+            "attention": pictures.attention(shown["reversal"], shown["translation"]),
+            "heads": pictures.heads(shown["translation"]),
+            "learning": pictures.learning(curves),
+        }
 
-@torch.no_grad()
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Of a few strings and sentences: the share of words that are right while the right ones are shown before them,
-    and the share that the best follower looks for where they stand."""
-    recipe, found = recipe_of(run), {}
-    for name, model in models.items():
-        assert isinstance(model, Transformer)
-        pairs = drawn(recipe, LEARNERS[name], FEW, recipe.seed, "lesion").to(run.device)
-        hits, tries = measure.followed(measure.read(model, pairs), pairs.aligned)
-        found[f"{name}.followed"] = float(hits.sum(-1).max() / tries.sum())
-        found[f"{name}.words"] = measure.foretold(model, pairs).share
-    return found
-
-
-def figures(run: Run) -> dict[str, Figure]:
-    """Where the output looks, head by head; how the learners learn."""
-    recipe, shown = recipe_of(run), {}
-    for name, model in models(run).items():
-        assert isinstance(model, Transformer)
-        pairs = drawn(recipe, LEARNERS[name], 50, recipe.seed, "figure").to(run.device)
-        shown[name] = applied.looked_at(recipe, name, model, pairs)
-    curves = {name: run.curve(f"seed{recipe.seed}/{name}") for name in LEARNERS}
-    return {
-        "attention": pictures.attention(shown["reversal"], shown["translation"]),
-        "heads": pictures.heads(shown["translation"]),
-        "learning": pictures.learning(curves),
-    }
-
-
-apply = applied.apply
+    def apply(self, run: Run[TransformerRecipe], request: Mapping[str, str]) -> list[str]:
+        return applied.apply(run, request)

@@ -35,11 +35,6 @@ LEARNERS = {
 }
 
 
-def recipe_of(run: Run) -> TransformerRecipe:
-    assert isinstance(run.recipe, TransformerRecipe)
-    return run.recipe
-
-
 def drawn(recipe: TransformerRecipe, learner: Learner, count: int, seed: int, purpose: str, step: int = 0) -> Pairs:
     """Strings or sentences; sentences are aligned where they are not for training."""
     if learner.strings:
@@ -57,12 +52,12 @@ def build(recipe: TransformerRecipe, learner: Learner, seed: int) -> Transformer
         )  # fmt: skip
 
 
-def learn(run: Run, name: str, seed: int) -> Transformer:
+def learn(run: Run[TransformerRecipe], name: str, seed: int) -> Transformer:
     """Train one of the learners.
 
     The step size rises in a straight line and then falls with the square root of the steps (section 5.3, Eq. 3).
     """
-    recipe, learner = recipe_of(run), LEARNERS[name]
+    recipe, learner = run.recipe, LEARNERS[name]
     steps, batch = (
         (recipe.string_steps, recipe.strings) if learner.strings else (recipe.sentence_steps, recipe.sentences)
     )
@@ -80,9 +75,9 @@ def learn(run: Run, name: str, seed: int) -> Transformer:
     return model
 
 
-def trained(run: Run, name: str) -> Transformer:
+def trained(run: Run[TransformerRecipe], name: str) -> Transformer:
     """A learner of the first seed as its training left it."""
-    model = build(recipe_of(run), LEARNERS[name], run.recipe.seed)
+    model = build(run.recipe, LEARNERS[name], run.recipe.seed)
     modules: dict[str, nn.Module] = {name: model}
     run.load(f"seed{run.recipe.seed}/{name}", modules)
     return model.to(run.device).eval()

@@ -91,7 +91,7 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 3.2},
-    experiment="phantastic.systems.transformer.experiment",
+    experiment="phantastic.systems.transformer.experiment:Transformers",
     applications={
         "reverse": Text("a string to be written backwards", "逆順に書く文字列"),
         "translate": Text("an English sentence of the grammar", "文法の語で書いた英文"),

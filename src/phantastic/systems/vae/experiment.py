@@ -3,10 +3,10 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
-import msgspec
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +20,7 @@ from phantastic.measures import disentanglement
 from phantastic.nn.autoencoder.denoising import denoising, occlude
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure, write
@@ -30,8 +31,6 @@ from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
 from phantastic.systems.vae.objectives.factor_vae import factor_vae
 from phantastic.systems.vae.study import FamilyRecipe
 from phantastic.world import dsprites
-
-__all__ = ["apply", "figures", "lesion_measures", "models", "run"]
 
 EPOCH = dsprites.IMAGES // 64  # steps, 11,520, of the published runs
 # Mean reconstruction and KL over an epoch, nats per image, as logged by disentangling-vae (Dubois et al. 2019) with the
@@ -112,14 +111,9 @@ def losses(
             return lambda step: denoising(model, batches(step), noise(step))
 
 
-def recipe_of(run: Run) -> FamilyRecipe:
-    assert isinstance(run.recipe, FamilyRecipe)
-    return run.recipe
-
-
-def fit(run: Run, objective: str, seed: int, data: dsprites.DSprites) -> Member:
+def fit(run: Run[FamilyRecipe], objective: str, seed: int, data: dsprites.DSprites) -> Member:
     """The member, trained (or loaded, where that was done before)."""
-    recipe = recipe_of(run)
+    recipe = run.recipe
     modules = {name: module.to(run.device) for name, module in build(recipe, objective, seed).items()}
     optimisers = {"loss": torch.optim.Adam(modules[objective].parameters(), recipe.learning_rate, fused=True)}
     if objective == "factor":  # momentum as in Kim & Mnih (2018, appendix A)
@@ -260,9 +254,9 @@ def mean(values: np.ndarray) -> float:
     return float(values.mean())
 
 
-def from_curve(run: Run, objective: str, seed: int) -> dict[str, float]:
+def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, Measure]:
     """The training curve's mean over each published epoch, how far it is from the published mean, and C's from C."""
-    recipe, points = recipe_of(run), run.curve(f"seed{seed}/{objective}")
+    recipe, points = run.recipe, run.curve(f"seed{seed}/{objective}")
     found = {}
     if recipe.images == dsprites.IMAGES and recipe.batch == 64:
         for epoch in range(1, min(2, recipe.steps // EPOCH) + 1):
@@ -277,93 +271,81 @@ def from_curve(run: Run, objective: str, seed: int) -> dict[str, float]:
     if objective == "capacity" and recipe.capacity and recipe.steps > recipe.capacity_steps:
         settled = [point["kl"] for point in points if point["step"] > recipe.capacity_steps]
         found["kl.deviation"] = float(np.mean(settled)) / recipe.capacity - 1
-    return found
+    return {name: Measure(value, [value]) for name, value in found.items()}
 
 
 # --- the study
 
 
-def run(run: Run) -> None:
-    """Train every member with every seed, then measure it."""
-    recipe, found = recipe_of(run), {}
-    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
-    data = dataset(recipe.images, recipe.seed)
-    for seed in seeds:
+@final
+class Family(Experiment[FamilyRecipe]):
+    """See `study.py`."""
+
+    def one_seed(self, run: Run[FamilyRecipe], recipe: FamilyRecipe, seed: int) -> Scores:
+        """Train every member, then measure it."""
+        data, found = dataset(recipe.images, recipe.seed), {}
         for objective in recipe.objectives:
-            model = fit(run, objective, seed, data)
-            kept = run.once(
-                f"seed{seed}/{objective}",
-                lambda: measured(recipe, model, seed, run.device),  # noqa: B023 - called at once
-            )
-            curve = {name: Measure(value, [value]) for name, value in from_curve(run, objective, seed).items()}
-            found[seed, objective] = msgspec.convert(kept, dict[str, Measure]) | curve
-    run.record(
-        {
-            f"{objective}.{name}": [found[seed, objective][name].value for seed in seeds] if len(seeds) > 1 else only
-            for objective in recipe.objectives
-            for name, only in found[recipe.seed, objective].items()
+            compute = partial(measured, recipe, fit(run, objective, seed, data), seed, run.device)
+            scores = run.once(f"seed{seed}/{objective}", compute, dict[str, Measure])
+            scores |= from_curve(run, objective, seed)
+            found |= {f"{objective}.{name}": score for name, score in scores.items()}
+        return found
+
+    def networks(self, run: Run[FamilyRecipe]) -> dict[str, nn.Module]:
+        """The trained members of the first seed by objective, in evaluation mode."""
+        recipe, found = run.recipe, {}
+        for objective in recipe.objectives:
+            modules = build(recipe, objective, recipe.seed)
+            run.load(f"seed{recipe.seed}/{objective}", modules)
+            found[objective] = modules[objective].to(run.device)
+        return found
+
+    def lesion_measures(self, run: Run[FamilyRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """Reconstruction error and KL, in nats per image, and MIG, on 256 images."""
+        factors, images = test_images(256, run.recipe.seed)
+        batch, found = as_batch(images, run.device), {}
+        for objective, model in networks.items():
+            if isinstance(model, DenoisingAutoencoder):
+                found[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
+            elif isinstance(model, VAE):
+                result = coded(model, batch, 0)
+                found[f"{objective}.reconstruction"] = mean(result.reconstruction)
+                found[f"{objective}.kl"] = mean(result.kl)
+                found[f"{objective}.mig"] = disentanglement.mig(result.q.mean.numpy(), factors)
+        return found
+
+    def figures(self, run: Run[FamilyRecipe]) -> dict[str, Figure]:
+        """Training curves, measures, reconstructions, and a traversal of every VAE, of the first seed."""
+        seed, members = run.recipe.seed, self.networks(run)
+        vaes = {objective: model for objective, model in members.items() if isinstance(model, VAE)}
+        batch = as_batch(test_images(512, seed)[1], run.device)
+        heart = as_batch(dsprites.render(np.array([[2, 4, 5, 16, 16]])), run.device)
+        drawn = {
+            "learning": learning({name: run.curve(f"seed{seed}/{name}") for name in vaes}, PUBLISHED, EPOCH),
+            "measures": against_limits(run.measures(), list(vaes)),
+            "reconstructions": pictures(members, batch[:10], ()),
         }
-    )
+        for objective, model in vaes.items():
+            per_latent = kl_to_standard(coded(model, batch, 0).q).mean(0).numpy()
+            drawn[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent)
+        return drawn
 
-
-def models(run: Run) -> dict[str, nn.Module]:
-    """The trained members of the first seed by objective, in evaluation mode."""
-    recipe, found = recipe_of(run), {}
-    for objective in recipe.objectives:
-        modules = build(recipe, objective, recipe.seed)
-        run.load(f"seed{recipe.seed}/{objective}", modules)
-        found[objective] = modules[objective].to(run.device)
-    return found
-
-
-def figures(run: Run) -> dict[str, Figure]:
-    """Training curves, measures, reconstructions, and a traversal of every VAE, of the first seed."""
-    seed, members = run.recipe.seed, models(run)
-    vaes = {objective: model for objective, model in members.items() if isinstance(model, VAE)}
-    batch = as_batch(test_images(512, seed)[1], run.device)
-    heart = as_batch(dsprites.render(np.array([[2, 4, 5, 16, 16]])), run.device)
-    drawn = {
-        "learning": learning({name: run.curve(f"seed{seed}/{name}") for name in vaes}, PUBLISHED, EPOCH),
-        "measures": against_limits(run.measures(), list(vaes)),
-        "reconstructions": pictures(members, batch[:10], ()),
-    }
-    for objective, model in vaes.items():
-        per_latent = kl_to_standard(coded(model, batch, 0).q).mean(0).numpy()
-        drawn[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent)
-    return drawn
-
-
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Reconstruction error and KL, in nats per image, and MIG, on 256 images."""
-    factors, images = test_images(256, run.recipe.seed)
-    batch, found = as_batch(images, run.device), {}
-    for objective, model in models.items():
-        if isinstance(model, DenoisingAutoencoder):
-            found[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
-        elif isinstance(model, VAE):
-            result = coded(model, batch, 0)
-            found[f"{objective}.reconstruction"] = mean(result.reconstruction)
-            found[f"{objective}.kl"] = mean(result.kl)
-            found[f"{objective}.mig"] = disentanglement.mig(result.q.mean.numpy(), factors)
-    return found
-
-
-def apply(run: Run, request: Mapping[str, str]) -> list[str]:
-    """--look FOLDER: the codes and reconstructions of the user's pictures, written into the run's looks/."""
-    seen = folders.load(request["look"], dsprites.SIZE, channels=1)
-    batch = torch.from_numpy(seen.images).permute(0, 3, 1, 2).float().to(run.device) / 255
-    members = models(run)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, recipe_of(run).latent + 1))])
-    for objective, model in members.items():
-        if isinstance(model, VAE):
-            found = coded(model, batch, 0)
-            for row, name in enumerate(seen.names):
-                codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]
-                terms = f"{found.reconstruction[row]:.6g}", f"{found.kl[row]:.6g}"
-                writer.writerow([name, objective, *terms, *codes])
-    stem = run.folder / "looks" / (Path(request["look"]).resolve().name or "pictures")
-    files.write(stem.with_name(f"{stem.name}.csv"), table.getvalue())
-    grid = pictures(members, batch, seen.names)
-    return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]
+    def apply(self, run: Run[FamilyRecipe], request: Mapping[str, str]) -> list[str]:
+        """--look FOLDER: the codes and reconstructions of the user's pictures, written into the run's looks/."""
+        seen = folders.load(request["look"], dsprites.SIZE, channels=1)
+        batch = torch.from_numpy(seen.images).permute(0, 3, 1, 2).float().to(run.device) / 255
+        members = self.networks(run)
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, run.recipe.latent + 1))])
+        for objective, model in members.items():
+            if isinstance(model, VAE):
+                found = coded(model, batch, 0)
+                for row, name in enumerate(seen.names):
+                    codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]
+                    terms = f"{found.reconstruction[row]:.6g}", f"{found.kl[row]:.6g}"
+                    writer.writerow([name, objective, *terms, *codes])
+        stem = run.folder / "looks" / (Path(request["look"]).resolve().name or "pictures")
+        files.write(stem.with_name(f"{stem.name}.csv"), table.getvalue())
+        grid = pictures(members, batch, seen.names)
+        return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]

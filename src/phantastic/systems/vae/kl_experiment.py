@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import exp, log, pi, sqrt
-from typing import Any
+from typing import Any, final
 
 import altair as alt
 import msgspec
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from phantastic.declare.i18n import Text
+from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
 from phantastic.systems.vae import divergence as kl
@@ -24,6 +25,7 @@ UNLOCKED = Fit(0, 2.0470, 0.2265)
 CROSSING = 2.8
 STARTS = (-1.5, -0.75, -0.2, 0.0, 0.2, 0.75, 1.5)  # means that descent starts from, in half distances; the sd is 1
 DISTANCES = np.linspace(1, 4, 31)
+Distances = list[tuple[float, list[Fit]]]  # the optima of reverse KL by half the distance of the modes
 SHOWN = 150  # steps of a descent that are drawn; it has arrived by then
 DIRECTIONS: tuple[Direction, Direction] = "forward", "reverse"
 FORWARD_NAME, REVERSE_NAME = Text("forward, KL(p||q)", "順方向 KL(p||q)"), Text("reverse, KL(q||p)", "逆方向 KL(q||p)")
@@ -53,7 +55,7 @@ def two_modes(recipe: DivergenceRecipe) -> TwoModes:
     return TwoModes(list(forward), list(reverse), *ends, forward_path, reverse_path, curvature)
 
 
-def followed() -> list[tuple[float, list[Fit]]]:
+def followed() -> Distances:
     """The optima of reverse KL while the modes move apart."""
     found = []
     for half_distance in DISTANCES.tolist():
@@ -65,39 +67,6 @@ def followed() -> list[tuple[float, list[Fit]]]:
 def off(fits: Sequence[Fit], truth: Fit) -> float:
     """The largest error of any of the three numbers; the sign of a mean does not count."""
     return max(abs(abs(value) - wanted) for fit in fits for value, wanted in zip(fit, truth, strict=True))
-
-
-def recipe_of(run: Run) -> DivergenceRecipe:
-    assert isinstance(run.recipe, DivergenceRecipe)
-    return run.recipe
-
-
-def run(run: Run) -> None:
-    """Fit by descent and by quadrature, follow the optima while the modes move apart, and fit a correlation."""
-    recipe = recipe_of(run)
-    found = msgspec.convert(run.once("two-modes", lambda: two_modes(recipe)), TwoModes)
-    run.once("distances", followed)
-    crossing = run.once("crossing", kl.crossing)
-    near = kl.two_modes(2.0)
-    measures = {
-        "forward.mean": found.forward[0].mean, "forward.sd": found.forward[0].sd,
-        "forward.kl": found.forward[0].divergence,
-        "reverse.mean": abs(found.reverse[0].mean), "reverse.sd": found.reverse[0].sd,
-        "reverse.kl": found.reverse[0].divergence,
-        "centre.curvature": found.curvature,
-        "unlocked.error": off(kl.optima(near, kl.by_quadrature(near, "reverse")), UNLOCKED),
-        "crossing": crossing, "crossing.deviation": crossing / CROSSING - 1,
-        **covariances(recipe),
-    }  # fmt: skip
-    if recipe.half_distance == 3:
-        every = [*found.reverse, *found.reverse_ends]
-        locked, centred = [fit for fit in every if abs(fit.mean) > 1], [fit for fit in every if abs(fit.mean) <= 1]
-        measures |= {
-            "forward.error": off([*found.forward, *found.forward_ends], FORWARD),
-            "reverse.error": off(locked, REVERSE),
-            "centre.error": off(centred, CENTRE),
-        }
-    run.record({name: [value] for name, value in measures.items()})
 
 
 def correlated(recipe: DivergenceRecipe) -> torch.Tensor:
@@ -116,31 +85,7 @@ def covariances(recipe: DivergenceRecipe) -> dict[str, float]:
     return measures
 
 
-def models(run: Run) -> dict[str, nn.Module]:
-    """None: there is no network here, so there is nothing to damage."""
-    return {}
-
-
-def lesion_measures(run: Run, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """The divergence at either optimum, in nats; no lesion reaches it."""
-    p = kl.two_modes(recipe_of(run).half_distance)
-    lowest = kl.optima(p, kl.by_quadrature(p, "reverse"))[0]
-    return {"forward.kl": kl.moment_match(p).divergence, "reverse.kl": lowest.divergence}
-
-
 # --- figures
-
-
-def figures(run: Run) -> dict[str, Figure]:
-    """The two fits and how descent gets there, the optima by distance, mean field against full covariance."""
-    recipe = recipe_of(run)
-    found = msgspec.convert(run.once("two-modes", lambda: two_modes(recipe)), TwoModes)
-    distances = msgspec.convert(run.once("distances", followed), list[tuple[float, list[Fit]]])
-    return {
-        "two-modes": fits_and_descent(recipe, found),
-        "distance": by_distance(distances, run.once("crossing", kl.crossing)),
-        "mean-field": ellipses(recipe),
-    }
 
 
 def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes) -> Figure:
@@ -257,3 +202,54 @@ def ellipses(recipe: DivergenceRecipe) -> Figure:
         f"どちらも {lost:.2f} nat を失い、共分散を制限しなければ何も失わない。",
     )
     return Figure(str(caption), chart.properties(width=300, height=300))
+
+
+@final
+class Divergence(Experiment[DivergenceRecipe]):
+    """See `study.py`."""
+
+    def one_seed(self, run: Run[DivergenceRecipe], recipe: DivergenceRecipe, seed: int) -> Scores:
+        """Fit by descent and by quadrature, follow the optima while the modes move apart, and fit a correlation."""
+        found = run.once("two-modes", lambda: two_modes(recipe), TwoModes)
+        run.once("distances", followed, Distances)
+        crossing = run.once("crossing", kl.crossing, float)
+        near = kl.two_modes(2.0)
+        measures = {
+            "forward.mean": found.forward[0].mean, "forward.sd": found.forward[0].sd,
+            "forward.kl": found.forward[0].divergence,
+            "reverse.mean": abs(found.reverse[0].mean), "reverse.sd": found.reverse[0].sd,
+            "reverse.kl": found.reverse[0].divergence,
+            "centre.curvature": found.curvature,
+            "unlocked.error": off(kl.optima(near, kl.by_quadrature(near, "reverse")), UNLOCKED),
+            "crossing": crossing, "crossing.deviation": crossing / CROSSING - 1,
+            **covariances(recipe),
+        }  # fmt: skip
+        if recipe.half_distance == 3:
+            every = [*found.reverse, *found.reverse_ends]
+            locked, centred = [fit for fit in every if abs(fit.mean) > 1], [fit for fit in every if abs(fit.mean) <= 1]
+            measures |= {
+                "forward.error": off([*found.forward, *found.forward_ends], FORWARD),
+                "reverse.error": off(locked, REVERSE),
+                "centre.error": off(centred, CENTRE),
+            }
+        return measures
+
+    def networks(self, run: Run[DivergenceRecipe]) -> dict[str, nn.Module]:
+        """None: there is no network here, so there is nothing to damage."""
+        return {}
+
+    def lesion_measures(self, run: Run[DivergenceRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        """The divergence at either optimum, in nats; no lesion reaches it."""
+        p = kl.two_modes(run.recipe.half_distance)
+        lowest = kl.optima(p, kl.by_quadrature(p, "reverse"))[0]
+        return {"forward.kl": kl.moment_match(p).divergence, "reverse.kl": lowest.divergence}
+
+    def figures(self, run: Run[DivergenceRecipe]) -> dict[str, Figure]:
+        """The two fits and how descent gets there, the optima by distance, mean field against full covariance."""
+        recipe = run.recipe
+        found, distances = run.result("two-modes", TwoModes), run.result("distances", Distances)
+        return {
+            "two-modes": fits_and_descent(recipe, found),
+            "distance": by_distance(distances, run.result("crossing", float)),
+            "mean-field": ellipses(recipe),
+        }

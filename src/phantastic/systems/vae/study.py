@@ -184,7 +184,7 @@ FAMILY = Study(
         ),
     },
     minutes={"quick": 13.5},
-    experiment="phantastic.systems.vae.experiment",
+    experiment="phantastic.systems.vae.experiment:Family",
     applications={
         "look": Text(
             "a folder of pictures: writes their codes (CSV) and reconstructions (PNG)",
@@ -204,6 +204,6 @@ DIVERGENCE = Study(
     recipe=DivergenceRecipe,
     presets=dict.fromkeys(("tiny", "quick", "full", "paper"), DivergenceRecipe()),
     minutes=dict.fromkeys(("tiny", "quick", "full", "paper"), 0.1),
-    experiment="phantastic.systems.vae.kl_experiment",
+    experiment="phantastic.systems.vae.kl_experiment:Divergence",
 )
 STUDIES = (FAMILY, DIVERGENCE)

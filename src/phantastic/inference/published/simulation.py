@@ -19,7 +19,7 @@ from phantastic.inference.result import Result
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Simulation:
     """One run. ``run()`` is the published one; `changed` gives another one.
 
     model: the agent's beliefs; process: the world (for perception alone, the model that makes the data). causes: what
@@ -65,12 +65,12 @@ class Experiment:
             self.model, self.process, self.causes, prior_u=self.prior_u, orders=self.orders, noise=noise, seed=drawn
         )
 
-    def changed(self, **fields: Any) -> "Experiment":
+    def changed(self, **fields: Any) -> "Simulation":
         """This experiment with other fields, as in ``changed(model=e.model.with_level(2, W=1.0))``."""
         return replace(self, **fields)
 
 
-def pick(runs: Mapping[str, Callable[[], Experiment]], run: str) -> Experiment:
+def pick(runs: Mapping[str, Callable[[], Simulation]], run: str) -> Simulation:
     """The experiment called ``run``; raises `Refused` with the nearest name."""
     if run not in runs:
         raise Refused(f"there is no published run '{run}'{nearest(run, runs)}")

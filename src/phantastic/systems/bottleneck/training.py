@@ -1,0 +1,33 @@
+"""Models of this system as they begin, and how their weights are moved."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from phantastic.ground.randomness import initialised
+from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
+
+WARM = 0.15  # share of the steps in which the step size rises
+
+
+def build(architecture: Architecture, seed: int, device: torch.device) -> FusionTransformer:
+    """A model as it begins; models of a seed begin alike where they have parameters in common."""
+    with initialised(seed, "model"):
+        return FusionTransformer(architecture).to(device)
+
+
+def schedule(step: int, steps: int) -> float:
+    """The share of the highest step size: a linear rise, then half a cosine (Nagrani et al. 2021, section 4.2)."""
+    warm = max(1, round(WARM * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + float(np.cos(np.pi * (step - warm) / max(1, steps - warm))))
+
+
+def optimiser_of(model: nn.Module, rate: float, decay: float) -> torch.optim.AdamW:
+    """AdamW; biases, norms and tokens do not decay."""
+    maps = [parameter for module in model.modules() if isinstance(module, nn.Linear) for parameter in [module.weight]]
+    kept = {id(parameter) for parameter in maps}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in kept]
+    groups = [{"params": maps, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
