@@ -11,7 +11,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from phantastic.declare.claims import judge
+from phantastic.declare.claims import judge, resampled
 from phantastic.declare.i18n import speaking
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import register
@@ -105,7 +105,7 @@ def test_fast_scores_are_scikit_learn_s() -> None:
     np.testing.assert_allclose(area, auc(labels, logits))
     told = scores.told(labels, logits)
     draws = scores.drawn(labels, logits, generator)
-    measure = scores.gathered([told], draws)["map"]
+    measure = resampled(told["map"], draws["map"])
     assert measure.low is not None
     assert measure.high is not None
     assert measure.low < measure.value < measure.high

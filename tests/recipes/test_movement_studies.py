@@ -128,7 +128,9 @@ def wave(folder: Path, samples: int = 96, step: float = 0.5, gaps: tuple[int, ..
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_eye_follows_a_target(tmp_path: Path, lang: str, tiny_run: Callable[[str], Run]) -> None:
-    *lines, table, _, png = pursuit.apply(tiny_run("pursuit"), {"target": wave(tmp_path, gaps=(7, 8))})
+    *lines, table, _, png = (
+        BY_NAME["pursuit"].load().apply(tiny_run("pursuit"), {"target": wave(tmp_path, gaps=(7, 8))})
+    )
     text = "\n".join(lines)
     assert bool(JAPANESE.search(text)) == (lang == "ja")
     assert re.search(r"2 missing samples .* 2 in a row|欠損 2 標本を補間\(連続で最大 2\)", text)

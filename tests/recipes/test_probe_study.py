@@ -55,7 +55,7 @@ def test_all_that_is_claimed_is_measured(run: Run) -> None:
 
 def test_the_network_is_the_one_that_the_study_bert_trains(run: Run, tiny_run: Callable[[str], Run]) -> None:
     ours, theirs = run.study.load().networks(run)["network"].state_dict(), tiny_run("bert")
-    expected = theirs.study.load().models(theirs)["bert"].state_dict()
+    expected = theirs.study.load().networks(theirs)["bert"].state_dict()
     assert list(ours) == list(expected)
     assert all(torch.equal(ours[name], expected[name]) for name in ours)
 

@@ -54,16 +54,16 @@ def test_lesions_reach_both_people(tiny_run: Callable[[str], Run]) -> None:
     """Intact, the measures are the run's own; a control whose level 2 is at precision 1 is, almost, the patient."""
     run = tiny_run("occlusion")
     models, measures = run.study.load().networks(run), run.measures()
-    intact = occlusion.lesion_measures(run, models)
+    intact = run.study.load().lesion_measures(run, models)
     for who, value in intact.items():
         assert value == pytest.approx(measures[f"occluded.{who}.rms"].value, rel=1e-9)
     with damage(models, "precision.level2.W", "scale", 1, 0):
-        damaged = occlusion.lesion_measures(run, models)
+        damaged = run.study.load().lesion_measures(run, models)
     assert damaged["control"] == pytest.approx(intact["reduced"], rel=1e-9)
     assert damaged["reduced"] == pytest.approx(intact["reduced"], rel=1e-12)
     run = tiny_run("force_matching")
     models, measures = run.study.load().networks(run), run.measures()
-    pressed = force_matching.lesion_measures(run, models)
+    pressed = run.study.load().lesion_measures(run, models)
     for who in ("normal", "delusional"):
         own, equal = (measures[f"{who}.1.{kind}"].value for kind in ("own", "matched"))
         assert pressed[f"{who}.own"] == pytest.approx(own, rel=1e-9)
@@ -96,17 +96,17 @@ def test_figures_are_drawn_in_both_languages(case: tuple[Study, Run, ModuleType]
 
 def test_published_numbers_are_not_held_against_other_settings() -> None:
     """And two people of equal precision are equal: the ledger can say no."""
-    found = occlusion.people(OcclusionRecipe(reduced=4.0))["found"]
+    found = occlusion.people(OcclusionRecipe(reduced=4.0)).found
     assert "occluded.control.rms.deviation" not in found
     assert found["occluded.reduced.rms"] == pytest.approx(found["occluded.control.rms"], rel=1e-12)
-    assert "normal.1.own.deviation" not in force_matching.hands(ForceRecipe(attenuation=5.0))["found"]
+    assert "normal.1.own.deviation" not in force_matching.hands(ForceRecipe(attenuation=5.0)).found
 
 
 def test_extremes_of_the_recipes_are_simulated() -> None:
     found, _ = measure.followed(6.0, -2.0, 6.0)
     assert all(np.isfinite(value) for value in found.values())
     recipe = ForceRecipe(attenuation=6.6, delusion=0.0, strong=4.0)
-    assert all(np.isfinite(value) for value in force_matching.hands(recipe)["found"].values())
+    assert all(np.isfinite(value) for value in force_matching.hands(recipe).found.values())
     corners = torch.cartesian_prod(*torch.stack([tasks.EYES.prior.low, tasks.EYES.prior.high], 1))
     assert bool(tasks.watch(corners).isfinite().all())
     task = tasks.pressing(torch.tensor([0.1, tasks.MOST_FORCE], dtype=torch.float64))

@@ -254,7 +254,7 @@ def mean(values: np.ndarray) -> float:
     return float(values.mean())
 
 
-def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, Measure]:
+def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, float]:
     """The training curve's mean over each published epoch, how far it is from the published mean, and C's from C."""
     recipe, points = run.recipe, run.curve(f"seed{seed}/{objective}")
     found = {}
@@ -271,7 +271,7 @@ def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, M
     if objective == "capacity" and recipe.capacity and recipe.steps > recipe.capacity_steps:
         settled = [point["kl"] for point in points if point["step"] > recipe.capacity_steps]
         found["kl.deviation"] = float(np.mean(settled)) / recipe.capacity - 1
-    return {name: Measure(value, [value]) for name, value in found.items()}
+    return found
 
 
 # --- the study
@@ -283,12 +283,13 @@ class Family(Experiment[FamilyRecipe]):
 
     def one_seed(self, run: Run[FamilyRecipe], recipe: FamilyRecipe, seed: int) -> Scores:
         """Train every member, then measure it."""
-        data, found = dataset(recipe.images, recipe.seed), {}
+        data = dataset(recipe.images, recipe.seed)
+        found: dict[str, Measure | float] = {}
         for objective in recipe.objectives:
             compute = partial(measured, recipe, fit(run, objective, seed, data), seed, run.device)
             scores = run.once(f"seed{seed}/{objective}", compute, dict[str, Measure])
-            scores |= from_curve(run, objective, seed)
-            found |= {f"{objective}.{name}": score for name, score in scores.items()}
+            curve = from_curve(run, objective, seed)
+            found |= {f"{objective}.{name}": score for name, score in (scores | curve).items()}
         return found
 
     def networks(self, run: Run[FamilyRecipe]) -> dict[str, nn.Module]:
