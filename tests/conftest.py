@@ -81,7 +81,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = tmp_path_factory.mktemp("shelf")
     one = ToyRecipe(steps=30, precision="float32", threads=1)
-    three = ToyRecipe(steps=25, seeds=3, precision="float32", threads=1)
+    three = ToyRecipe(steps=25, seeds=3, precision="float32", threads=1, device="cpu")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phantastic.declare.study, "register", lambda: {TOY.name: TOY})
         from phantastic.show import report

@@ -18,7 +18,8 @@ from PIL import Image
 
 from phantastic.declare.claims import judge
 from phantastic.declare.i18n import speaking
-from phantastic.declare.recipe import compose, parameters, to_toml, validated
+from phantastic.declare.parameter import parameters
+from phantastic.declare.recipe import compose, to_toml, validated
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
 from phantastic.run.execute import execute

@@ -38,7 +38,7 @@ def bits(folder: Path) -> dict[str, str]:
 
 
 def values(folder: Path) -> dict[str, float]:
-    return {name: m["value"] for name, m in json.loads((folder / "measures.json").read_text()).items()}
+    return {name: m["value"] for name, m in json.loads((folder / "measures.json").read_text())["value"].items()}
 
 
 @pytest.fixture(scope="module")

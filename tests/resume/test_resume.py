@@ -253,7 +253,7 @@ DAMAGE = {
     ),
     "manifest is no JSON": (lambda f: (f / "manifest.json").write_bytes(b"\xff\x00{"), "manifest.json"),
     "manifest lacks a key": (lambda f: rewrite(f / "manifest.json", '"threads": 1,\n "rev', '"rev'), "manifest.json"),
-    "manifest of another format": (lambda f: rewrite(f / "manifest.json", '"format": 1', '"format": 99'), "99"),
+    "manifest of another format": (lambda f: rewrite(f / "manifest.json", '"format": 2', '"format": 99'), "99"),
     "recipe out of bounds": (lambda f: rewrite(f / "manifest.json", '"steps": 30', '"steps": -1'), "steps"),
     "unknown study": (lambda f: rewrite(f / "manifest.json", '"study": "toy"', '"study": "tooy"'), "'toy'"),
     "stages.json is no JSON": (lambda f: (f / "stages.json").write_text("{"), "stages.json"),

@@ -286,7 +286,7 @@ def test_lesion(phantastic: Invoke, runs: Path) -> None:
     assert list(fit) == [("0.0", "0"), ("0.5", "0"), ("1.0", "0"), ("1.0", "1")]
     assert fit["0.0", "0"]["mean"] == fit["1.0", "1"]["mean"]  # sham is intact
     assert float(fit["1.0", "0"]["mean"]) > float(fit["0.0", "0"]["mean"])
-    measures = json.loads((runs / "one/measures.json").read_text())
+    measures = json.loads((runs / "one/measures.json").read_text())["value"]
     assert float(fit["0.0", "0"]["mean"]) == pytest.approx(measures["error_fit"]["value"], rel=1e-6)
     assert "of 3 repeats; the cross is the sham lesion" in (folder / "fit[0]-silence.svg").read_text()
     with Image.open(folder / "fit[0]-silence.png") as picture:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from phantastic import lesion
-from phantastic.cli import conduct
+from phantastic.cli import attended
 from phantastic.cli.main import cli
 from phantastic.declare import study
 
@@ -144,7 +144,7 @@ def test_a_command_runs(command: Shown, shelf: Shelf, desk: Path, monkeypatch: p
     words = lay_out(command, shelf, desk)
     begun = []
     if words[1] == "run":
-        monkeypatch.setattr(conduct, "conduct", lambda run, every, as_json: (begun.append(run), run.close()))
+        monkeypatch.setattr(attended, "attend", lambda run, every, as_json: (begun.append(run), run.close()))
     result = CliRunner().invoke(cli, words[1:])
     assert result.exit_code == 0, f"{named(command.page)}: {shlex.join(words)}\n{result.output}"
     assert len(begun) == (words[1] == "run")

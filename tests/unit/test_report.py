@@ -88,7 +88,7 @@ def test_report_tells_everything(page: tuple[str, Path, Page]) -> None:
     assert parsed.all("html") == [{"lang": lang}]
     for word in (
         "error_fit", "learning_rate", "η", "1/step", "toy.perfect", "Gauss (1809), §175", "@misc{gauss1809", "torch",
-        "phantastic lesion toy/three --list", "phantastic run toy --preset quick --set steps=25",
+        f"phantastic lesion {folder} --list", "phantastic run toy --preset quick --set device=cpu --root",
         "Theoria motus <corporum>", "Perthes & Besser",
     ):  # fmt: skip
         assert word in text, word
@@ -117,7 +117,7 @@ def test_report_embeds_the_glyphs_it_needs(page: tuple[str, Path, Page]) -> None
 
 def test_ledger_and_figures_are_written_beside_the_report(page: tuple[str, Path, Page]) -> None:
     _, folder, _ = page
-    claims = json.loads((folder / "claims.json").read_text())
+    claims = json.loads((folder / "claims.json").read_text())["value"]
     assert [(entry["claim"]["id"], entry["verdict"]) for entry in claims] == [
         ("toy.fits", "holds"), ("toy.perfect", "fails"), ("toy.ordered", "holds"),
     ]  # fmt: skip

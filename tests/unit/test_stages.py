@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from phantastic.cli import conduct
-from phantastic.cli.conduct import stoppable
+from phantastic.cli import attended
+from phantastic.cli.attended import stoppable
 from phantastic.declare.i18n import speaking, words
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Refused, Stopped
@@ -325,7 +325,7 @@ def test_ctrl_c_says_where_and_what_goes_on(phantastic, home: Path, lang: str, m
         stopped: list[Run] = []
         run.clock.watch = watch
 
-    monkeypatch.setattr(conduct, "execute", lambda run: (stop(run), execute(run)))
+    monkeypatch.setattr(attended, "execute", lambda run: (stop(run), execute(run)))
     result = phantastic("run", "toy", "--preset", "tiny", "--name", "a long name of a run", "--lang", lang)
     assert result.exit_code == 130
     assert "Error" not in result.stderr

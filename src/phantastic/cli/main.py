@@ -10,7 +10,7 @@ import click
 from phantastic import __version__
 from phantastic.cli.common import Verbs, parsed, target, with_checkpoints, with_json, with_lang, with_root
 from phantastic.ground import parallel
-from phantastic.ground.errors import Refused
+from phantastic.ground.errors import Refused, command
 
 
 @parallel.one_voice()
@@ -77,19 +77,20 @@ def run(
     name: str, as_json: bool, every: float, root: Path,
 ) -> None:  # fmt: skip
     """Run a study: train, measure, judge the claims, write the report."""
-    from phantastic.declare.recipe import compose, parse_settings, read_toml
+    from phantastic.declare.parameter import parse_settings
+    from phantastic.declare.recipe import compose, read_toml
     from phantastic.declare.study import find
 
     found = find(study)
     changes = read_toml(recipe) if recipe else {}
     compose(found.recipe, found.presets, preset, changes, f"recipe file {recipe}")
     direct = {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
-    composed = compose(found.recipe, found.presets, preset, changes | parse_settings(settings) | direct)
+    composed = compose(found.recipe, found.presets, preset, changes | parse_settings(found.recipe, settings) | direct)
 
-    from phantastic.cli.conduct import conduct
+    from phantastic.cli.attended import attend
     from phantastic.run.folder import Run
 
-    conduct(Run.create(found, composed, preset, root, name), every, as_json)
+    attend(Run.create(found, composed, preset, root, name), every, as_json)
 
 
 @cli.command()
@@ -109,10 +110,10 @@ def resume(run: str, as_json: bool, every: float, root: Path) -> None:
     folder = manifest.find(run, root)
     manifest.read(folder)
 
-    from phantastic.cli.conduct import conduct
+    from phantastic.cli.attended import attend
     from phantastic.run.folder import Run
 
-    conduct(Run.open(folder, writing=True), every, as_json)
+    attend(Run.open(folder, writing=True), every, as_json)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -137,7 +138,8 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path) -> None:
         return
     folder = manifest.find(run, root) if run else manifest.newest(study, root)
     if folder is None:
-        raise Refused(f"there is no finished run of '{study}' under {root}; make one with: phantastic run {study}")
+        make = command("run", study, *manifest.elsewhere(root))
+        raise Refused(f"there is no finished run of '{study}' under {root}; make one with: {make}")
     if manifest.read(folder).study != study:
         raise Refused(f"{folder} is a run of '{manifest.read(folder).study}', not of '{study}'")
 
@@ -265,7 +267,7 @@ def lesion(
 
     folder = manifest.find(run, root)
     if not manifest.read(folder).finished:
-        raise Refused(f"{folder} is not finished; finish it with: phantastic resume {folder}")
+        raise Refused(f"{folder} is not finished; finish it with: {command('resume', folder)}")
     if not listing and not (site and kind):
         raise Refused("lesion takes --site and --kind; `phantastic lesion RUN --list` shows them")
 

@@ -199,13 +199,18 @@ def lacking(claim: Claim) -> str:
     return "a bound" if claim.bound is None else ""
 
 
-def judge(claims: Sequence[Claim], measures: Mapping[str, Measure], preset: str) -> list[Finding]:
-    """Hold every claim against the measures of a run made at ``preset``."""
+def judge(
+    claims: Sequence[Claim], measures: Mapping[str, Measure], preset: str, changed: Sequence[str] = ()
+) -> list[Finding]:
+    """Hold every claim against the measures of a run made at ``preset``; another recipe, in which the keys ``changed``
+    differ, tests none."""
     findings = []
     for claim in claims:
         missing = [name for name in (*claim.measure, *claim.than) if name not in measures]
         if preset not in claim.presets:
             findings.append(Finding(claim, "untested", f"not tested at '{preset}'; at: {', '.join(claim.presets)}"))
+        elif changed:
+            findings.append(Finding(claim, "untested", f"recipe changed ({', '.join(changed)})"))
         elif missing:
             findings.append(Finding(claim, "untested", f"not measured: {', '.join(missing)}"))
         else:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from phantastic.declare.i18n import Text
+from phantastic.declare.parameter import parameters
 from phantastic.ground.errors import Refused, nearest
 
 
@@ -23,6 +23,10 @@ def about(en: str, ja: str, *, symbol: str = "", unit: str = "", **bounds: Any) 
     """Describe a parameter; ``bounds`` are msgspec's ge, gt, le, lt, min_length, max_length."""
     extra = {"ja": ja, "symbol": symbol, "unit": unit}
     return Meta(description=en, extra_json_schema={key: value for key, value in extra.items() if value}, **bounds)
+
+
+# What a recipe may change without being another experiment than its preset
+NEUTRAL = ("seed", "seeds", "device", "precision", "threads")
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,6 +70,15 @@ def compose(
     return validated(recipe, values, origin)
 
 
+def changed(recipe: Recipe, preset: Recipe | None) -> list[str]:
+    """The keys in which a recipe is another than its preset, but for `NEUTRAL` ones."""
+    if preset is None:
+        return []
+    return [
+        key for key in recipe.__struct_fields__ if key not in NEUTRAL and getattr(recipe, key) != getattr(preset, key)
+    ]
+
+
 def validated(recipe: type[Recipe], values: dict[str, Any], origin: str) -> Recipe:
     """Convert plain values to a recipe, enforcing every type and bound."""
     for key, value in values.items():
@@ -85,76 +98,9 @@ def validated(recipe: type[Recipe], values: dict[str, Any], origin: str) -> Reci
         raise Refused(f"{origin}: {key} = {shown} is not possible: {message}; allowed: {allowed}") from None
 
 
-def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """``key=value`` words from the command line; values are read as TOML, else as plain text."""
-    changes: dict[str, Any] = {}
-    for word in settings:
-        key, separator, text = word.partition("=")
-        if not separator or not key.strip():
-            raise Refused(f"--set {word}: write it as key=value, for example --set seed=3")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except (ValueError, RecursionError):  # not TOML; a number or a nesting beyond all limits
-            value = _as_written(text)
-        changes[key.strip()] = value
-    return changes
-
-
-def _as_written(text: str) -> float | str:
-    """A number as people write it and TOML does not (.5, 5.), else the text itself."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text
-
-
 def read_toml(path: Path) -> dict[str, Any]:
     """A recipe file; raises `Refused` naming the file and what is wrong in it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except (OSError, ValueError, RecursionError) as error:
         raise Refused(f"recipe file {path}: {error}") from None
-
-
-def to_toml(recipe: Recipe) -> str:
-    """The recipe as the TOML file that would give it back."""
-    return msgspec.toml.encode(recipe).decode()
-
-
-class Parameter(Struct, frozen=True):
-    """One parameter as shown to people."""
-
-    name: str
-    text: Text
-    symbol: str
-    unit: str
-    allowed: str
-
-
-def parameters(recipe: type[Recipe]) -> list[Parameter]:
-    """Every parameter of a recipe type with its description and bounds."""
-    schema = msgspec.json.schema(recipe)
-    properties = schema["$defs"][recipe.__name__]["properties"]
-    found = []
-    for name, entry in properties.items():
-        details = entry | next((part for part in entry.get("allOf", []) if isinstance(part, dict)), {})
-        english = details.get("description", name)
-        text = Text(english, details.get("ja", english))
-        found.append(
-            Parameter(name, text, details.get("symbol", ""), details.get("unit", ""), bounds_in_words(details))
-        )
-    return found
-
-
-def bounds_in_words(schema: dict[str, Any]) -> str:
-    """A JSON-schema fragment as a short phrase: ``number from 0 to 10``, ``one of: cpu, cuda``."""
-    if "enum" in schema:
-        return "one of: " + ", ".join(map(str, schema["enum"]))
-    words = [str(schema.get("type", "value"))]
-    for key, phrase in (
-        ("minimum", "from {}"), ("exclusiveMinimum", "above {}"), ("maximum", "to {}"), ("exclusiveMaximum", "below {}")
-    ):  # fmt: skip
-        if key in schema:
-            words.append(phrase.format(schema[key]))
-    return " ".join(words)

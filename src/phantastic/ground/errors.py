@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from shlex import join
 
 
 class Refused(Exception):
@@ -20,3 +21,8 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
         return f"; did you mean '{close[0]}'?"
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     return "; allowed: " + ", ".join(names[:12]) + more
+
+
+def command(*words: object) -> str:
+    """A command of ours as it can be copied into a shell."""
+    return f"phantastic {join(map(str, words))}"

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,14 +70,54 @@ def refusal(path: Path, error: OSError) -> Refused:
 
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON atomically."""
-    write(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+    write(path, indented(value) + b"\n")
+
+
+def indented(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1)
+
+
+class Sealed(msgspec.Struct):
+    """A value in JSON, and the SHA-256 of that text."""
+
+    sha256: str
+    value: msgspec.Raw
+
+
+def write_sealed(path: Path, value: Any) -> None:
+    """As `write_json`, with a checksum: a changed digit is found when it is read."""
+    text = indented(value)
+    write(path, b'{"sha256": "%s",\n"value": %s}\n' % (sha256(text).hexdigest().encode(), text))
+
+
+def read_sealed(path: Path, kind: type[T], what: str) -> T:
+    """What `write_sealed` wrote, as a ``kind``; raises `Refused` naming a file that is absent, damaged or altered."""
+    sealed = read_json(path, Sealed, what)
+    if sha256(sealed.value).hexdigest() != sealed.sha256:
+        raise Refused(f"{path} was altered (its SHA-256 is another): {what} cannot be read; nothing was changed")
+    return decoded(bytes(sealed.value), kind, path, what)
 
 
 def read_json(path: Path, kind: type[T], what: str) -> T:
     """Read JSON into ``kind``; raises `Refused` naming the damaged or absent file. Nothing is overwritten."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise Refused(f"{path} is missing: {what} is incomplete") from None
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
+    return decoded(data, kind, path, what)
+
+
+def decoded(data: bytes, kind: type[T], path: Path, what: str) -> T:
+    """JSON as a ``kind``; raises `Refused` naming the file it stood in, also for bytes that are no text."""
+    try:
+        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=kind)  # without a byte-order mark
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Refused(f"{path} is damaged ({error}): {what} cannot be read; nothing was changed") from None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process had begun to write."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)

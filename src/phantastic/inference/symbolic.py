@@ -20,7 +20,7 @@ from jaxtyping import Float64
 from sympy.printing.pycode import PythonCodePrinter
 from torch import Tensor
 
-_FORMAT = "1"  # raised when the meaning of the cached text changes
+_FORMAT = "2"  # raised when the meaning of the cached text changes
 _NAMES = ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "asin", "acos", "sqrt", "erf")
 _MATH: dict[str, Callable] = {
     **{name: getattr(math, name) for name in _NAMES},
@@ -144,10 +144,16 @@ def _path(key: str) -> Path:
 
 
 def _cached(key: str) -> Program | None:
+    """What was compiled before; nothing where the file is not, bit for bit, what was written: its text is executed."""
     try:
-        return Program(json.loads(_path(key).read_text("utf-8")))
+        digest, _, text = _path(key).read_text("utf-8").partition("\n")
+        return Program(json.loads(text)) if digest == _digest(text) else None
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SyntaxError, RecursionError):
         return None
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _fresh(key: str, arrays: Arrays, point: Sequence[sympy.Symbol], constants: Sequence[sympy.Symbol]) -> Program:
@@ -156,7 +162,8 @@ def _fresh(key: str, arrays: Arrays, point: Sequence[sympy.Symbol], constants: S
         path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}")  # two processes may compile the same model at once
-        temporary.write_text(json.dumps(compiled), "utf-8")
+        text = json.dumps(compiled)
+        temporary.write_text(f"{_digest(text)}\n{text}", "utf-8")
         temporary.replace(path)
     except (OSError, RuntimeError):
         pass

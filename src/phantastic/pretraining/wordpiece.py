@@ -106,7 +106,7 @@ def load(folder: Path | str) -> WordPiece:
     """The vocabulary that `save` wrote. Raises `Refused` naming the file that is missing or damaged."""
     path = existing_folder(folder, "a folder with tokenizer.json") / "tokenizer.json"
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise files.refusal(path, error) from None
     except Exception as error:  # the library raises nothing narrower

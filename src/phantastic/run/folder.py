@@ -11,11 +11,12 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import filelock
 import msgspec
@@ -24,13 +25,13 @@ from torch import nn
 
 from phantastic import __version__
 from phantastic.declare.claims import Measure
-from phantastic.declare.recipe import Recipe, validated
+from phantastic.declare.recipe import Recipe, changed, validated
 from phantastic.declare.study import Study, find
 from phantastic.ground import files, parallel, precision
-from phantastic.ground.errors import Refused
+from phantastic.ground.errors import Refused, command
 from phantastic.run import stages
 from phantastic.run.checkpoint import Checkpoints, Latest, slug, unpack
-from phantastic.run.manifest import FORMAT, MANIFEST, Manifest
+from phantastic.run.manifest import FORMAT, MANIFEST, MEASURES, Manifest, store, stored
 from phantastic.run.manifest import read as read_manifest
 
 if TYPE_CHECKING:
@@ -48,12 +49,15 @@ class Run(Generic[R]):
     def __init__(self, folder: Path, study: Study, recipe: R, manifest: Manifest):
         self.folder, self.study, self.recipe, self.manifest = folder, study, recipe, manifest
         self.checkpoints = Checkpoints(folder, manifest.recipe)
-        self.device = parallel.device(manifest.device)
+        # a run made on a GPU is read on any machine
+        self.device = parallel.device(manifest.device if torch.cuda.is_available() else "cpu")
         self.checkpoint_seconds = 30.0
         # what is to be seen while the run goes on: a figure's name, and how to draw it
         self.show: Callable[[str, Callable[[], Figure]], None] = lambda name, draw: None
         self.lock: filelock.BaseFileLock | None = None
         self.clock = self.new_clock()
+        self.stop = threading.Event()  # set from anywhere: what is in training is saved, and `Stopped` is raised
+        self.training = False
 
     @classmethod
     def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run[Any]":
@@ -64,27 +68,20 @@ class Run(Generic[R]):
             raise Refused(f"--name {name[:80]!r} cannot name a folder; take up to 80 letters, digits, spaces, - and _")
         device = resolve_device(recipe.device)
         threads = recipe.threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
-        base = root / study.name
-        stem = name or f"{preset}-seed{recipe.seed}"
-        folder = base / stem
-        number = 2
-        while not name and folder.exists():
-            folder = base / f"{stem}-{number}"
-            number += 1
-        if (folder / MANIFEST).exists():
-            raise Refused(f"{folder} holds a run already; choose another --name, or: phantastic resume {folder}")
         manifest = Manifest(
             FORMAT, study.name, preset, msgspec.to_builtins(recipe), __version__, library_versions(),
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             device, threads, git_revision(), datetime.now(UTC).isoformat(timespec="seconds"),
-            precision=precision.resolve(recipe.precision, device),
+            precision=precision.resolve(recipe.precision, device), changed=changed(recipe, study.presets.get(preset)),
         )  # fmt: skip
+        folder, lock = begin(root / study.name, name or f"{preset}-seed{recipe.seed}", named=bool(name))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.refusal(folder, error) from None
-        files.write_json(folder / MANIFEST, manifest)
-        run: Run[Any] = cls(folder, study, recipe, manifest).claim()  # pyright: ignore[reportArgumentType]
+            files.write_json(folder / MANIFEST, manifest)
+            run: Run[Any] = cls(folder, study, recipe, manifest)  # pyright: ignore[reportArgumentType]
+        except BaseException:
+            lock.release()
+            raise
+        run.lock = lock
         parallel.told(str(folder))
         return run
 
@@ -94,11 +91,13 @@ class Run(Generic[R]):
         manifest = read_manifest(folder)
         study = find(manifest.study)
         recipe = validated(study.recipe, manifest.recipe, str(folder / MANIFEST))
+        if writing and not manifest.finished:
+            resolve_device(manifest.device)
         run: Run[Any] = cls(folder, study, recipe, manifest)  # pyright: ignore[reportArgumentType]
         if writing:
             with parallel.in_turn() as first:
                 if first:
-                    run.claim()
+                    run.lock = locked(folder)
                 try:  # damage is found now, before anything runs or is written
                     run.checkpoints = Checkpoints(folder, manifest.recipe)  # again: its owner may just have moved on
                     run.checkpoints.verify()
@@ -108,20 +107,9 @@ class Run(Generic[R]):
                 except Refused:
                     run.release()
                     raise
+                if first:
+                    files.sweep(folder)
         return run
-
-    def claim(self) -> "Run[R]":
-        """Take the lock, or refuse when another process owns the folder."""
-        self.lock = filelock.FileLock(self.folder / ".lock")
-        try:
-            self.lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise Refused(
-                f"{self.folder} is in use by another phantastic process; wait for it or use another run"
-            ) from None
-        except OSError as error:
-            raise files.refusal(self.folder / ".lock", error) from None
-        return self
 
     def new_clock(self) -> stages.Clock:
         """A clock that goes on from the folder's stages.json; it stands still once the run is finished."""
@@ -133,12 +121,18 @@ class Run(Generic[R]):
         """Note the time spent, if the run is not finished, and release the folder."""
         if self.lock is not None:
             try:
+                self.refuse_ghost()
                 if not self.manifest.finished:
                     self.manifest.seconds = self.clock.total()
                     self.clock.save()
                 files.write_json(self.folder / MANIFEST, self.manifest)
             finally:
                 self.release()
+
+    def refuse_ghost(self) -> None:
+        """Raise `Refused` where the folder was moved or deleted meanwhile: it is not to be made anew."""
+        if not parallel.rank() and not (self.folder / MANIFEST).exists():
+            raise Refused(f"{self.folder} was moved or deleted while it was in use; what was to be saved there is lost")
 
     def release(self) -> None:
         """Let others own the folder."""
@@ -183,29 +177,42 @@ class Run(Generic[R]):
 
         A run that is open for reading computes nothing: see `result`.
         """
-        path = self.result_file(name)
+        path = self.folder / name_of(name)
         with parallel.in_turn():
             if not path.exists() and self.lock is not None:
                 with self.clock.stage(name + stages.MEASURES):
                     result = compute()
-                files.write_json(path, result)
+                self.refuse_ghost()
+                store(self.folder, name_of(name), result, self.manifest.format)
         return self.result(name, kind)
 
     def result(self, name: str, kind: type[T]) -> T:
         """What `once` kept; raises `Refused` where it is missing, damaged or of another kind."""
-        return files.read_json(self.result_file(name), kind, "the run")
-
-    def result_file(self, name: str) -> Path:
-        return self.folder / "results" / f"{slug(name)}.json"
+        return stored(self.folder, name_of(name), kind, self.manifest.format)
 
     def record(self, measures: Mapping[str, Measure]) -> None:
         """Write measures.json; what is not a number was not measured, and claims on it are untested."""
         summary = {name: m for name, m in measures.items() if all(map(math.isfinite, (m.value, *m.each)))}
-        files.write_json(self.folder / "measures.json", summary)
+        store(self.folder, MEASURES, summary, self.manifest.format)
 
     def measures(self) -> dict[str, Measure]:
         """What `record` wrote."""
-        return files.read_json(self.folder / "measures.json", dict[str, Measure], "the run")
+        return stored(self.folder, MEASURES, dict[str, Measure], self.manifest.format)
+
+    def changed(self) -> list[str]:
+        """In what the recipe is another than its preset, see `recipe.changed`."""
+        if self.manifest.format == 1:
+            return changed(self.recipe, self.study.presets.get(self.manifest.preset))
+        return self.manifest.changed
+
+    def artefact(self, name: str) -> Path:
+        """A folder or file under the run for what it leaves beside its results; `export` copies it along."""
+        if name not in self.manifest.artefacts:
+            self.manifest.artefacts.append(name)
+            if self.lock is None:  # open for reading, as when stimuli are applied
+                with locked(self.folder, seconds=10):
+                    files.write_json(self.folder / MANIFEST, self.manifest)
+        return self.folder / name
 
     def finish(self) -> None:
         """Merge the finished stages into model.safetensors and let ``LATEST`` point there; the checkpoints go, and the
@@ -228,7 +235,7 @@ class Run(Generic[R]):
         finished = self.checkpoints.latest.finished
         if stage not in finished:
             raise Refused(
-                f"{self.folder} has no finished stage '{stage}'; finish it with: phantastic resume {self.folder}"
+                f"{self.folder} has no finished stage '{stage}'; finish it with: {command('resume', self.folder)}"
             )
         tensors = self.checkpoints.read(finished[stage])
         if finished[stage].file != MODEL:
@@ -242,13 +249,52 @@ class Run(Generic[R]):
             module.eval()
 
 
-def resolve_device(wanted: str) -> str:
+def begin(base: Path, stem: str, *, named: bool) -> tuple[Path, filelock.BaseFileLock]:
+    """A folder of this process's own under ``base``, locked; of two that begin at once each gets one.
+
+    Where ``stem`` is taken a number is added, but for a name that the user chose: that raises `Refused`.
+    """
+    folder, number = base / stem, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder, locked(folder)
+        except FileExistsError:
+            if named:
+                break
+        except OSError as error:
+            raise files.refusal(folder, error) from None
+        number += 1
+        folder = base / f"{stem}-{number}"
+    lock = locked(folder) if folder.is_dir() and not (folder / MANIFEST).exists() else None
+    if lock is None or (folder / MANIFEST).exists():
+        raise Refused(f"{folder} holds a run already; choose another --name, or: {command('resume', folder)}")
+    return folder, lock
+
+
+def locked(folder: Path, seconds: float = 0.0) -> filelock.BaseFileLock:
+    """The lock of a run folder; raises `Refused` when another process owns it, and does so for ``seconds``."""
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=seconds)
+    except filelock.Timeout:
+        raise Refused(f"{folder} is in use by another phantastic process; wait for it or use another run") from None
+    except OSError as error:
+        raise files.refusal(folder / ".lock", error) from None
+    return lock
+
+
+def name_of(result: str) -> str:
+    """Where a result is kept."""
+    return f"results/{slug(result)}.json"
+
+
+def resolve_device(wanted: str) -> Literal["cpu", "cuda"]:
     """The device a run will use; raises `Refused` when the wanted one is absent."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
         raise Refused("device 'cuda': PyTorch finds no CUDA GPU here; allowed: auto, cpu")
-    return wanted
+    return "cuda" if there and wanted != "cpu" else "cpu"
 
 
 def library_versions() -> dict[str, str]:

@@ -6,16 +6,17 @@ Everything here is read without PyTorch, so that listing and comparing runs is i
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from phantastic.declare.claims import Finding, Measure
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 
-FORMAT = 1
-MANIFEST = "manifest.json"
+FORMAT = 2  # 1: results and measures without checksums
+MANIFEST, MEASURES, CLAIMS = "manifest.json", "measures.json", "claims.json"
+T = TypeVar("T")
 
 
 class Manifest(Struct):
@@ -28,13 +29,17 @@ class Manifest(Struct):
     version: str
     versions: dict[str, str]
     machine: str
-    device: str
-    threads: int
+    device: Literal["cpu", "cuda"]
+    threads: Annotated[int, Meta(ge=1, le=1024)]
     revision: str
     started: str
     seconds: float = 0.0
     finished: bool = False
     precision: Literal["", "float32", "bfloat16"] = ""
+    changed: list[str] = field(default_factory=list)
+    """Keys in which the recipe differs from its preset, those that move no claim (`recipe.NEUTRAL`) left out."""
+    artefacts: list[str] = field(default_factory=list)
+    """What the run leaves beside its results: names under its folder."""
 
     def __post_init__(self) -> None:
         if not self.precision:  # made before there was "auto": the recipe says what ran
@@ -46,21 +51,34 @@ def read(folder: Path) -> Manifest:
     if not (folder / MANIFEST).exists():
         raise Refused(f"{folder} is not a run folder: it holds no {MANIFEST}; runs are listed by `phantastic ls`")
     manifest = files.read_json(folder / MANIFEST, Manifest, "the run")
-    if manifest.format != FORMAT:
+    outside = [name for name in manifest.artefacts if Path(name).is_absolute() or ".." in Path(name).parts]
+    if outside:
+        raise Refused(f"{folder / MANIFEST} is damaged: {outside[0]} is outside the run; nothing was changed")
+    if not 1 <= manifest.format <= FORMAT:
         raise Refused(f"{folder / MANIFEST}: format {manifest.format} is not known here (this is format {FORMAT})")
     return manifest
 
 
+def stored(folder: Path, name: str, kind: type[T], format: int) -> T:
+    """A file of results of a run; raises `Refused` where it is absent, damaged, altered or of another kind."""
+    read = files.read_json if format == 1 else files.read_sealed
+    return read(folder / name, kind, "the run")
+
+
+def store(folder: Path, name: str, value: Any, format: int) -> None:
+    """Write such a file; a run goes on in the format that it was begun in."""
+    write = files.write_json if format == 1 else files.write_sealed
+    write(folder / name, value)
+
+
 def measures(folder: Path) -> dict[str, Measure]:
     """What the run measured; empty before it is finished."""
-    path = folder / "measures.json"
-    return files.read_json(path, dict[str, Measure], "the run") if path.exists() else {}
+    return stored(folder, MEASURES, dict[str, Measure], read(folder).format) if (folder / MEASURES).exists() else {}
 
 
 def findings(folder: Path) -> list[Finding]:
     """The run's ledger; empty before it is finished."""
-    path = folder / "claims.json"
-    return files.read_json(path, list[Finding], "the run") if path.exists() else []
+    return stored(folder, CLAIMS, list[Finding], read(folder).format) if (folder / CLAIMS).exists() else []
 
 
 def listed(root: Path, study: str = "*") -> list[Path]:
@@ -93,3 +111,8 @@ def newest(study: str, root: Path) -> Path | None:
             entry = read(folder)
             found += [(entry.started, folder)] if entry.finished else []
     return max(found)[1] if found else None
+
+
+def elsewhere(root: Path) -> tuple[str, ...]:
+    """What a command about runs under ``root`` must say; nothing where that is the default."""
+    return () if root == Path("runs") else ("--root", str(root))

@@ -5,12 +5,11 @@ scalars. So a stage that was killed and resumed ends in the same bits as one tha
 """
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -25,7 +24,7 @@ LOGGED_POINTS = 192  # points of a stage's training curve; divides an epoch of d
 
 
 def train(
-    run: Run,
+    run: Run[Any],
     stage: str,
     modules: Mapping[str, nn.Module],
     optimisers: Mapping[str, Optimizer],
@@ -38,8 +37,9 @@ def train(
 
     Each optimiser minimises the loss of its own name, in the mapping's order; every returned scalar is logged as its
     mean since the last logged point. ``at`` says what is to be shown after so many steps; it changes nothing. Where
-    several processes train, losses and gradients are the means of theirs (see `parallel`). Raises `Stopped` after a
-    Ctrl-C or SIGTERM (the step is saved first) and `Refused` when a loss is not finite.
+    several processes train, losses and gradients are the means of theirs (see `parallel`). Raises `Stopped` once
+    ``run.stop`` is set (the step is saved first) and `Refused` when a loss or a weight is not finite, which is never
+    saved.
     """
     if stage in run.checkpoints.latest.finished:
         run.load(stage, modules)
@@ -56,11 +56,13 @@ def train(
         if parallel.rank():
             return
         state = pack(modules) | pack_optimisers(optimisers) | {f"sum/{k}": v.cpu() for k, v in sums.items()}
+        refuse_spoilt(run, stage, step, state)
+        run.refuse_ghost()
         run.checkpoints.save(stage, step, state)
         run.clock.point(stage, step)
         run.clock.save()
 
-    with stop_requests() as stopping, run.clock.stage(stage, steps, step):
+    with in_training(run), run.clock.stage(stage, steps, step):
         while step < steps:
             with arithmetic:
                 terms = losses(step)
@@ -83,19 +85,21 @@ def train(
                 run.clock.point(stage, step, values["loss"])
             if step in at:
                 at[step]()
-            if parallel.meet(stopping.is_set()):
+            if parallel.meet(run.stop.is_set()):
                 save()
                 raise Stopped(f"stopped at stage {stage}, step {step}")
             if time.monotonic() - saved_at >= run.checkpoint_seconds:
                 save()
                 saved_at = time.monotonic()
-    run.checkpoints.finish(stage, pack(modules))
+    state = pack(modules)
+    refuse_spoilt(run, stage, step, state)
+    run.checkpoints.finish(stage, state)
     for module in modules.values():
         module.eval()
 
 
 def restore(
-    run: Run, stage: str, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]
+    run: Run[Any], stage: str, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]
 ) -> tuple[int, dict[str, Tensor]]:
     """The step to go on from and the sums since the last logged point; (0, {}) for a stage that was not begun."""
     latest = run.checkpoints.latest
@@ -108,36 +112,33 @@ def restore(
     return latest.step, sums
 
 
-def refuse_divergence(run: Run, stage: str, step: int, values: Mapping[str, float]) -> None:
+def refuse_divergence(run: Run[Any], stage: str, step: int, values: Mapping[str, float]) -> None:
     for name, value in values.items():
         if not math.isfinite(value):
-            raise Refused(
-                f"training diverged: {name} = {value} at stage {stage}, step {step} of {run.folder}; "
-                "try a lower learning rate or --set precision=float32"
-            )
+            raise diverged(run, stage, step, f"{name} = {value}")
+
+
+def refuse_spoilt(run: Run[Any], stage: str, step: int, state: Mapping[str, Tensor]) -> None:
+    """Raise `Refused` before a value that is not finite replaces the last checkpoint that was healthy."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise diverged(run, stage, step, f"{name} holds values that are not finite")
+
+
+def diverged(run: Run[Any], stage: str, step: int, what: str) -> Refused:
+    latest = run.checkpoints.latest
+    kept = f"step {latest.step}" if latest.stage == stage and latest.progress else "its beginning"
+    return Refused(
+        f"training diverged: {what} at stage {stage}, step {step} of {run.folder}; the stage stands at {kept}. "
+        "Try a lower learning rate or --set precision=float32 in a new run"
+    )
 
 
 @contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event while training, so that the step at hand is finished and saved.
-
-    A second Ctrl-C stops at once. Outside the main thread, signals are left alone (Python allows no handler there).
-    """
-    stopping = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def request(number: int, frame: object) -> None:
-        if stopping.is_set():
-            raise KeyboardInterrupt
-        stopping.set()
-
-    for number in previous:
-        signal.signal(number, request)
+def in_training(run: Run[Any]) -> Iterator[None]:
+    """Within it a request to stop waits for the end of the step."""
+    run.training = True
     try:
-        yield stopping
+        yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        run.training = False

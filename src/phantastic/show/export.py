@@ -12,10 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from phantastic.declare.i18n import SYMBOLS, language, words
-from phantastic.declare.recipe import parameters
+from phantastic.declare.parameter import parameters
 from phantastic.declare.study import Study, find
 from phantastic.ground import files
-from phantastic.ground.errors import Refused
+from phantastic.ground.errors import Refused, command
 from phantastic.run import manifest, stages
 
 # all of a run but its lock and the checkpoints of unfinished stages
@@ -32,23 +32,32 @@ def export(folder: Path, target: Path) -> None:
     """
     made = manifest.read(folder)
     if not made.finished:
-        raise Refused(f"{folder} is not finished; finish it with: phantastic resume {folder}")
+        raise Refused(f"{folder} is not finished; finish it with: {command('resume', folder)}")
     if target.exists():
         raise Refused(f"{target} is there already; choose another folder with --to")
     study = find(made.study)
     try:
         target.mkdir(parents=True)
-        for part in PARTS:
-            source = folder / part
-            if source.is_dir():
-                shutil.copytree(source, target / part)
-            elif source.exists():
-                shutil.copyfile(source, target / part)
+        for part in (*PARTS, *made.artefacts):
+            copy(folder / part, target / part)
     except OSError as error:
         raise files.refusal(target, error) from None
     files.write(target / "recipe.toml", msgspec.toml.encode(made.recipe))
     files.write(target / "README.md", model_card(study, folder, made))
     files.write(target / "notebook.ipynb", nbformat.writes(notebook(study)))
+
+
+def copy(source: Path, target: Path) -> None:
+    """Files and folders as they are; a link, which may lead out of a run that somebody handed over, is left out."""
+    if source.is_symlink():
+        return
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        for each in sorted(source.iterdir()):
+            copy(each, target / each.name)
+    elif source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
 
 def model_card(study: Study, folder: Path, made: manifest.Manifest) -> str:
@@ -71,7 +80,7 @@ def notebook(study: Study) -> nbformat.NotebookNode:
         new_markdown_cell(f"# {study.title}\n\n{study.lecture}"),
         new_code_cell(
             "from pathlib import Path\n\nfrom phantastic.declare.i18n import speak\n"
-            "from phantastic.run import manifest\nfrom phantastic.run.folder import Run\n\n"
+            "from phantastic.run import manifest\nfrom phantastic.run import Run\n\n"
             f'speak("{language()}")\nrun = Run.open(Path("."))\nexperiment = run.study.load()\nrun.recipe'
         ),
         new_markdown_cell(f"## {word['ledger']}"),

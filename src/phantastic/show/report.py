@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import altair as alt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from msgspec import to_builtins
 
 from phantastic.declare.claims import Finding, judge
 from phantastic.declare.i18n import SYMBOLS, duration, language, words
-from phantastic.declare.recipe import parameters
+from phantastic.declare.parameter import parameters
 from phantastic.ground import files
-from phantastic.run import stages
-from phantastic.run.manifest import Manifest
+from phantastic.ground.errors import command
+from phantastic.run import manifest, stages
+from phantastic.run.manifest import Manifest, elsewhere
 from phantastic.show import figure, terminal
 from phantastic.show.figure import BLUE, VERMILION, Figure
 from phantastic.show.fonts import font_face
@@ -44,8 +44,8 @@ def publish(run: "Run") -> list[Finding]:
 
     Raises `Refused` when the run has no measures yet or the folder cannot be written; nothing is then half-written.
     """
-    findings = judge(run.study.claims(), run.measures(), run.manifest.preset)
-    files.write_json(run.folder / "claims.json", findings)
+    findings = judge(run.study.claims(), run.measures(), run.manifest.preset, run.changed())
+    manifest.store(run.folder, manifest.CLAIMS, findings, run.manifest.format)
     figures: dict[str, Figure] = run.study.load().figures(run)
     curves = training_curves(run.curve())
     if curves is not None:
@@ -116,25 +116,31 @@ def equations(run: "Run") -> dict[str, list[Markup]]:
     return {name: [Markup(line) for line in lines] for name, lines in run.study.load().equations(run).items()}
 
 
-def commands(run: "Run") -> list[tuple[str, str]]:
-    """What a reader can do with the run: a sentence and the command."""
+def commands(run: "Run[Any]") -> list[tuple[str, str]]:
+    """What a reader can do with the run: a sentence and the command, to be given where the run was begun."""
     word, study, made = words(), run.study, run.manifest
-    name = f"{made.study}/{run.folder.name}"
-    preset = to_builtins(study.presets.get(made.preset))
-    changed = [f"--set {key}={value}" for key, value in made.recipe.items() if preset and preset.get(key) != value]
+    root = run.folder.parent.parent
+    name = f"{made.study}/{run.folder.name}" if root == Path("runs") else str(run.folder)
     found = [
-        (word["do_repeat"], " ".join([f"phantastic run {made.study} --preset {made.preset}", *changed])),
-        (word["do_compare"], f"phantastic compare {name} {made.study}/…"),
-        (word["do_export"], f"phantastic export {name}"),
+        (word["do_repeat"], command("run", made.study, "--preset", made.preset, *settings(run), *elsewhere(root))),
+        (word["do_compare"], f"{command('compare', name)} {made.study}/…"),
+        (word["do_export"], command("export", name)),
     ]
     if run.checkpoints.latest.finished:  # networks were trained
-        found.append((word["do_lesion"], f"phantastic lesion {name} --list"))
+        found.append((word["do_lesion"], command("lesion", name, "--list")))
     for option, text in study.applications.items():
-        command = f"phantastic apply {study.name} --run {name} --{option} …"
-        found.append((f"{word['do_apply']}: {text}", command))
+        found.append((f"{word['do_apply']}: {text}", f"{command('apply', study.name, '--run', name)} --{option} …"))
     for option, text in study.fits.items():
-        found.append((f"{word['do_fit']}: {text}", f"phantastic fit {study.name} --{option} …"))
+        found.append((f"{word['do_fit']}: {text}", f"{command('fit', study.name)} --{option} …"))
     return found
+
+
+def settings(run: "Run[Any]") -> list[str]:
+    """What gives the run's recipe back from its preset: ``--set`` and ``key=value`` for all that differs."""
+    preset = run.study.presets.get(run.manifest.preset)
+    known = {parameter.name: parameter for parameter in parameters(run.study.recipe)}
+    differ = [key for key in known if preset and getattr(preset, key) != getattr(run.recipe, key)]
+    return [word for key in differ for word in ("--set", f"{key}={known[key].written(getattr(run.recipe, key))}")]
 
 
 def training_curves(points: Sequence[Mapping[str, Any]]) -> Figure | None:

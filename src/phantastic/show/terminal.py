@@ -16,7 +16,7 @@ from rich.text import Text
 
 from phantastic.declare.claims import Finding, Measure
 from phantastic.declare.i18n import SYMBOLS, duration, language, speaking, words
-from phantastic.declare.recipe import parameters
+from phantastic.declare.parameter import parameters
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Refused
 from phantastic.run import manifest, stages

@@ -27,7 +27,7 @@ TOY = Study(
     recipe=ToyRecipe,
     presets={
         "tiny": ToyRecipe(steps=30, precision="float32", threads=1),
-        "quick": ToyRecipe(steps=200, seeds=3, precision="float32", threads=1),
+        "quick": ToyRecipe(steps=25, seeds=3, precision="float32", threads=1),
     },
     minutes={"tiny": 0.02},
     experiment="toys.experiment:Toy",

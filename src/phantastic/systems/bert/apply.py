@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,17 +51,17 @@ def apply(run: Run[BertRecipe], network: Callable[[], Model], request: Mapping[s
         return filled(likely_words(model, tongue, text), best_words(tongue, text))
     if given[0] == "attend":
         text = sentences_of(tongue, value, name, longest=longest)
-        path = target(to, run.folder / "attention.png", ".png")
+        path = target(to, partial(run.artefact, "attention.png"), ".png")
         model = network()
         picture = figures.head_panels(*figures.attended(model, tongue, text))
         figure = Figure(figures.attention_caption(value), picture)
         return [str(file) for file in write(figure, path.with_suffix(""))]
     texts = texts_of(tongue, value, longest=longest)
     if given[0] == "surprisal":
-        path = target(to, run.folder / "surprisal.csv", ".csv")
+        path = target(to, partial(run.artefact, "surprisal.csv"), ".csv")
         model = network()
         return surprised(model, tongue, texts, path)
-    path = target(to, run.folder / "embeddings.safetensors", ".safetensors")
+    path = target(to, partial(run.artefact, "embeddings.safetensors"), ".safetensors")
     model = network()
     found = {f"{number}": vectors(model, tongue, text).numpy() for number, (_, text) in enumerate(texts)}
     files.write(path, save(found, {"sentences": "\n".join(line for line, _ in texts)}))

@@ -100,8 +100,8 @@ class BertExperiment(Experiment[BertRecipe]):
         compute = partial(measured, recipe, model, tongue, test, best, seed)
         found = run.once(f"seed{seed}/measures", compute, dict[str, Measure])
         if seed == recipe.seed:
-            save_pretrained(model, run.folder / "pretrained")
-            tongue.wordpiece.save(run.folder / "pretrained")
+            save_pretrained(model, run.artefact("pretrained"))
+            tongue.wordpiece.save(run.artefact("pretrained"))
         return found
 
     def networks(self, run: Run[BertRecipe]) -> dict[str, nn.Module]:

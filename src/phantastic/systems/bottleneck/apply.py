@@ -36,7 +36,7 @@ def apply(run: Run[FusionRecipe], request: Mapping[str, str]) -> list[str]:
         raise Refused("apply fusion: give --clip FILE (a video), or --frames DIR and --audio FILE")
     if "clip" not in request and not {"frames", "audio"} <= request.keys():
         raise Refused("apply fusion: frames and sound go together; give both --frames DIR and --audio FILE")
-    target = Path(request.get("to", str(run.folder / "attention.png")))
+    target = Path(request["to"]) if "to" in request else run.artefact("attention.png")
     if target.suffix.lower() != ".png":
         raise Refused(f"--to {target}: pictures are written as .png")
     paths = [Path(request[key]) for key in ("clip", "frames", "audio") if key in request]

@@ -56,7 +56,7 @@ def load_pretrained(folder: str | Path) -> FusionTransformer:
 
 def read_config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise Refused(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):

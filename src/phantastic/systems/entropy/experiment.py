@@ -92,4 +92,4 @@ class Entropy(Experiment[EntropyRecipe]):
 
     def apply(self, run: Run[EntropyRecipe], request: Mapping[str, str]) -> list[str]:
         """--data FILE.csv [--column NAME]: entropy, surprises and maximum-entropy fits of the user's numbers."""
-        return column.apply(run.folder / "columns", run.recipe.bins, request)
+        return column.apply(run.artefact("columns"), run.recipe.bins, request)

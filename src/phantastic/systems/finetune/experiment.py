@@ -118,14 +118,14 @@ def static_scores(setting: Setting, task: Task, vectors: Any) -> dict[str, Measu
 def keep(run: Run[FinetuneRecipe], setting: Setting, model: Model, task: Task) -> None:
     """The tuned network as a folder in the Hugging Face layout; what it says of GLUE's test set as the leaderboard
     takes it."""
-    folder = run.folder / "tuned" / task.name
+    folder = run.artefact("tuned") / task.name
     save_pretrained(model, folder)
     files.write(folder / "tokenizer.json", setting.reader.stored.to_str().encode())
     asked = tasks.unlabelled(task.name, setting.recipe.data) if setting.recipe.data else None
     if asked is not None:
         test = [tasks.Example(texts, 0) for texts in asked.sentences]
         said = finetune.predictions(model, task.kind, finetune.encode(setting.reader, task.kind, test))
-        place = run.folder / "submission"
+        place = run.artefact("submission")
         place.mkdir(exist_ok=True)
         glue.write_submission(task.name, said, asked, place)
 

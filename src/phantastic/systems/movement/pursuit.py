@@ -160,4 +160,4 @@ class Pursuit(Experiment[PursuitRecipe]):
     def apply(self, run: Run[PursuitRecipe], request: Mapping[str, str]) -> list[str]:
         """--target FILE.csv [--bin LENGTH] [--prior LOG-PRECISION]: the eye follows the user's own target."""
         recipe = run.recipe
-        return target.apply(run.folder / "targets", recipe.senses, recipe.motion, request)
+        return target.apply(run.artefact("targets"), recipe.senses, recipe.motion, request)

@@ -53,7 +53,7 @@ def parsed(run: Run[ProbeRecipe], given: Sentences, space: list[np.ndarray], hei
     [words], [marks] = given.forms, given.punctuation
     edges = spanning_tree(space[0], ~marks)
     root = words[int(np.argmin(np.where(marks & ~marks.all(), np.inf, height[0])))]
-    files = write(Figure(str(PARSED), arcs(words, None, edges)), run.folder / "trees" / "parsed")
+    files = write(Figure(str(PARSED), arcs(words, None, edges)), run.artefact("trees") / "parsed")
     pairs = " · ".join(f"{words[one]}–{words[other]}" for one, other in edges.tolist())
     return [str(Text(f"edges: {pairs}", f"枝:{pairs}")), str(Text(f"root: {root}", f"根:{root}")), *map(str, files)]
 
@@ -71,5 +71,5 @@ def scored(run: Run[ProbeRecipe], given: Sentences, space: list[np.ndarray], hei
     for number in short:
         gold, keep = distances([given.heads[number]])[0], ~given.punctuation[number]
         chart = arcs(given.forms[number], spanning_tree(gold, keep), spanning_tree(space[number], keep))
-        lines += map(str, write(Figure(str(SCORED), chart), run.folder / "trees" / f"sentence{number + 1}"))
+        lines += map(str, write(Figure(str(SCORED), chart), run.artefact("trees") / f"sentence{number + 1}"))
     return lines

@@ -5,6 +5,7 @@ from functools import lru_cache
 import torch
 from msgspec import structs
 
+from phantastic.data.files import folder as existing_folder
 from phantastic.ground.errors import Refused, nearest
 from phantastic.ground.randomness import initialised
 from phantastic.nn.language import create, load_pretrained
@@ -45,6 +46,7 @@ def tokenizer_for(recipe: ProbeRecipe) -> Tokenizer:
     if recipe.model:
         return Tokenizer.open(recipe.model)
     if recipe.treebank:
+        existing_folder(recipe.treebank, "a folder with a treebank (CoNLL-U)")
         raise Refused("a treebank needs a network that knows its language: --set model=FOLDER")
     return Tokenizer(language_of(bert_of(recipe)).wordpiece.tokenizer)
 

@@ -37,7 +37,7 @@ def apply(
         raise Refused('apply scan: give --say "red suitcase, blue wall" or --look FILE.png, or both')
     operator, first, _ = lexicon.parse_operation(say) if say is not None else (None, None, None)
     open_operand = operator is not None and first is None
-    target = Path(request.get("to", str(run.folder / "imagined.png")))
+    target = Path(request["to"]) if "to" in request else run.artefact("imagined.png")
     if target.suffix.lower() != ".png":
         raise Refused(f"--to {target}: images are written as .png")
     if open_operand and look is None:

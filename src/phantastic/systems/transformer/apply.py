@@ -58,7 +58,7 @@ def apply(run: Run[TransformerRecipe], request: Mapping[str, str]) -> list[str]:
     if len(given) != 1:
         raise Refused('apply transformer: give --reverse "abc" or --translate "the cow sleeps ."')
     ((verb, text),) = given.items()
-    path = Path(request.get("to", str(run.folder / f"{verb}.png")))
+    path = Path(request["to"]) if "to" in request else run.artefact(f"{verb}.png")
     if path.suffix.lower() != ".png":
         raise Refused(f"--to {path}: images are written as .png")
     recipe, name = run.recipe, "reversal" if verb == "reverse" else "translation"

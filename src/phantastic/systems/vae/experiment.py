@@ -346,7 +346,7 @@ class Family(Experiment[FamilyRecipe]):
                     codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]
                     terms = f"{found.reconstruction[row]:.6g}", f"{found.kl[row]:.6g}"
                     writer.writerow([name, objective, *terms, *codes])
-        stem = run.folder / "looks" / (Path(request["look"]).resolve().name or "pictures")
+        stem = run.artefact("looks") / (Path(request["look"]).resolve().name or "pictures")
         files.write(stem.with_name(f"{stem.name}.csv"), table.getvalue())
         grid = pictures(members, batch, seen.names)
         return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]

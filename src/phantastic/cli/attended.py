@@ -1,14 +1,14 @@
-"""Conducting a run from the terminal: threads, signals, progress; then the ledger and the report."""
+"""A run that somebody sits before: signals, progress, the ledger in the end. What is done stands in `run.execute`."""
 
 import json
-import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from phantastic.declare.i18n import duration, words
 from phantastic.ground import parallel, precision
-from phantastic.ground.errors import Refused, Stopped
+from phantastic.ground.errors import Refused, Stopped, command
 from phantastic.run import stages
 from phantastic.run.execute import execute, owned
 from phantastic.run.folder import Run
@@ -16,14 +16,19 @@ from phantastic.show import report, terminal
 
 
 @contextmanager
-def stoppable(run: Run) -> Iterator[None]:
-    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on in a line of its own."""
+def stoppable(run: Run[Any]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM at any moment end as `Stopped`, with the command that goes on in a line of its own.
+
+    What is being trained finishes its step and is saved; a second Ctrl-C stops at once.
+    """
     word = words()
 
-    def terminate(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+    def request(number: int, frame: object) -> None:
+        if not run.training or run.stop.is_set():
+            raise KeyboardInterrupt
+        run.stop.set()
 
-    previous = signal.signal(signal.SIGTERM, terminate)
+    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except (Stopped, KeyboardInterrupt) as stop:
@@ -33,22 +38,18 @@ def stoppable(run: Run) -> Iterator[None]:
             text = word["stopped_saved"].format(stage=stage, step=clock.step)
         else:
             text = word["stopped_within"].format(stage=stage) if stage else word["stopped_before"]
-        raise Stopped(f"{text}\n{command(run)}") from None
+        raise Stopped(f"{text}\n{command('resume', run.folder)}") from None
     except Refused:
         raise
     except Exception:
-        terminal.note(f"{word['kept']}\n{command(run)}")
+        terminal.note(f"{word['kept']}\n{command('resume', run.folder)}")
         raise
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
-def command(run: Run) -> str:
-    """What goes on with the run, from the folder where it was begun."""
-    return f"phantastic resume {shlex.quote(str(run.folder))}"
-
-
-def conduct(run: Run, every: float, as_json: bool) -> None:
+def attend(run: Run[Any], every: float, as_json: bool) -> None:
     """Do what is left of a run, judge its claims, write its report and print what came out.
 
     ``every`` is the time between checkpoints in seconds. Raises `Stopped` and `Refused`; the run is closed.
