@@ -17,6 +17,7 @@ from phantastic.systems.scan.baselines import JMVAE, JointVAE, TrELBO
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, Vocabulary, contradict
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.objective import recombination_loss, scan_loss
+from phantastic.systems.scan.symbolic import sayable
 
 VOCABULARY = Vocabulary((3, 4, 4, 4))
 IMAGES = (-1.6, -1.0, 1.2)  # means of three images' codes, each of standard deviation 0.25
@@ -347,3 +348,18 @@ def test_in_the_triple_elbo_symbols_alone_train_the_experts_only():
     for module in (model.symbols, model.encoder, model.decoder, model.seen, model.joint_head):
         assert all(g is None for g in gradient(terms["symbol"], module))
     assert all(g is not None for g in gradient(terms["pair"], model.symbols))
+
+
+def test_of_what_is_seen_only_what_a_word_can_say_reaches_the_operators():
+    """Latent 0 belongs to the words of one factor, 1 to those of another; nobody has a word for latent 2."""
+    vocabulary = Vocabulary((2, 3))
+
+    def encode(symbols: Tensor) -> Gaussian:
+        first, second = symbols[:, :2].amax(1), symbols[:, 2:].amax(1)
+        narrow = torch.stack([first, second, torch.zeros_like(first)], 1)
+        return Gaussian(narrow, -3 * narrow)
+
+    seen = Gaussian(torch.full((4, 3), 1.5), torch.full((4, 3), -4.0))
+    said = sayable(seen, encode, vocabulary)
+    assert torch.equal(said.mean, torch.tensor([[1.5, 1.5, 0.0]]).expand(4, -1))
+    assert torch.equal(said.log_variance, torch.tensor([[-4.0, -4.0, 0.0]]).expand(4, -1))

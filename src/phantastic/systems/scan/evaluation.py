@@ -17,7 +17,7 @@ from phantastic.systems.scan.measure import Classifier, accuracy, diversity, ima
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms
 from phantastic.systems.scan.study import ScanRecipe
-from phantastic.systems.scan.symbolic import Operations, at, perceive
+from phantastic.systems.scan.symbolic import Operations, at, perceive, sayable
 
 FACTORS = ("identity", "object", "wall", "floor")
 
@@ -127,7 +127,8 @@ def recombined(
     complete = np.flatnonzero((tests.first >= 0).all(axis=1))
     cases = {"": (first, second, operator, tests)}
     if len(complete):
-        seen = perceive(mind.vae, scene.rooms.observe(tests.first[complete], numpy_generator(seed, "test operands")))
+        rooms = scene.rooms.observe(tests.first[complete], numpy_generator(seed, "test operands"))
+        seen = sayable(perceive(mind.vae, rooms), mind.encode, vocabulary)
         rows = torch.from_numpy(complete).to(device)
         some = tests.where(np.isin(np.arange(len(tests.operator)), complete))
         cases["image."] = (seen, at(second, rows), operator[rows], some)

@@ -20,7 +20,7 @@ from phantastic.systems.scan.evaluation import Mind, grounded
 from phantastic.systems.scan.language import Lexicon, expected
 from phantastic.systems.scan.rooms import Rooms, as_input, as_rgb
 from phantastic.systems.scan.study import ScanRecipe
-from phantastic.systems.scan.symbolic import Operations, draw_concepts, draw_held_out, perceive
+from phantastic.systems.scan.symbolic import Operations, draw_concepts, draw_held_out, perceive, sayable
 
 COLUMNS = 8
 PHRASES = ("red suitcase, blue wall", "red suitcase", "blue wall", "ice lolly")
@@ -107,7 +107,11 @@ def imagine(
     if operator is None:
         posterior, label = named(second), lexicon.describe(second)
     else:
-        left = named(first) if first is not None else perceive(mind.vae, picture)  # pyright: ignore[reportArgumentType]
+        if first is not None:
+            left = named(first)
+        else:
+            assert picture is not None
+            left = sayable(perceive(mind.vae, picture), mind.encode, rooms.vocabulary)
         index = torch.tensor([OPERATORS.index(operator)], device=device)
         assert operators is not None  # without them only phrases are imagined
         posterior = operators(left, named(second), index)

@@ -175,7 +175,7 @@ STUDIES = (
         papers=(HIGGINS, SUZUKI, VEDANTAM, EASTWOOD),
         recipe=ScanRecipe,
         presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
-        minutes={"tiny": 0.2, "quick": 8.7},
+        minutes={"tiny": 0.2, "quick": 8.5},
         experiment="phantastic.systems.scan.experiment:Scan",
         applications={
             "say": Text(

@@ -1,5 +1,7 @@
 """Training the parts that deal in symbols: SCAN itself, its operators, and the models it is held against."""
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +62,18 @@ def at(q: Gaussian, rows: Tensor) -> Gaussian:
     return Gaussian(q.mean[rows], q.log_variance[rows])
 
 
+@torch.no_grad()
+def sayable(seen: Gaussian, encode: Callable[[Tensor], Gaussian], vocabulary: Vocabulary) -> Gaussian:
+    """What words can say of what is seen: a latent of which no word alone knows anything is left open.
+
+    The yaw of a room is known of an image and of no word; an operator has one map for all latents and would learn from
+    it that what the first operand knows is to be forgotten.
+    """
+    words = encode(torch.eye(vocabulary.width, device=seen.mean.device))
+    known = (words.log_variance < math.log(0.5)).any(0)
+    return Gaussian(*(torch.where(known, part, 0.0) for part in seen))
+
+
 def train_scan(
     run: Run, recipe: ScanRecipe, vocabulary: Vocabulary, lessons: Lessons, vae: VAE, seed: int, name: str,
     pairs: int, *, reverse: bool = False,
@@ -117,7 +131,8 @@ def train_operators(
         operators = Recombinator(recipe.operator_hidden).to(run.device)
     vocabulary = rooms.vocabulary
     complete = np.flatnonzero((lessons.first >= 0).all(axis=1))
-    images = perceive(vae, rooms.observe(lessons.first[complete], numpy_generator(seed, "operand images")))
+    seen = perceive(vae, rooms.observe(lessons.first[complete], numpy_generator(seed, "operand images")))
+    images = sayable(seen, symbols.encode, vocabulary)
     place = np.full(len(lessons.operator), -1)
     place[complete] = np.arange(len(complete))
     with torch.no_grad():

@@ -33,7 +33,7 @@ from phantastic.systems.scan.turning import turn
 
 # Shares of the steps at which β bends, and where it then stands between its lowest (0) and its highest (1), on a
 # logarithmic scale: low until the first latents have found something, middling, at its peak, and lowest for good.
-STAGES = 0.05, 0.1, 0.18, 0.26, 0.65, 0.92
+STAGES = 0.08, 0.14, 0.22, 0.3, 0.65, 0.92
 HEIGHTS = 0.15, 0.54, 0.54, 1, 1, 0
 TURNS = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5  # shares of the steps after which the latents are turned
 TURNED_BY = 128  # images

@@ -172,7 +172,7 @@ FAMILY = Study(
             dci_sample=100, votes=20, precision="float32",
         ),
         "quick": FamilyRecipe(
-            steps=800, learning_rate=1e-3, warm_up=200, capacity_steps=600, dci_sample=200,
+            steps=600, learning_rate=1e-3, warm_up=150, capacity_steps=450, dci_sample=200,
             votes=200,
         ),
         "full": FamilyRecipe(
