@@ -363,3 +363,5 @@ def test_of_what_is_seen_only_what_a_word_can_say_reaches_the_operators():
     said = sayable(seen, encode, vocabulary)
     assert torch.equal(said.mean, torch.tensor([[1.5, 1.5, 0.0]]).expand(4, -1))
     assert torch.equal(said.log_variance, torch.tensor([[-4.0, -4.0, 0.0]]).expand(4, -1))
+    untaught = sayable(seen, lambda symbols: Gaussian(*torch.zeros(2, len(symbols), 3)), vocabulary)
+    assert torch.equal(untaught.mean, seen.mean)

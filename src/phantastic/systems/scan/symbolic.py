@@ -71,6 +71,8 @@ def sayable(seen: Gaussian, encode: Callable[[Tensor], Gaussian], vocabulary: Vo
     """
     words = encode(torch.eye(vocabulary.width, device=seen.mean.device))
     known = (words.log_variance < math.log(0.5)).any(0)
+    if not known.any():  # words that have learned nothing restrict nothing
+        return seen
     return Gaussian(*(torch.where(known, part, 0.0) for part in seen))
 
 
