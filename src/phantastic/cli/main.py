@@ -37,10 +37,12 @@ def cli() -> None:
 @with_lang
 def ls(root: Path) -> None:
     """List the studies, and the runs under --root."""
-    from phantastic.declare.study import register
+    from phantastic.declare.study import faults, register
     from phantastic.show import terminal
 
     terminal.studies(register().values())
+    for fault in faults():
+        terminal.note(fault)
     terminal.runs(root)
 
 

@@ -5,6 +5,7 @@ instant; the module named by ``experiment`` holds what is run. The register find
 """
 
 import pkgutil
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,23 +89,48 @@ class Study(Struct, frozen=True):
         return getattr(import_module(module), name)()
 
 
-def register() -> dict[str, Study]:
-    """All studies by name, in the order of the systems' folders."""
-    from phantastic import systems
+def systems() -> list[str]:
+    """The systems that declare studies, in the order of their folders."""
+    package = import_module("phantastic.systems")
+    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return [name for name in names if find_spec(f"phantastic.systems.{name}.study")]
 
+
+def declared(system: str) -> dict[str, Study]:
+    """The studies of one system; raises `Refused` naming a declaration that cannot be imported."""
+    try:
+        declaration = import_module(f"phantastic.systems.{system}.study")
+        return {study.name: study for study in declaration.STUDIES}
+    except Exception as error:
+        raise Refused(f"the studies of systems/{system} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def register() -> dict[str, Study]:
+    """All studies by name; a broken declaration takes no other study with it (see `faults`)."""
     found: dict[str, Study] = {}
-    for module in pkgutil.iter_modules(systems.__path__):
-        name = f"phantastic.systems.{module.name}.study"
-        if find_spec(name) is None:  # a library that other systems' studies call
-            continue
-        declaration = import_module(name)
-        found |= {study.name: study for study in declaration.STUDIES}
+    for system in systems():
+        with suppress(Refused):
+            found |= declared(system)
     return found
 
 
+def faults() -> list[str]:
+    """What is wrong with the declarations that cannot be read."""
+    said = []
+    for system in systems():
+        try:
+            declared(system)
+        except Refused as fault:
+            said.append(str(fault))
+    return said
+
+
 def find(name: str) -> Study:
-    """The study of that name; raises `Refused` with the nearest one."""
+    """The study of that name, no other system being asked where its own is called so; raises `Refused` with the
+    nearest one."""
+    if name in systems() and name in (own := declared(name)):
+        return own[name]
     studies = register()
     if name not in studies:
-        raise Refused(f"unknown study '{name}'{nearest(name, studies)}")
+        raise Refused("; ".join([f"unknown study '{name}'{nearest(name, studies)}", *faults()]))
     return studies[name]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
@@ -43,6 +43,12 @@ class Plan(NamedTuple):
     dropout: float = 0.0  # none, since every batch is new text
     warmup: float = 0.1
     decay: float = 0.01
+
+
+def plan_of(recipe: Any) -> Plan:
+    """The network of a recipe that has a plan's fields, and ``share``, ``mask`` and ``same`` of the masking."""
+    named = {field: getattr(recipe, field) for field in Plan._fields if field != "masking"}
+    return Plan(**named, masking=Masking(recipe.share, recipe.mask, recipe.same))
 
 
 def build(plan: Plan, vocabulary: int, seed: int, architecture: str = "BertForPreTraining") -> Model:

@@ -8,16 +8,19 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import altair as alt
 import numpy as np
 import vl_convert
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from phantastic.ground import files
 from phantastic.show.fonts import JAPANESE, SUBSTITUTES, japanese_font, outlined
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Okabe & Ito (2008): told apart with every common kind of colour blindness
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, YELLOW, BLACK = PALETTE = (
@@ -153,3 +156,8 @@ def wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
                 lines.append("")
             lines[-1] += letter
     return [line.strip() for line in lines if line.strip()] or [""]
+
+
+def in_bytes(images: "Float[Tensor, 'n channels rows columns']") -> UInt8[np.ndarray, "n rows columns channels"]:
+    """Images in [0, 1] as `image_grid` takes them."""
+    return (images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()

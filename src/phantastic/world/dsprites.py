@@ -13,8 +13,10 @@ from math import ceil
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
 
 from phantastic.ground.errors import Refused
+from phantastic.ground.randomness import numpy_generator
 
 SIZE = 64
 SHAPES = {"square": "正方形", "ellipse": "楕円", "heart": "ハート"}
@@ -141,3 +143,26 @@ def whole() -> DSprites:
                 rows.append(np.packbits(np.take(fine, at, axis=1), axis=2))
             packed[shape, scale, orientation] = np.concatenate(rows)[at].transpose(2, 0, 1, 3)
     return DSprites(packed.reshape(IMAGES, SIZE * SIZE // 8), factors_of(np.arange(IMAGES)))
+
+
+def part(images: int, seed: int) -> DSprites:
+    """All of dSprites, or a random part of it."""
+    if images == IMAGES:
+        return whole()
+    chosen = numpy_generator(seed, "images").choice(IMAGES, images, replace=False)
+    factors = factors_of(chosen)
+    return DSprites(np.packbits(render(factors).reshape(images, -1), axis=1), factors)
+
+
+class Batches:
+    """Batches of dSprites: every image once an epoch, in an order that depends on (seed, purpose, epoch)."""
+
+    def __init__(self, data: DSprites, batch: int, seed: int, purpose: str, device: torch.device):
+        self.data, self.batch, self.seed, self.purpose, self.device = data, batch, seed, purpose, device
+        self.epoch, self.order = -1, np.empty(0, np.int64)
+
+    def __call__(self, step: int) -> Float[Tensor, "batch 1 64 64"]:
+        epoch, place = divmod(step, len(self.data) // self.batch)
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, numpy_generator(self.seed, self.purpose, epoch).permutation(len(self.data))
+        return self.data.batch(self.order[place * self.batch : (place + 1) * self.batch]).to(self.device)

@@ -15,8 +15,6 @@ from phantastic.nn.language.model import Model
 from phantastic.nn.language.pretrained import save_pretrained
 from phantastic.pretraining import plan
 from phantastic.pretraining.batches import Language, language
-from phantastic.pretraining.corpus import Masking
-from phantastic.pretraining.plan import Plan
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
@@ -28,12 +26,6 @@ from phantastic.systems.bert.study import BertRecipe
 
 POINTS = 16  # of the learning curve on the test pairs
 SOUGHT = 8  # documents for each pair of the test, among which sentences with attractors are sought
-
-
-def plan_of(recipe: BertRecipe) -> Plan:
-    """The network of a recipe, and how it is pre-trained."""
-    named = {field: getattr(recipe, field) for field in Plan._fields if field != "masking"}
-    return Plan(**named, masking=Masking(recipe.share, recipe.mask, recipe.same))
 
 
 def language_of(recipe: BertRecipe) -> Language:
@@ -49,7 +41,7 @@ def pretrain(run: Run[BertRecipe], seed: int, tongue: Language, test: Test, best
         if step in moments:
             run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)), dict[str, float])
 
-    return plan.pretrain(run, f"seed{seed}", plan_of(recipe), tongue, seed, look)
+    return plan.pretrain(run, f"seed{seed}", plan.plan_of(recipe), tongue, seed, look)
 
 
 def best_reader(tongue: Language, test: Test) -> dict[str, list[float]]:
@@ -82,7 +74,7 @@ def measured(
 def trained(run: Run[BertRecipe]) -> Model:
     """The model of the first seed, in evaluation mode."""
     recipe = run.recipe
-    model = plan.build(plan_of(recipe), len(language_of(recipe).wordpiece), recipe.seed)
+    model = plan.build(plan.plan_of(recipe), len(language_of(recipe).wordpiece), recipe.seed)
     run.load(f"seed{recipe.seed}", {"bert": model})
     return model.to(run.device)
 

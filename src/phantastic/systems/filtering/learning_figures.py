@@ -6,10 +6,11 @@ import altair as alt
 
 from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.measures.gaussian import NORMAL
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
+from phantastic.show.traces import Rows, coloured, heading, line, points
 from phantastic.systems.filtering import measure
-from phantastic.systems.filtering.figures import Rows, coloured, heading, line, points
-from phantastic.systems.filtering.measure import FREE, NORMAL, Linear
+from phantastic.systems.filtering.measure import FREE, Linear
 from phantastic.systems.filtering.study import FilteringRecipe
 
 _STEP = Text("E-step", "E ステップ")

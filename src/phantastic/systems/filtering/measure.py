@@ -13,10 +13,10 @@ from phantastic.inference.learn import Scheme, invert
 from phantastic.inference.model import LogPrecision, Model
 from phantastic.inference.published.simulation import Simulation, bump
 from phantastic.inference.result import Result, Trajectory
+from phantastic.measures.gaussian import NORMAL, rms
 from phantastic.systems.filtering.study import FilteringRecipe
 
 Found = dict[str, float]
-NORMAL = 1.6448536269514722  # half the width of a Gaussian's 90% interval, in standard deviations
 FREE = {"A21": -0.5, "C1_1": 0.125}  # the parameters that are learned, with the values that made the data
 VARIANTS = ("states_params_precisions", "known_input", "states_params_fixedprec")
 ORDERS = range(1, 9)
@@ -99,10 +99,6 @@ def wells(drive: float, seed: int) -> Result:
 
 def square(error: Tensor) -> float:
     return float(error.pow(2).sum())
-
-
-def rms(error: Tensor) -> float:
-    return float(error.pow(2).mean().sqrt())
 
 
 def inside(mean: Tensor, truth: Tensor, covariance: Tensor) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from phantastic.declare.claims import Measure, resampled
 from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.autoencoder.vae import vae
 from phantastic.nn.distributions import Gaussian, gaussian
@@ -31,7 +32,6 @@ from phantastic.systems.gan.model import (
 from phantastic.systems.gan.objective import adversarial, optimal_discriminator, value
 from phantastic.systems.gan.shapes import grey, holds_shape, places
 from phantastic.systems.gan.study import GameRecipe
-from phantastic.systems.vae.experiment import Batches, dataset, mean, over_items
 from phantastic.world import dsprites
 
 MIXTURES = {"ring": mixtures.ring(), "grid": mixtures.grid()}
@@ -267,7 +267,7 @@ class Game(Experiment[GameRecipe]):
                 run, seed, name, networks, batch, recipe.point_steps,
                 rate=recipe.point_rate, vae_rate=recipe.point_rate, penalty=recipe.point_penalty,
             )  # fmt: skip
-        images = Batches(dataset(recipe.images, recipe.seed), recipe.batch, seed, "shuffle", run.device)
+        images = dsprites.Batches(dsprites.part(recipe.images, recipe.seed), recipe.batch, seed, "shuffle", run.device)
         play(
             run, seed, "image", networks, images, recipe.image_steps,
             rate=recipe.image_rate, vae_rate=recipe.vae_rate, penalty=recipe.image_penalty,

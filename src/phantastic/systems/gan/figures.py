@@ -9,8 +9,7 @@ from torch import Tensor
 
 from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
-from phantastic.show.figure import BLACK, BLUE, GREEN, VERMILION, Figure, image_grid
-from phantastic.systems.vae.figures import in_bytes
+from phantastic.show.figure import BLACK, BLUE, GREEN, VERMILION, Figure, image_grid, in_bytes
 
 DATA, GAN, VAE = Text("data", "データ"), Text("GAN", "GAN"), Text("VAE", "VAE")
 PANELS = {"ring": Text("ring of 8", "8 個の輪"), "grid": Text("grid of 25", "25 個の格子")}

@@ -1,22 +1,22 @@
 """The network that is probed: that of a folder, or a BERT that learned the generated grammar's language."""
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from msgspec import structs
 
 from phantastic.data.files import folder as existing_folder
+from phantastic.declare.study import find
 from phantastic.ground.errors import Refused, nearest
 from phantastic.ground.randomness import initialised
 from phantastic.nn.language import create, load_pretrained
 from phantastic.nn.language.config import Config
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.roberta import RobertaConfig
-from phantastic.pretraining.plan import pretrain
+from phantastic.pretraining.batches import Language, language
+from phantastic.pretraining.plan import plan_of, pretrain
 from phantastic.run.folder import Run
-from phantastic.systems.bert.experiment import language_of, plan_of
-from phantastic.systems.bert.study import STUDY as BERT
-from phantastic.systems.bert.study import BertRecipe
 from phantastic.systems.probe.study import ProbeRecipe
 from phantastic.systems.probe.wordpieces import Pieces, Tokenizer
 
@@ -31,13 +31,16 @@ def network(run: Run, recipe: ProbeRecipe, seed: int) -> tuple[Model, Tokenizer]
     return pretrain(run, f"seed{seed}/network", plan_of(bert), language_of(bert), seed, name="network"), tokenizer
 
 
-def bert_of(recipe: ProbeRecipe) -> BertRecipe:
+def bert_of(recipe: ProbeRecipe) -> Any:
     """The recipe of the network that is trained: a preset of the study `bert`, in the probe's language."""
-    if recipe.bert not in BERT.presets:
-        raise Refused(f"bert = '{recipe.bert}' is no preset of the study bert{nearest(recipe.bert, BERT.presets)}")
-    preset = BERT.presets[recipe.bert]
-    assert isinstance(preset, BertRecipe)
-    return structs.replace(preset, language=recipe.language)
+    presets = find("bert").presets
+    if recipe.bert not in presets:
+        raise Refused(f"bert = '{recipe.bert}' is no preset of the study bert{nearest(recipe.bert, presets)}")
+    return structs.replace(presets[recipe.bert], language=recipe.language)
+
+
+def language_of(bert: Any) -> Language:
+    return language(bert.language, bert.vocabulary)
 
 
 @lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
 from phantastic.inference.published.song import SONGS
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
-from phantastic.systems.filtering.figures import Rows, band, coloured, heading, line, over_time, trace
+from phantastic.show.traces import Rows, band, coloured, heading, line, over_time, trace
 from phantastic.systems.song import measure
 from phantastic.systems.song.study import SongRecipe
 

@@ -12,7 +12,7 @@ from phantastic.inference.generation import generate
 from phantastic.inference.model import Model
 from phantastic.inference.published.song import SONGS, hierarchical_model
 from phantastic.inference.result import Result
-from phantastic.systems.filtering.measure import NORMAL, rms
+from phantastic.measures.gaussian import NORMAL, rms
 from phantastic.systems.song.study import SongRecipe
 
 Found = dict[str, float]

@@ -17,6 +17,7 @@ from phantastic.declare.claims import Measure, resampled
 from phantastic.ground import files
 from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
 from phantastic.measures import disentanglement
+from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.autoencoder.denoising import denoising, occlude
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
@@ -45,29 +46,6 @@ Member = VAE | DenoisingAutoencoder
 # --- training
 
 
-class Batches:
-    """Batches of dSprites: every image once an epoch, in an order that depends on (seed, purpose, epoch)."""
-
-    def __init__(self, data: dsprites.DSprites, batch: int, seed: int, purpose: str, device: torch.device):
-        self.data, self.batch, self.seed, self.purpose, self.device = data, batch, seed, purpose, device
-        self.epoch, self.order = -1, np.empty(0, np.int64)
-
-    def __call__(self, step: int) -> Float[Tensor, "batch 1 64 64"]:
-        epoch, place = divmod(step, len(self.data) // self.batch)
-        if epoch != self.epoch:
-            self.epoch, self.order = epoch, numpy_generator(self.seed, self.purpose, epoch).permutation(len(self.data))
-        return self.data.batch(self.order[place * self.batch : (place + 1) * self.batch]).to(self.device)
-
-
-def dataset(images: int, seed: int) -> dsprites.DSprites:
-    """All of dSprites, or a random part of it."""
-    if images == dsprites.IMAGES:
-        return dsprites.whole()
-    chosen = numpy_generator(seed, "images").choice(dsprites.IMAGES, images, replace=False)
-    factors = dsprites.factors_of(chosen)
-    return dsprites.DSprites(np.packbits(dsprites.render(factors).reshape(images, -1), axis=1), factors)
-
-
 def build(recipe: FamilyRecipe, objective: str, seed: int) -> dict[str, nn.Module]:
     """The member's model under its own name and, for FactorVAE, its discriminator; the VAEs all begin alike."""
     with initialised(seed, "model"):
@@ -87,8 +65,8 @@ def losses(
 ) -> Callable[[int], Mapping[str, Tensor]]:  # fmt: skip
     """The objective as a function of the step; batches and noise are the same for every member."""
     model: Any = modules[objective]
-    batches = Batches(data, recipe.batch, seed, "shuffle", device)
-    others = Batches(data, recipe.batch, seed, "shuffle/others", device)
+    batches = dsprites.Batches(data, recipe.batch, seed, "shuffle", device)
+    others = dsprites.Batches(data, recipe.batch, seed, "shuffle/others", device)
 
     def noise(step: int) -> torch.Generator:
         return torch_generator(seed, "noise", step, device)
@@ -204,14 +182,6 @@ def gaussian_total_correlation(codes: Float[np.ndarray, "n d"]) -> float:
     return float(0.5 * (np.log(covariance.diagonal()).sum() - np.linalg.slogdet(covariance)[1]))
 
 
-def over_items(
-    items: np.ndarray, generator: np.random.Generator, statistic: Callable[[np.ndarray], float], draws: int = 500
-) -> Measure:
-    """A statistic with its bootstrap interval over test items."""
-    chosen = (generator.integers(len(items), size=len(items)) for _ in range(draws))
-    return resampled(statistic(items), [statistic(items[rows]) for rows in chosen])
-
-
 def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.device) -> dict[str, Measure]:
     """Everything measured on one trained member."""
     factors, images = test_images(recipe.sample, seed)
@@ -250,10 +220,6 @@ def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.devic
     }
 
 
-def mean(values: np.ndarray) -> float:
-    return float(values.mean())
-
-
 def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, float]:
     """The training curve's mean over each published epoch, how far it is from the published mean, and C's from C."""
     recipe, points = run.recipe, run.curve(f"seed{seed}/{objective}")
@@ -283,7 +249,7 @@ class Family(Experiment[FamilyRecipe]):
 
     def one_seed(self, run: Run[FamilyRecipe], recipe: FamilyRecipe, seed: int) -> Scores:
         """Train every member, then measure it."""
-        data = dataset(recipe.images, recipe.seed)
+        data = dsprites.part(recipe.images, recipe.seed)
         found: dict[str, Measure | float] = {}
         for objective in recipe.objectives:
             compute = partial(measured, recipe, fit(run, objective, seed, data), seed, run.device)

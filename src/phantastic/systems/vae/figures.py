@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from phantastic.declare.claims import Measure
@@ -14,7 +14,7 @@ from phantastic.declare.i18n import Text
 from phantastic.ground.randomness import torch_generator
 from phantastic.nn.autoencoder.denoising import occlude
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
-from phantastic.show.figure import BLACK, PALETTE, Figure, image_grid
+from phantastic.show.figure import BLACK, PALETTE, Figure, image_grid, in_bytes
 
 NAMES = {
     "vae": Text("VAE", "VAE"),
@@ -38,11 +38,6 @@ SCALES: dict[str, tuple[float, Text]] = {
     "beta_vae_score": (1.0, Text("β-VAE score", "β-VAE スコア")),
 }
 TRAVERSED = np.linspace(-2, 2, 9)
-
-
-def in_bytes(images: Float[Tensor, "n channels rows columns"]) -> UInt8[np.ndarray, "n rows columns channels"]:
-    """Images in [0, 1] as `image_grid` takes them."""
-    return (images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
 
 
 @torch.no_grad()
