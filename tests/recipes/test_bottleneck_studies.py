@@ -1,7 +1,6 @@
 """The studies `fusion` and `integration`: their measures where the answer is known, and their tiny runs."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +72,6 @@ def test_every_clip_comes_once_an_epoch_and_mixup_mixes_labels_by_sense() -> Non
     assert not torch.equal(targets["rgb"], targets["spectrogram"])
     assert not torch.equal(inputs["rgb"], plain["rgb"])
     assert targets["rgb"].mean() == pytest.approx(float(labels["rgb"].mean()), abs=8)
-
-
-def test_the_step_size_rises_and_falls() -> None:
-    rates = [training.schedule(step, 100) for step in range(100)]
-    assert max(rates) == rates[15] == 1
-    assert rates[0] == pytest.approx(1 / 15)
-    assert rates[-1] < 0.001
-    assert all(a < b for a, b in pairwise(rates[:15]))
-    assert training.schedule(0, 1) == 1
 
 
 def test_maps_decay_and_nothing_else() -> None:

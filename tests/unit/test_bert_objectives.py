@@ -28,8 +28,9 @@ from phantastic.pretraining.objectives.multi_task import Shared, multi_task, sch
 from phantastic.pretraining.objectives.permutation_lm import ordered, permutation_lm, permuted
 from phantastic.pretraining.objectives.recurrent_lm import BidirectionalLM, backwards, recurrent_lm
 from phantastic.pretraining.objectives.translation_lm import both_languages, parallel, translation_lm
-from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.optimiser import ClippedAdamW
 from phantastic.pretraining.wordpiece import CLS, MASK, PAD, SEP
+from phantastic.run.rates import Peaks, warm_and_linear
 from phantastic.world import sentences as world
 
 
@@ -82,9 +83,9 @@ def test_of_words_that_tell_nothing_of_each_other_the_entropy_is_learned() -> No
     """Words are drawn by themselves, a quarter of them the one: the loss comes down to H(1/4) = .5623 nats."""
     model = bert("BertForMaskedLM")
     optimiser = ClippedAdamW([model], 3e-2)
-    losses = []
+    peaks, rate, losses = Peaks([optimiser]), warm_and_linear(100, 0.1), []
     for step in range(100):
-        optimiser.set_rate(scheduled(step, 100, 3e-2, 0.1))
+        peaks.scale(rate(step))
         generator = torch_generator(0, "words", step)
         words = torch.where(torch.rand((64, 4), generator=generator) < 0.25, 6, 7)
         inputs = words.clone()
@@ -97,12 +98,6 @@ def test_of_words_that_tell_nothing_of_each_other_the_entropy_is_learned() -> No
         losses.append(loss.item())
     entropy = -(0.25 * log(0.25) + 0.75 * log(0.75))
     assert np.mean(losses[-40:]) == pytest.approx(entropy, abs=0.03)
-
-
-def test_the_rate_rises_and_falls_in_straight_lines() -> None:
-    rates = [scheduled(step, 100, 1.0, 0.1) for step in range(100)]
-    assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
-    assert rates[10:] == pytest.approx([(100 - step) / 90 for step in range(10, 100)])
 
 
 def test_weights_decay_and_biases_do_not() -> None:

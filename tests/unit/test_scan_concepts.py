@@ -21,7 +21,7 @@ from phantastic.systems.scan.measure import Classifier, accuracy, diversity, ima
 from phantastic.systems.scan.rooms import PALETTES, Rooms, as_input, as_observed, as_rgb, to_cone, to_rgb
 from phantastic.systems.scan.study import PAPER, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons
-from phantastic.systems.scan.visual import HEIGHTS, STAGES, beta_at, cool_down
+from phantastic.systems.scan.visual import HEIGHTS, STAGES, beta_at
 from phantastic.world.palette import RGB
 
 VOCABULARY = Vocabulary((3, 4, 4, 4))
@@ -319,12 +319,3 @@ def test_beta_is_low_middling_high_and_low(beta, factor, steps):
 
 def test_the_papers_beta_is_constant():
     assert {beta_at(PAPER, step) for step in (0, 1000, PAPER.visual_steps)} == {PAPER.beta_peak} == {53.0}
-
-
-def test_the_learning_rate_falls_to_zero_over_the_last_fifth():
-    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    rates = []
-    for step in (0, 50, 80, 90, 99, 100):
-        cool_down(optimiser, 0.2, step, 100)
-        rates.append(optimiser.param_groups[0]["lr"])
-    assert rates == pytest.approx([0.2, 0.2, 0.2, 0.1, 0.01, 0])

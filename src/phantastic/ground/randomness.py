@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 
 def derive(seed: int, purpose: str, step: int = 0) -> int:
@@ -37,3 +38,21 @@ def initialised(seed: int, purpose: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, purpose) % 2**63)
         yield
+
+
+class Epochs:
+    """The rows of a batch by step: of ``items`` each once an epoch, in an order that hangs on (seed, purpose, epoch).
+
+    Where there are fewer items than a batch, an epoch is one step; else the last, smaller batch is left out.
+    """
+
+    def __init__(self, items: int, batch: int, seed: int, purpose: str):
+        self.items, self.batch, self.seed, self.purpose = items, batch, seed, purpose
+        self.steps = max(1, items // batch)
+        self.epoch, self.order = -1, np.empty(0, np.int64)
+
+    def __call__(self, step: int) -> Int64[np.ndarray, " batch"]:
+        epoch, place = divmod(step, self.steps)
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, numpy_generator(self.seed, self.purpose, epoch).permutation(self.items)
+        return self.order[place * self.batch : (place + 1) * self.batch]

@@ -1,4 +1,4 @@
-"""How BERT is trained: AdamW that decays weights only, clipped gradients, warm-up and linear decay of the rate."""
+"""How BERT is trained: AdamW that decays weights only, and clipped gradients."""
 
 from collections.abc import Callable, Iterable
 
@@ -24,13 +24,3 @@ class ClippedAdamW(torch.optim.AdamW):
         for_all = [p for group in self.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(for_all, 1.0)
         return super().step(closure)
-
-    def set_rate(self, rate: float) -> None:
-        for group in self.param_groups:
-            group["lr"] = rate
-
-
-def scheduled(step: int, steps: int, peak: float, warmup: float) -> float:
-    """The learning rate of a step: up in a straight line over the share ``warmup`` of all steps, then down to zero."""
-    rising = max(1, round(warmup * steps))
-    return peak * min((step + 1) / rising, (steps - step) / max(1, steps - rising))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -16,9 +18,10 @@ from phantastic.nn.language.pretrained import create
 from phantastic.pretraining.batches import Batch, Examples, Source
 from phantastic.pretraining.corpus import IGNORED, Masking
 from phantastic.pretraining.objectives.masked_lm import masked_lm
-from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.optimiser import ClippedAdamW
 from phantastic.pretraining.wordpiece import PAD
 from phantastic.run.folder import Run
+from phantastic.run.rates import warm_and_linear
 from phantastic.run.train import train
 
 
@@ -87,11 +90,11 @@ def objective(plan: Plan) -> Callable[[Model, Batch], dict[str, Tensor]]:
 
 
 def pretrain(
-    run: Run, stage: str, plan: Plan, source: Source, seed: int, look: Callable[[int, Model], None] | None = None,
-    name: str = "bert",
+    run: Run[Any], stage: str, plan: Plan, source: Source, seed: int,
+    at: Mapping[int, Callable[[Model], object]] = MappingProxyType({}), name: str = "bert",
 ) -> Model:  # fmt: skip
-    """Train it, or load it where that was done before; ``look(step, model)`` is called before each step. ``name``: what
-    the stage's weights are filed under."""
+    """Train it, or load it where that was done before. ``at``: what is measured of it after so many steps; ``name``:
+    what the stage's weights are filed under."""
     model = build(plan, len(source.wordpiece), seed).to(run.device)
     optimiser = ClippedAdamW([model], plan.rate, plan.decay)
     examples = Examples(
@@ -101,11 +104,11 @@ def pretrain(
     loss = objective(plan)
 
     def losses(step: int) -> Mapping[str, Tensor]:
-        if look is not None:
-            look(step, model)
-        optimiser.set_rate(scheduled(step, plan.steps, plan.rate, plan.warmup))
         with initialised(seed, f"dropout/{step}") if plan.dropout else nullcontext():
             return loss(model, examples(step))
 
-    train(run, stage, {name: model}, {"loss": optimiser}, losses, steps=plan.steps)
+    train(
+        run, stage, {name: model}, {"loss": optimiser}, losses, steps=plan.steps,
+        rate=warm_and_linear(plan.steps, plan.warmup), at={step: partial(look, model) for step, look in at.items()},
+    )  # fmt: skip
     return model

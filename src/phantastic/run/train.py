@@ -19,6 +19,7 @@ from phantastic.ground.errors import Refused, Stopped
 from phantastic.ground.precision import autocast
 from phantastic.run.checkpoint import pack, pack_optimisers, unpack, unpack_optimisers
 from phantastic.run.folder import Run
+from phantastic.run.rates import Peaks, Rate
 
 LOGGED_POINTS = 192  # points of a stage's training curve; divides an epoch of dSprites at batch 64 evenly
 
@@ -31,12 +32,14 @@ def train(
     losses: Callable[[int], Mapping[str, Tensor]],
     *,
     steps: int,
-    at: Mapping[int, Callable[[], None]] = MappingProxyType({}),
+    rate: Rate = lambda step: 1.0,
+    at: Mapping[int, Callable[[], object]] = MappingProxyType({}),
 ) -> None:
     """Train ``modules`` for ``steps`` steps, or load them if the stage was finished before.
 
     Each optimiser minimises the loss of its own name, in the mapping's order; every returned scalar is logged as its
-    mean since the last logged point. ``at`` says what is to be shown after so many steps; it changes nothing. Where
+    mean since the last logged point. ``rate``: the share of each optimiser's step size that a step takes (see `rates`).
+    ``at``: what is to be measured or shown after so many steps; it changes nothing. Where
     several processes train, losses and gradients are the means of theirs (see `parallel`). Raises `Stopped` once
     ``run.stop`` is set (the step is saved first) and `Refused` when a loss or a weight is not finite, which is never
     saved.
@@ -49,6 +52,7 @@ def train(
     step, sums = restore(run, stage, modules, optimisers)
     run.trim_log(stage, step)
     interval = max(1, steps // LOGGED_POINTS)
+    peaks = Peaks(optimisers.values())
     arithmetic = autocast(run.device, run.manifest.precision)  # as it began, also on another machine
     saved_at = time.monotonic()
 
@@ -64,6 +68,7 @@ def train(
 
     with in_training(run), run.clock.stage(stage, steps, step):
         while step < steps:
+            peaks.scale(rate(step))
             with arithmetic:
                 terms = losses(step)
             parallel.meet()  # nobody averages with a process whose batch was refused

@@ -19,7 +19,8 @@ from phantastic.nn.language.bert import BertConfig
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.pretrained import FAMILIES, create
 from phantastic.pretraining.corpus import IGNORED
-from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.optimiser import ClippedAdamW
+from phantastic.run.rates import Peaks, Rate, warm_and_linear
 from phantastic.tuning.tasks import Answer, Example, Kind, Task
 from phantastic.tuning.texts import Reader
 
@@ -46,6 +47,10 @@ class Tuning(NamedTuple):
     steps: int
     batch: int
     rate: float
+
+    def shares(self) -> Rate:
+        """Of the step size, by step."""
+        return warm_and_linear(self.steps, WARMUP)
 
 
 def with_dropout(network: Model, rate: float) -> Model:
@@ -148,7 +153,6 @@ def tuning(
     device = next(model.parameters()).device
 
     def losses(step: int) -> Mapping[str, Tensor]:
-        optimiser.set_rate(scheduled(step, plan.steps, plan.rate, WARMUP))
         inputs, targets = collated(model, kind, drawn(items, plan.batch, seed, step), see, device)
         with initialised(seed, f"dropout/{step}"):
             loss = model(**inputs, **targets).loss
@@ -161,8 +165,10 @@ def tuning(
 def learn(model: Model, kind: Kind, items: Sequence[Item], plan: Tuning, seed: int, see: See | None = None) -> Model:
     """Tune a model at one go, in float32; in evaluation mode when it is done."""
     optimiser, losses = tuning(model.train(), kind, items, plan, seed, see)
+    peaks, rate = Peaks([optimiser]), plan.shares()
     with torch.enable_grad(), torch.autocast(next(model.parameters()).device.type, enabled=False):
         for step in range(plan.steps):
+            peaks.scale(rate(step))
             loss = losses(step)["loss"]
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

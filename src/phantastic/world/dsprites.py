@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from phantastic.ground.errors import Refused
-from phantastic.ground.randomness import numpy_generator
+from phantastic.ground.randomness import Epochs, numpy_generator
 
 SIZE = 64
 SHAPES = {"square": "正方形", "ellipse": "楕円", "heart": "ハート"}
@@ -158,11 +158,8 @@ class Batches:
     """Batches of dSprites: every image once an epoch, in an order that depends on (seed, purpose, epoch)."""
 
     def __init__(self, data: DSprites, batch: int, seed: int, purpose: str, device: torch.device):
-        self.data, self.batch, self.seed, self.purpose, self.device = data, batch, seed, purpose, device
-        self.epoch, self.order = -1, np.empty(0, np.int64)
+        self.data, self.device = data, device
+        self.rows = Epochs(len(data), batch, seed, purpose)
 
     def __call__(self, step: int) -> Float[Tensor, "batch 1 64 64"]:
-        epoch, place = divmod(step, len(self.data) // self.batch)
-        if epoch != self.epoch:
-            self.epoch, self.order = epoch, numpy_generator(self.seed, self.purpose, epoch).permutation(len(self.data))
-        return self.data.batch(self.order[place * self.batch : (place + 1) * self.batch]).to(self.device)
+        return self.data.batch(self.rows(step)).to(self.device)

@@ -86,13 +86,13 @@ def next_word_loss(network: Model, source: Language, plan: Plan, seed: int, batc
 def learn(run: Run[AblationsRecipe], setting: Setting, name: str) -> Model:
     """Pre-train one of the networks; of some, on the way, ask now and then what they are worth."""
     plan, seed = setting.plans[name], setting.seed
-    moments = set(setting.moments()[:-1]) if name in NETWORKS else set()
 
     def look(step: int, network: Model) -> None:
-        if step in moments:
-            run.once(f"seed{seed}/{name}/step{step}", partial(setting.worth, network, plan, "tuned", CURVE), Measure)
+        run.once(f"seed{seed}/{name}/step{step}", partial(setting.worth, network, plan, "tuned", CURVE), Measure)
 
-    return pretrain(run, f"seed{seed}/{name}", plan, setting.source, seed, look)
+    moments = setting.moments()[:-1] if name in NETWORKS else ()
+    at = {step: partial(look, step) for step in moments}
+    return pretrain(run, f"seed{seed}/{name}", plan, setting.source, seed, at)
 
 
 def measured(run: Run[AblationsRecipe], setting: Setting) -> dict[str, Measure]:

@@ -38,10 +38,10 @@ def pretrain(run: Run[BertRecipe], seed: int, tongue: Language, test: Test, best
     moments = set(np.unique(np.geomspace(1, recipe.steps, POINTS).astype(int)).tolist()) - {recipe.steps}
 
     def look(step: int, model: Model) -> None:
-        if step in moments:
-            run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)), dict[str, float])
+        run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)), dict[str, float])
 
-    return plan.pretrain(run, f"seed{seed}", plan.plan_of(recipe), tongue, seed, look)
+    at = {step: partial(look, step) for step in moments}
+    return plan.pretrain(run, f"seed{seed}", plan.plan_of(recipe), tongue, seed, at)
 
 
 def best_reader(tongue: Language, test: Test) -> dict[str, list[float]]:

@@ -16,7 +16,7 @@ from phantastic.data.clips import Listing, load
 from phantastic.data.files import folder
 from phantastic.data.spectrogram import log_mel
 from phantastic.ground.errors import Refused
-from phantastic.ground.randomness import numpy_generator
+from phantastic.ground.randomness import Epochs, numpy_generator
 from phantastic.systems.bottleneck.model import Architecture, Sense
 from phantastic.systems.bottleneck.study import FusionRecipe
 from phantastic.world import events
@@ -111,10 +111,7 @@ def batch(
     With mixup each sense of a clip is mixed with that of one other clip by a weight of its own, and so are the labels
     that its logits are held against (modality mixup; Nagrani et al. 2021, section 4.2).
     """
-    steps = max(1, len(corpus.labels) // recipe.batch)
-    order = numpy_generator(seed, "order", step // steps).permutation(len(corpus.labels))
-    start = step % steps * recipe.batch
-    rows = torch.from_numpy(order[start : start + recipe.batch])
+    rows = torch.from_numpy(Epochs(len(corpus.labels), recipe.batch, seed, "order")(step))
     inputs, labels = corpus.inputs(rows[part], senses), corpus.labels[rows]
     targets = dict.fromkeys(senses, labels[part])
     if recipe.mixup:

@@ -17,6 +17,7 @@ from phantastic.ground import parallel
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
+from phantastic.run.rates import warm_and_cosine
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
 from phantastic.systems.bottleneck import apply as applied
@@ -26,7 +27,7 @@ from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.model import Architecture, Compute, FusionTransformer, Sense
 from phantastic.systems.bottleneck.scores import Judgement, drawn, told
 from phantastic.systems.bottleneck.study import FusionRecipe
-from phantastic.systems.bottleneck.training import build, optimiser_of, schedule
+from phantastic.systems.bottleneck.training import WARM, build, optimiser_of
 
 LESIONED = 256  # test clips that lesions are measured on
 Seconds = dict[str, dict[str, float]]  # processor milliseconds by model and by what it computes
@@ -57,15 +58,16 @@ def learn(run: Run[FusionRecipe], name: str, seed: int, model: FusionTransformer
     senses = tuple(model.architecture.senses)
 
     def losses(step: int) -> dict[str, Tensor]:
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * schedule(step, steps)
         part, weight = parallel.share(min(recipe.batch, len(clips().labels)))
         inputs, targets = batch(clips(), recipe, senses, seed, step, part)
         with initialised(seed, f"depth/{step}" if part.start == 0 else f"depth/{step}/{part.start}"):
             logits = model.logits(**inputs)
         return {"loss": weight * loss_of(logits, targets, recipe.smoothing)}
 
-    train(run, f"seed{seed}/{name}", {"model": model}, {"loss": optimiser}, losses, steps=steps)
+    train(
+        run, f"seed{seed}/{name}", {"model": model}, {"loss": optimiser}, losses,
+        steps=steps, rate=warm_and_cosine(steps, WARM),
+    )  # fmt: skip
 
 
 @torch.no_grad()

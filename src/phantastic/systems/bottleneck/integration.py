@@ -10,9 +10,10 @@ from msgspec import Struct
 from torch import Tensor, nn
 
 from phantastic.declare.claims import Measure, resampled
-from phantastic.ground.randomness import numpy_generator
+from phantastic.ground.randomness import Epochs, numpy_generator
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
+from phantastic.run.rates import warm_and_cosine
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
 from phantastic.systems.bottleneck import dubbing, integration_figures, places
@@ -20,7 +21,7 @@ from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
 from phantastic.systems.bottleneck.places import SIGMAS, VENTRILOQUIST, Trials
 from phantastic.systems.bottleneck.scores import Judgement
 from phantastic.systems.bottleneck.study import IntegrationRecipe
-from phantastic.systems.bottleneck.training import build, optimiser_of, schedule
+from phantastic.systems.bottleneck.training import WARM, build, optimiser_of
 from phantastic.world import cues
 
 DISPARITIES = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)  # half widths of the picture
@@ -37,17 +38,12 @@ def learn(
     """Train on ``items`` in random order, each once an epoch; ``loss`` takes their numbers."""
     recipe = run.recipe
     optimiser = optimiser_of(model, recipe.rate, recipe.decay)
-    per = max(1, items // recipe.batch)
-    steps = epochs * per
-
-    def losses(step: int) -> dict[str, Tensor]:
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * schedule(step, steps)
-        order = numpy_generator(seed, "order", step // per).permutation(items)
-        start = step % per * recipe.batch
-        return {"loss": loss(torch.from_numpy(order[start : start + recipe.batch]))}
-
-    train(run, f"seed{seed}/{stage}", {"model": model}, {"loss": optimiser}, losses, steps=steps)
+    rows = Epochs(items, recipe.batch, seed, "order")
+    steps = epochs * rows.steps
+    train(
+        run, f"seed{seed}/{stage}", {"model": model}, {"loss": optimiser},
+        lambda step: {"loss": loss(torch.from_numpy(rows(step)))}, steps=steps, rate=warm_and_cosine(steps, WARM),
+    )  # fmt: skip
 
 
 # --- measures

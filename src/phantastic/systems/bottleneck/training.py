@@ -1,6 +1,5 @@
 """Models of this system as they begin, and how their weights are moved."""
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -14,14 +13,6 @@ def build(architecture: Architecture, seed: int, device: torch.device) -> Fusion
     """A model as it begins; models of a seed begin alike where they have parameters in common."""
     with initialised(seed, "model"):
         return FusionTransformer(architecture).to(device)
-
-
-def schedule(step: int, steps: int) -> float:
-    """The share of the highest step size: a linear rise, then half a cosine (Nagrani et al. 2021, section 4.2)."""
-    warm = max(1, round(WARM * steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + float(np.cos(np.pi * (step - warm) / max(1, steps - warm))))
 
 
 def optimiser_of(model: nn.Module, rate: float, decay: float) -> torch.optim.AdamW:

@@ -95,7 +95,8 @@ def tune(run: Run[FinetuneRecipe], setting: Setting, network: Model, task: Task,
     items = finetune.encode(setting.reader, task.kind, task.train)
     plan = finetune.Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
     optimiser, losses = finetune.tuning(model, task.kind, items, plan, seed)
-    train(run, stage(seed, task, start), {"model": model}, {"loss": optimiser}, losses, steps=plan.steps)
+    train(run, stage(seed, task, start), {"model": model}, {"loss": optimiser}, losses, steps=plan.steps,
+          rate=plan.shares())  # fmt: skip
     return model
 
 

@@ -129,11 +129,17 @@ def play(
     }
 
     def turn(step: int) -> Mapping[str, Tensor]:
-        for group in (group for player in players.values() for group in player.param_groups):
-            group["lr"] = rate * min(1, 2 * (1 - step / steps))
         return adversarial(game["generator"], game["discriminator"], batch(step), noise(step), penalty=penalty)
 
-    train(run, f"seed{seed}/{name}-gan", game, players, turn, steps=steps)
+    train(
+        run,
+        f"seed{seed}/{name}-gan",
+        game,
+        players,
+        turn,
+        steps=steps,
+        rate=lambda step: min(1, 2 * (1 - step / steps)),
+    )
     model: Any = networks[f"{name}_vae"]
     optimiser = {"loss": torch.optim.Adam(model.parameters(), vae_rate, fused=True)}
     train(

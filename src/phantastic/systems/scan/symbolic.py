@@ -13,6 +13,7 @@ from phantastic.ground.randomness import initialised, numpy_generator, torch_gen
 from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.distributions import Gaussian
 from phantastic.run.folder import Run
+from phantastic.run.rates import level_and_linear
 from phantastic.run.train import train
 from phantastic.systems.scan.baselines import JMVAE, JointVAE, TrELBO
 from phantastic.systems.scan.concepts import Vocabulary, draw_operations
@@ -20,7 +21,7 @@ from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.objective import recombination_loss, scan_loss
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
-from phantastic.systems.scan.visual import Pool, adam, cool_down
+from phantastic.systems.scan.visual import COOLING, Pool, adam
 
 
 class Lessons(NamedTuple):
@@ -89,7 +90,6 @@ def train_scan(
     available = lessons.images.shape[1]
 
     def losses(step: int) -> dict[str, Tensor]:
-        cool_down(optimiser, recipe.symbol_rate, step, recipe.symbol_steps)
         concept, image = lessons.rows(pairs, seed, f"{name} batch", step, recipe.symbol_batch)
         posterior = at(seen, torch.from_numpy(concept * available + image).to(run.device))
         noise = torch_generator(seed, f"{name} noise", step, run.device)
@@ -98,7 +98,9 @@ def train_scan(
             beta=recipe.symbol_beta, grounding=recipe.grounding, reverse=reverse,
         )  # fmt: skip
 
-    train(run, f"seed{seed}/{name}", {name: symbols}, {"loss": optimiser}, losses, steps=recipe.symbol_steps)
+    steps = recipe.symbol_steps
+    rate = level_and_linear(steps, COOLING)
+    train(run, f"seed{seed}/{name}", {name: symbols}, {"loss": optimiser}, losses, steps=steps, rate=rate)
     return symbols.requires_grad_(False)
 
 
@@ -145,7 +147,6 @@ def train_operators(
     optimiser = adam(operators, recipe.operator_rate)
 
     def losses(step: int) -> dict[str, Tensor]:
-        cool_down(optimiser, recipe.operator_rate, step, recipe.operator_steps)
         generator = numpy_generator(seed, "operator batch", step)
         rows = generator.integers(len(lessons.operator), size=recipe.batch)
         seen = torch.from_numpy((place[rows] >= 0) & (generator.random(recipe.batch) < 0.5)).to(run.device)[:, None]
@@ -156,8 +157,9 @@ def train_operators(
         operator = torch.from_numpy(lessons.operator[rows]).to(run.device)
         return recombination_loss(operators, operand, at(second, chosen), operator, at(target, chosen))
 
-    stage = f"seed{seed}/operators"
-    train(run, stage, {"operators": operators}, {"loss": optimiser}, losses, steps=recipe.operator_steps)
+    stage, steps = f"seed{seed}/operators", recipe.operator_steps
+    rate = level_and_linear(steps, COOLING)
+    train(run, stage, {"operators": operators}, {"loss": optimiser}, losses, steps=steps, rate=rate)
     return operators.requires_grad_(False)
 
 
@@ -175,11 +177,12 @@ def train_joint(
     weight = {"alpha": recipe.alpha} if name == "jmvae" else {"gamma": recipe.gamma}
 
     def losses(step: int) -> dict[str, Tensor]:
-        cool_down(optimiser, recipe.joint_rate, step, recipe.joint_steps)
         concept, image = lessons.rows(images.shape[1], seed, f"{name} batch", step, half)
         unpaired = pool.batch(f"{name} images", step, half)
         noise = torch_generator(seed, f"{name} noise", step, run.device)
         return model.loss(as_input(images[concept, image]), codes[concept], unpaired, noise, **weight)
 
-    train(run, f"seed{seed}/{name}", {name: model}, {"loss": optimiser}, losses, steps=recipe.joint_steps)
+    steps = recipe.joint_steps
+    rate = level_and_linear(steps, COOLING)
+    train(run, f"seed{seed}/{name}", {name: model}, {"loss": optimiser}, losses, steps=steps, rate=rate)
     return model.requires_grad_(False)

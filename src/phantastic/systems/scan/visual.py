@@ -26,6 +26,7 @@ from phantastic.nn.autoencoder.denoising import denoising
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
 from phantastic.nn.distributions import kl_to_standard, sample
 from phantastic.run.folder import Run
+from phantastic.run.rates import level_and_linear
 from phantastic.run.train import train
 from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
@@ -37,6 +38,7 @@ STAGES = 0.08, 0.14, 0.22, 0.3, 0.65, 0.92
 HEIGHTS = 0.15, 0.54, 0.54, 1, 1, 0
 TURNS = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5  # shares of the steps after which the latents are turned
 TURNED_BY = 128  # images
+COOLING = 5  # step sizes fall to zero over the last fifth of every training of this study
 WATCHED = 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.85  # shares of the steps after which a look is taken
 
 
@@ -70,13 +72,14 @@ def train_denoiser(run: Run, recipe: ScanRecipe, pool: Pool, seed: int) -> Denoi
     optimiser = adam(denoiser, recipe.denoising_rate)
 
     def losses(step: int) -> dict[str, Tensor]:
-        cool_down(optimiser, recipe.denoising_rate, step, recipe.denoising_steps)
         images = pool.batch("denoiser batch", step, recipe.batch)
         return denoising(denoiser, images, torch_generator(seed, "denoiser damage", step, run.device))
 
+    steps = recipe.denoising_steps
     train(
-        run, f"seed{seed}/denoiser", {"denoiser": denoiser}, {"loss": optimiser}, losses, steps=recipe.denoising_steps
-    )
+        run, f"seed{seed}/denoiser", {"denoiser": denoiser}, {"loss": optimiser}, losses,
+        steps=steps, rate=level_and_linear(steps, COOLING),
+    )  # fmt: skip
     return denoiser.requires_grad_(False)
 
 
@@ -121,7 +124,6 @@ def train_visual(
     def losses(step: int) -> dict[str, Tensor]:
         rows = pool.rows(f"{name} batch", step, recipe.batch)
         beta = beta_at(recipe, step) if name == "visual" else recipe.beta_entangled
-        cool_down(optimiser, recipe.visual_rate, step, steps)
         if step in turns:
             with autocast(run.device, "float32"):
                 some = pool.batch(f"{name} turn", step, TURNED_BY)
@@ -132,7 +134,8 @@ def train_visual(
         kl = kl_to_standard(posterior).sum(1).mean()
         return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
 
-    train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=steps, at=at)
+    rate = level_and_linear(steps, COOLING)
+    train(run, stage, {name: vae}, {"loss": optimiser}, losses, steps=steps, rate=rate, at=at)
     return vae.requires_grad_(False)
 
 
@@ -145,9 +148,3 @@ def awaken(vae: VAE) -> None:
     means, log_variances = vae.encoder.head.weight.chunk(2)[0], vae.encoder.head.bias.chunk(2)[1]
     means.mul_(5)
     log_variances.fill_(-4)
-
-
-def cool_down(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
-    """Let the learning rate fall linearly to zero over the last fifth of the steps."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate * min(1.0, 5 * (steps - step) / steps)

@@ -20,10 +20,11 @@ from phantastic.nn.language.xlm import XLMConfig
 from phantastic.pretraining.batches import Batch, Examples, Language
 from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.objectives.translation_lm import Parallel, parallel, translation_lm
-from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.optimiser import ClippedAdamW
 from phantastic.pretraining.plan import Plan
 from phantastic.pretraining.wordpiece import PAD
 from phantastic.run.folder import Run
+from phantastic.run.rates import warm_and_linear
 from phantastic.run.train import train
 from phantastic.world.sentences import LANGUAGES
 
@@ -137,9 +138,11 @@ def pretrain(run: Run, name: str, plan: Plan, languages: tuple[Language, Languag
     optimiser = ClippedAdamW([model], plan.rate, plan.decay)
 
     def losses(step: int) -> Mapping[str, Tensor]:
-        optimiser.set_rate(scheduled(step, plan.steps, plan.rate, plan.warmup))
         with initialised(seed, f"dropout/{step}"):
             return reading.loss(model, *turn(TURNS[name], step))
 
-    train(run, f"seed{seed}/{name}", {"xlm": model}, {"loss": optimiser}, losses, steps=plan.steps)
+    train(
+        run, f"seed{seed}/{name}", {"xlm": model}, {"loss": optimiser}, losses,
+        steps=plan.steps, rate=warm_and_linear(plan.steps, plan.warmup),
+    )  # fmt: skip
     return model

@@ -18,9 +18,10 @@ from phantastic.pretraining.batches import Batch, Examples, Source
 from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.objectives.distillation import distillation, halved
 from phantastic.pretraining.objectives.masked_lm import masked_lm
-from phantastic.pretraining.optimiser import ClippedAdamW, scheduled
+from phantastic.pretraining.optimiser import ClippedAdamW
 from phantastic.pretraining.plan import Plan, build
 from phantastic.run.folder import Run
+from phantastic.run.rates import warm_and_linear
 from phantastic.run.train import train
 
 STUDENTS = ("distilled", "masked", "random", "cut")
@@ -47,13 +48,15 @@ def student(
     optimiser = ClippedAdamW([model], plan.rate, plan.decay)
 
     def losses(step: int) -> Mapping[str, Tensor]:
-        optimiser.set_rate(scheduled(step, steps, plan.rate, plan.warmup))
         with initialised(seed, f"dropout/{step}"):
             if name == "masked":
                 return masked_lm(model, examples(step), next_sentence=False)
             return distillation(model, teacher, examples(step))
 
-    train(run, f"seed{seed}/{name}", {"bert": model}, {"loss": optimiser}, losses, steps=steps)
+    train(
+        run, f"seed{seed}/{name}", {"bert": model}, {"loss": optimiser}, losses,
+        steps=steps, rate=warm_and_linear(steps, plan.warmup),
+    )  # fmt: skip
     return model
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from phantastic.ground.randomness import initialised
 from phantastic.run.folder import Run
+from phantastic.run.rates import warm_and_root
 from phantastic.run.train import train
 from phantastic.systems.transformer import measure, task
 from phantastic.systems.transformer.model import Order, Transformer
@@ -65,13 +66,14 @@ def learn(run: Run[TransformerRecipe], name: str, seed: int) -> Transformer:
     optimiser = torch.optim.Adam(model.parameters(), recipe.rate, MOMENTUM, EPSILON, fused=True)
 
     def losses(step: int) -> Mapping[str, Tensor]:
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * min((step + 1) / recipe.warmup, (recipe.warmup / (step + 1)) ** 0.5)
         pairs = drawn(recipe, learner, batch, seed, "train", step).to(run.device)
         with initialised(seed, f"dropout/{step}"):
             return {"loss": measure.loss(model, pairs, recipe.smoothing)}
 
-    train(run, f"seed{seed}/{name}", {name: model}, {"loss": optimiser}, losses, steps=steps)
+    train(
+        run, f"seed{seed}/{name}", {name: model}, {"loss": optimiser}, losses,
+        steps=steps, rate=warm_and_root(recipe.warmup),
+    )  # fmt: skip
     return model
 
 

@@ -1,0 +1,65 @@
+"""How step sizes go over a training, and the order in which items come."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phantastic.ground.randomness import Epochs
+from phantastic.run.rates import Peaks, level_and_linear, warm_and_cosine, warm_and_linear, warm_and_root
+
+
+def test_up_and_down_in_straight_lines() -> None:
+    rates = [warm_and_linear(100, 0.1)(step) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
+    assert rates[10:] == pytest.approx([(100 - step) / 90 for step in range(10, 100)])
+
+
+def test_up_then_half_a_cosine() -> None:
+    rates = [warm_and_cosine(100, 0.15)(step) for step in range(100)]
+    assert rates[:15] == pytest.approx([(step + 1) / 15 for step in range(15)])
+    assert rates[15] == 1
+    assert np.mean(rates[15:]) == pytest.approx(0.5, abs=0.01)
+    assert rates[15 + 85 // 2] == pytest.approx(0.5, abs=0.02)
+    assert rates[99] < 0.001
+    assert warm_and_cosine(1, 0.15)(0) == 1
+
+
+def test_the_transformers_rate_is_highest_where_its_warm_up_ends() -> None:
+    rates = [warm_and_root(50)(step) for step in range(400)]
+    assert max(rates) == rates[49] == 1
+    assert rates[199] == pytest.approx(0.5)
+    assert rates[24] == pytest.approx(0.5)
+
+
+def test_level_then_to_zero_over_the_last_part() -> None:
+    rates = [level_and_linear(100, 5)(step) for step in (0, 50, 80, 90, 99, 100)]
+    assert rates == pytest.approx([1, 1, 1, 0.5, 0.05, 0])
+
+
+def test_shares_are_of_the_step_size_that_a_group_began_with() -> None:
+    weight = torch.zeros(1, requires_grad=True)
+    one, two = torch.optim.SGD([weight], lr=1.0), torch.optim.SGD([weight], lr=0.1)
+    peaks = Peaks([one, two])
+    for share in (0.5, 0.25, 1.0):
+        peaks.scale(share)
+        assert [o.param_groups[0]["lr"] for o in (one, two)] == [share, 0.1 * share]
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5))
+def test_every_item_comes_at_most_once_an_epoch_and_all_where_batches_are_full(
+    items: int, batch: int, epoch: int
+) -> None:
+    rows = Epochs(items, batch, 0, "order")
+    seen = np.concatenate([rows(epoch * rows.steps + place) for place in range(rows.steps)])
+    assert len(set(seen.tolist())) == len(seen) == (items if items < batch else items // batch * batch)
+    again = Epochs(items, batch, 0, "order")  # as after a resume, begun in the middle
+    last = (epoch + 1) * rows.steps - 1
+    assert again(last).tolist() == rows(last).tolist()
+
+
+def test_each_epoch_has_an_order_of_its_own() -> None:
+    rows = Epochs(100, 100, 0, "order")
+    assert rows(0).tolist() != rows(1).tolist()
+    assert rows(0).tolist() != Epochs(100, 100, 1, "order")(0).tolist()
