@@ -182,7 +182,7 @@ FAMILY = Study(
             steps=300_000, learning_rate=1e-4, sample=15_000, dci_sample=10_000, votes=10_000, seeds=5,
         ),
     },
-    minutes={"quick": 13.5},
+    minutes={"tiny": 0.2, "quick": 9.1},
     experiment="phantastic.systems.vae.experiment",
     applications={
         "look": Text(
