@@ -95,12 +95,7 @@ STUDY = Study(
             point_steps=400_000, point_batch=100, point_rate=1e-4, image_steps=200_000, seeds=10
         ),
     },
-<<<<<<< HEAD
-    minutes={"tiny": 0.1, "quick": 12.9},
-    experiment="phantastic.systems.gan.experiment:Game",
-=======
     minutes={"tiny": 0.1, "quick": 11.3},
-    experiment="phantastic.systems.gan.experiment",
->>>>>>> main
+    experiment="phantastic.systems.gan.experiment:Game",
 )  # fmt: skip
 STUDIES = (STUDY,)

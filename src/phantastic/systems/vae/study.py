@@ -183,13 +183,8 @@ FAMILY = Study(
             steps=300_000, learning_rate=1e-4, sample=15_000, dci_sample=10_000, votes=10_000, seeds=5,
         ),
     },
-<<<<<<< HEAD
-    minutes={"quick": 13.5},
-    experiment="phantastic.systems.vae.experiment:Family",
-=======
     minutes={"tiny": 0.2, "quick": 9.1},
-    experiment="phantastic.systems.vae.experiment",
->>>>>>> main
+    experiment="phantastic.systems.vae.experiment:Family",
     applications={
         "look": Text(
             "a folder of pictures: writes their codes (CSV) and reconstructions (PNG)",
