@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 from torch import Tensor, nn
 
+from phantastic.declare.claims import names
 from phantastic.declare.study import register
 from phantastic.lesion import Site, damage, sites
 from phantastic.run.folder import Run
@@ -110,3 +111,13 @@ def test_a_lesion_changes_what_its_site_returns_and_lifting_it_restores_every_bi
     assert changed == possible
     assert subject.bits() == subject.state
     assert subject.measures() == subject.intact
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_a_study_measures_is_declared(name: str, tiny_run: Callable[[str], Run]) -> None:
+    """And what its claims speak of; else a claim whose measure is misspelt is untested for ever."""
+    study = STUDIES[name]
+    patterns = [names(pattern) for pattern in study.measures]
+    spoken_of = {measure for claim in study.claims() for measure in (*claim.measure, *claim.than)}
+    for measure in (*tiny_run(name).measures(), *spoken_of):
+        assert any(pattern.fullmatch(measure) for pattern in patterns), measure

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phantastic.declare.claims import PREDICATES, Claim, Measure, judge, read_claims, resampled, summarise
+from phantastic.declare.claims import PREDICATES, Claim, Measure, judge, names, read_claims, resampled, summarise
 from phantastic.declare.i18n import Text
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
@@ -255,3 +255,19 @@ def test_an_absent_file_is_refused_by_name(tmp_path):
 def test_the_claims_of_every_study_are_readable_and_their_ids_unique():
     claims = [claim for study in register().values() for claim in study.claims()]
     assert len({claim.id for claim in claims}) == len(claims) > 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        ("a.b", ["a.b"], ["a", "a.b.c", "axb"]),
+        ("loss.{,floor,excess}", ["loss", "loss.floor", "loss.excess"], ["loss.", "lossfloor", "loss.other"]),
+        ("{,image}.accuracy", ["accuracy", "image.accuracy"], [".accuracy", "imageaccuracy"]),
+        ("{x,y.z}.{p,q}.{,h}", ["x.p", "y.z.q.h"], ["y.p", "x.h", "x.p.h.h"]),
+        ("layer*.uuas", ["layer12.uuas", "layer.uuas"], ["layer1.2.uuas"]),
+        ("attenuation*.own", ["attenuation+6.own", "attenuation-4.own"], ["attenuation"]),
+    ],
+)
+def test_declared_names(pattern: str, yes: list[str], no: list[str]) -> None:
+    assert all(names(pattern).fullmatch(name) for name in yes)
+    assert not any(names(pattern).fullmatch(name) for name in no)

@@ -6,6 +6,7 @@ Student's t), else over resampled test items, and then both intervals must be ap
 """
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -197,6 +198,26 @@ def lacking(claim: Claim) -> str:
     if claim.predicate == "share_of" and not claim.than:
         return "a whole in 'than'"
     return "a bound" if claim.bound is None else ""
+
+
+def names(pattern: str) -> re.Pattern[str]:
+    """The names of measures that a declaration stands for: in ``{a,b}`` one of these, a part left out where one is none
+    (``loss.{,floor}``, ``{,image}.accuracy``), for ``*`` what hangs on the recipe.
+    """
+
+    def either(found: re.Match[str]) -> str:
+        return f"(?:{'|'.join(re.escape(word) for word in found[1].split(',') if word)})"
+
+    text, dot = "", ""
+    for part in re.findall(r"(?:\{[^}]*\}|[^.{])+", pattern):
+        words = re.sub(r"\{([^}]*)\}", either, part.replace("+", r"\+")).replace(r"\*", "*").replace("*", "[^.]*")
+        if part.startswith("{,"):
+            text += f"(?:{dot}{words})?" if text else f"(?:{words}\\.)?"
+            dot = r"\." if dot else ""
+        else:
+            text += dot + words
+            dot = r"\."
+    return re.compile(text)
 
 
 def judge(

@@ -68,6 +68,8 @@ class Study(Struct, frozen=True):
     minutes: dict[str, float]
     """Measured minutes on two cores, by preset; a preset that is absent has not been measured."""
     experiment: str
+    measures: tuple[str, ...] = ()
+    """What it measures, see `claims.names`."""
     applications: dict[str, Text] = field(default_factory=dict)
     """What ``phantastic apply`` takes: option name -> help."""
     fits: dict[str, Text] = field(default_factory=dict)

@@ -126,6 +126,12 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 10},
+    measures=(
+        "masked.{loss,floor,excess}",
+        "perplexity",
+        "next.{accuracy,bayes}",
+        "agreement.{,attractors0,attractors1,attractors2}",
+    ),
     experiment="phantastic.systems.bert.experiment:BertExperiment",
     applications={
         "fill": Text(

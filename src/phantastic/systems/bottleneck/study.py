@@ -134,6 +134,14 @@ FUSION = Study(
         "paper": PAPER,
     },
     minutes={"tiny": 0.1, "quick": 11.8, "full": 78},
+    measures=(
+        "{late,rgb,spectrogram,early,middle,bottleneck*,vanilla*,tokens*}.{map,redundant,visual,auditory,synergy}",
+        "{late,rgb,spectrogram,bottleneck*,vanilla*,tokens*}.macs.{published,own,read}",
+        "{early,released}.macs.ratio.{,own}",
+        "gain.least",
+        "last.gain",
+        "numbers.spread",
+    ),
     experiment="phantastic.systems.bottleneck.experiment:Fusion",
     applications={
         "clip": Text(
@@ -213,6 +221,15 @@ INTEGRATION = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 6, "full": 18},
+    measures=(
+        "weight.{slope,slope.late,error}",
+        "capture.{near,near.ideal,far,far.late,far.ideal,ratio,error}",
+        "spread.{bottleneck,late,rgb,spectrogram,ideal,excess}",
+        "gain.{bottleneck,late,ideal}",
+        "{accuracy,mistakes}",
+        "time.{congruent,incongruent}",
+        "answers.{seen,heard,third}",
+    ),
     experiment="phantastic.systems.bottleneck.integration:Integration",
 )  # fmt: skip
 STUDIES = (FUSION, INTEGRATION)

@@ -115,6 +115,21 @@ STUDY = Study(
     recipe=EntropyRecipe,
     presets={"tiny": EntropyRecipe(trials=50, particles=1024), "quick": EntropyRecipe(), "full": FULL, "paper": FULL},
     minutes={"tiny": 0.1, "quick": 0.1, "full": 0.3},
+    measures=(
+        "shannon.bits.{,error}",
+        "{chain,additive,slope,capacity,parts,twin,dice}.error",
+        "{concave,processing,divergence}.excess",
+        "{maxent,boltzmann}.rival.{excess,error}",
+        "maxent.{uniform,geometric,exponential,gaussian}.{entropy,error}",
+        "boltzmann.{distance,error,any.distance,any.error}",
+        "bound.{excess,error}",
+        "stirling.gap.{,deviation}",
+        "wells.{cold.narrow,hot.wide}",
+        "percept.{size,size.error,gap,distance,surprise,gaussian.gap}",
+        "gas.{volume,pressure,temperature}.error",
+        "gas.litres.{,error}",
+        "gas.entropy.{He,Ne,Ar,Kr,Xe}.{,error}",
+    ),
     experiment="phantastic.systems.entropy.experiment:Entropy",
     applications={
         "data": Text(

@@ -89,6 +89,15 @@ STUDY = Study(
         "paper": FULL,
     },
     minutes={"tiny": 0.1, "quick": 0.6, "full": 1.3},
+    measures=(
+        "cause.{peak,peak.error,error,error.one,error.white,explained,inside}",
+        "states.{error,explained,inside}",
+        "{learned,corrected,known,fixed}.{A21,C11}.{,sd,deviation,error,inside}",
+        "{learned,corrected,known,fixed}.{rise,rising,drift}",
+        "lorenz.error.{1,16,32,64}",
+        "lorenz.left",
+        "well.{error,wrong,size.error,response.error}",
+    ),
     experiment="phantastic.systems.filtering.experiment:Filtering",
 )
 STUDIES = (STUDY,)

@@ -111,6 +111,9 @@ STUDY = Study(
         "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
     },
     minutes={"tiny": 0.1, "quick": 27},
+    measures=(
+        "*.{pretrained,fresh,compared,static}.*",
+    ),
     experiment="phantastic.systems.finetune.experiment:Finetune",
 )  # fmt: skip
 STUDIES = (STUDY,)

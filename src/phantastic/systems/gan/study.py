@@ -96,6 +96,12 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 11.3},
+    measures=(
+        "judge.{value,value.deviation,optimum,error}",
+        "{ring,grid}.{gan,vae}.{modes,quality}",
+        "{ring,grid,image}.gan.value.{,deviation}",
+        "image.{gan,vae}.{shapes,places,grey}",
+    ),
     experiment="phantastic.systems.gan.experiment:Game",
 )  # fmt: skip
 STUDIES = (STUDY,)

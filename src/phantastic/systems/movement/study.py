@@ -111,6 +111,11 @@ PURSUIT = Study(
         "paper": PursuitRecipe(points=13),
     },
     minutes={"tiny": 0.1, "quick": 0.4, "full": 0.6},
+    measures=(
+        "{expected,unexpected}.{error,distance,action}.{,bin,deviation}",
+        "{expected,unexpected}.{gain,lag}.{,turned}",
+        "{expected,unexpected}.bin.difference",
+    ),
     experiment="phantastic.systems.movement.pursuit:Pursuit",
     applications={
         "target": Text(
@@ -140,6 +145,11 @@ OBSERVE = Study(
         "tiny": ObserveRecipe(bins=128), "quick": ObserveRecipe(), "full": ObserveRecipe(), "paper": ObserveRecipe(),
     },
     minutes={"tiny": 0.1, "quick": 0.1},
+    measures=(
+        "correlation.{lowest,highest,mean}",
+        "violation.correlation.highest",
+        "{action,observation,violation}.{hand.error,response}",
+    ),
     experiment="phantastic.systems.movement.observe:Observe",
 )  # fmt: skip
 PLAID = Study(
@@ -153,6 +163,12 @@ PLAID = Study(
     recipe=PlaidRecipe,
     presets={name: PlaidRecipe() for name in ("tiny", "quick", "full", "paper")},
     minutes={"tiny": 0.1, "quick": 0.1},
+    measures=(
+        "{flat,tight,expected,stronger,perturbed}.{action,movement,believed}.{,deviation}",
+        "tight.share",
+        "stronger.difference",
+        "perturbed.{passive,difference,share}",
+    ),
     experiment="phantastic.systems.movement.plaid:Plaid",
 )
 STUDIES = (PURSUIT, OBSERVE, PLAID)

@@ -98,6 +98,12 @@ STUDY = Study(
     recipe=ProbeRecipe,
     presets={"tiny": TINY, "quick": ProbeRecipe(precision="float32", threads=1), "full": FULL},
     minutes={"tiny": 0.1, "quick": 11.0},
+    measures=(
+        "best.layer",
+        "{best,middle,last,linear,untrained,words,decayed,projected,random,control,jabberwocky,layer*,rank*}.{uuas,dspr,root,nspr}",
+        "untrained.layer*.{uuas,dspr}",
+        "{over_linear,over_untrained,selectivity}",
+    ),
     experiment="phantastic.systems.probe.experiment:Probe",
     applications={
         "parse": Text(

@@ -133,6 +133,10 @@ OCCLUSION = Study(
         "paper": OcclusionRecipe(doses=81),
     },
     minutes={"tiny": 0.1, "quick": 0.1},
+    measures=(
+        "{occluded,reversal}.{control,reduced}.{rms,peak,hidden,seen,gain,lag,after}.{,deviation}",
+        "frequency.{control,reduced}.{,deviation}",
+    ),
     experiment="phantastic.systems.psychiatry.occlusion:Occlusion",
     fits={
         "data": DATA,
@@ -156,6 +160,15 @@ FORCE = Study(
     recipe=ForceRecipe,
     presets={"tiny": ForceRecipe(), "quick": ForceRecipe(), "full": ForceRecipe(), "paper": ForceRecipe()},
     minutes={"tiny": 0.1, "quick": 0.1},
+    measures=(
+        "attenuation*.{own,perceived}.{,deviation}",
+        "{normal,delusional}.*.{own,matched}.{,deviation}",
+        "{normal,delusional}.*.5.{own,matched}.{,deviation}",
+        "{normal,delusional}.illusion",
+        "illusion.left",
+        "false.{normal,delusional,strong}.{force,sure}",
+        "replay.{internal,external}",
+    ),
     experiment="phantastic.systems.psychiatry.force_matching:ForceMatching",
     fits={"data": DATA, "template": TEMPLATE},
 )  # fmt: skip
@@ -175,6 +188,15 @@ SCHIZOPHRENIA = Study(
         "paper": LARGE,
     },
     minutes={"tiny": 0.2, "quick": 1.4},
+    measures=(
+        "{eyes,hands}.{motion,senses,attenuation,delusion}.{r,coverage,error,controls.r,patients.r}",
+        "{eyes,hands}.{motion,senses,attenuation,delusion}.difference.{,low,high,missed}",
+        "eyes.{controls,patients}.{rms,peak,hidden,seen,gain,lag}",
+        "hands.{controls,patients}.{own,illusion}",
+        "matching.{attenuation,delusion}.moves",
+        "map.eye.{control,reduced,sensory}",
+        "map.hand.{normal,delusional,unattenuated,strong}",
+    ),
     experiment="phantastic.systems.psychiatry.schizophrenia:Schizophrenia",
 )  # fmt: skip
 STUDIES = (OCCLUSION, FORCE, SCHIZOPHRENIA)

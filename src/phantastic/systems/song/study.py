@@ -80,6 +80,12 @@ STUDY = Study(
         "paper": FULL,
     },
     minutes={"tiny": 0.1, "quick": 0.5, "full": 1.3},
+    measures=(
+        "{A,B,C}.{rayleigh,prandtl}.{,deviation}",
+        "causes.inside",
+        "{canonical,no_structure,no_dynamics}.error",
+        "{full,omission,attenuated,hallucination}.{peak,power,heard}",
+    ),
     experiment="phantastic.systems.song.experiment:Song",
 )  # fmt: skip
 STUDIES = (STUDY,)

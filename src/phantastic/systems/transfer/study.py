@@ -114,6 +114,14 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 13.9},
+    measures=(
+        "{topic,subject,tagging}.{mlm,tlm,fresh}.{english,zero-shot,japanese}",
+        "{topic,subject,tagging}.chance",
+        "{mlm,tlm,fresh}.{retrieval,words}.{,layer*}",
+        "{mlm,tlm,fresh}.surprise.{english,japanese,translation}",
+        "retrieval.chance",
+        "{teacher,distilled,masked,random,cut}.{acceptability,questions,tagging,macro,share,masked,weights}",
+    ),
     experiment="phantastic.systems.transfer.experiment:Transfer",
 )  # fmt: skip
 STUDIES = (STUDY,)

@@ -91,6 +91,9 @@ STUDY = Study(
         ),
     },
     minutes={"tiny": 0.1, "quick": 3.2},
+    measures=(
+        "{reversal,learned,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",
+    ),
     experiment="phantastic.systems.transformer.experiment:Transformers",
     applications={
         "reverse": Text("a string to be written backwards", "逆順に書く文字列"),

@@ -184,6 +184,12 @@ FAMILY = Study(
         ),
     },
     minutes={"tiny": 0.2, "quick": 9.1},
+    measures=(
+        "{vae,beta,capacity,factor,tcvae,denoising}.{reconstruction,kl,total_correlation,factor_vae_score,beta_vae_score,active_units,mig,grouped_mig,sap,modularity,explicitness}",
+        "{vae,beta,capacity,factor,tcvae}.dci_{disentanglement,completeness,informativeness}",
+        "{vae,beta,capacity,factor,tcvae,denoising}.{epoch1,epoch2}.{reconstruction,kl}.{,deviation}",
+        "capacity.kl.deviation",
+    ),
     experiment="phantastic.systems.vae.experiment:Family",
     applications={
         "look": Text(
@@ -204,6 +210,14 @@ DIVERGENCE = Study(
     recipe=DivergenceRecipe,
     presets=dict.fromkeys(("tiny", "quick", "full", "paper"), DivergenceRecipe()),
     minutes=dict.fromkeys(("tiny", "quick", "full", "paper"), 0.1),
+    measures=(
+        "{forward,reverse}.{mean,sd,kl,error}",
+        "centre.{curvature,error}",
+        "unlocked.error",
+        "crossing.{,deviation}",
+        "mean_field.{forward,reverse}.{variance,kl,error}",
+        "full.{forward,reverse}.kl",
+    ),
     experiment="phantastic.systems.vae.kl_experiment:Divergence",
 )
 STUDIES = (FAMILY, DIVERGENCE)
