@@ -214,3 +214,14 @@ def test_the_same_recipe_gives_the_same_measures(run: Run, tmp_path: Path) -> No
     finally:
         again.close()
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_network_from_the_shelf_gives_what_one_trained_within_gives(run: Run, tmp_path: Path) -> None:
+    """`bert:tiny` is run first, as nobody did; a second probe finds it there."""
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu", "model": "bert:tiny"})
+    for number in range(2):
+        probing = Run.create(STUDY, recipe, "tiny", tmp_path)
+        execute(probing)
+        assert probing.measures() == run.measures()
+        assert [path.name for path in (tmp_path / "bert").iterdir()] == ["tiny-seed0-shelf"], number
+        probing.close()

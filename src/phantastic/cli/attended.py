@@ -24,7 +24,7 @@ def stoppable(run: Run[Any]) -> Iterator[None]:
     word = words()
 
     def request(number: int, frame: object) -> None:
-        if not run.training or run.stop.is_set():
+        if not run.stop.training or run.stop.is_set():
             raise KeyboardInterrupt
         run.stop.set()
 

@@ -25,6 +25,8 @@ class Parameter(Struct, frozen=True):
     below: float | None = None
     choices: tuple[str | int, ...] = ()
     """What a choice is made of, or the items of a list where they are given."""
+    network: bool = False
+    """Does it name a trained network?"""
     item: Literal["integer", "string", ""] = ""
     """Of what a list consists."""
 
@@ -88,6 +90,7 @@ def parameters(recipe: type[Struct]) -> list[Parameter]:
                 details.get("minimum"), details.get("exclusiveMinimum"),
                 details.get("maximum"), details.get("exclusiveMaximum"),
                 tuple(details.get("enum", items.get("enum", ()))),
+                details.get("network", False),
                 "" if kind != "list" else "integer" if items.get("type") == "integer" else "string",
             )
         )  # fmt: skip

@@ -19,9 +19,10 @@ from phantastic.declare.parameter import parameters
 from phantastic.ground.errors import Refused, nearest
 
 
-def about(en: str, ja: str, *, symbol: str = "", unit: str = "", **bounds: Any) -> Meta:
-    """Describe a parameter; ``bounds`` are msgspec's ge, gt, le, lt, min_length, max_length."""
-    extra = {"ja": ja, "symbol": symbol, "unit": unit}
+def about(en: str, ja: str, *, symbol: str = "", unit: str = "", network: bool = False, **bounds: Any) -> Meta:
+    """Describe a parameter; ``bounds`` are msgspec's ge, gt, le, lt, min_length, max_length. ``network``: it names a
+    trained network (a run, STUDY:PRESET or a folder; see `run.shelf`), or none."""
+    extra = {"ja": ja, "symbol": symbol, "unit": unit, "network": network}
     return Meta(description=en, extra_json_schema={key: value for key, value in extra.items() if value}, **bounds)
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from phantastic.declare.claims import Measure, across
+from phantastic.declare.recipe import compose
+from phantastic.declare.study import Study
 from phantastic.ground.allocator import keep_freed_memory
 from phantastic.ground.errors import Refused
+from phantastic.run import manifest, shelf
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 
@@ -33,11 +37,30 @@ def execute(run: Run[Any]) -> None:
     ``run.clock.watch`` is told of its progress, ``run.show`` of its pictures. Raises `Stopped` where ``run.stop`` was
     set while something was trained, and `Refused`.
     """
+    shelf.fetch(run, lambda study, preset: made(run, study, preset))
     experiment: Experiment[Any] = run.study.load()
     recipe = run.recipe
     seeds = range(recipe.seed, recipe.seed + recipe.seeds)
     found = [measured(experiment.one_seed(run, recipe, seed)) for seed in seeds]
     run.record(across(found) | measured(experiment.overall(run, recipe, found)))
+
+
+def made(run: Run[Any], study: Study, preset: str) -> Path:
+    """Run another study for a network that this run needs; where it was begun before, it goes on."""
+    root = run.folder.parent.parent
+    recipe = compose(study.recipe, study.presets, preset, {"seed": run.recipe.seed, "device": run.manifest.device})
+    name = f"{preset}-seed{run.recipe.seed}-shelf"
+    folder = root / study.name / name
+    there = (folder / manifest.MANIFEST).exists()
+    other = Run.open(folder, writing=True) if there else Run.create(study, recipe, preset, root, name)
+    other.stop, other.clock.watch, other.checkpoint_seconds = run.stop, run.clock.watch, run.checkpoint_seconds
+    try:
+        if not other.manifest.finished:
+            execute(other)
+            other.finish()
+    finally:
+        other.close()
+    return folder
 
 
 def measured(scores: Scores) -> dict[str, Measure]:

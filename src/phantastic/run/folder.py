@@ -43,6 +43,12 @@ MODEL = "model.safetensors"
 LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors", "msgspec", "altair")
 
 
+class Stop(threading.Event):
+    """Set from anywhere: what is ``training`` is saved, and `Stopped` is raised."""
+
+    training = False
+
+
 class Run(Generic[R]):
     """An open run folder, owned by this process (a lock) unless opened for reading."""
 
@@ -56,8 +62,7 @@ class Run(Generic[R]):
         self.show: Callable[[str, Callable[[], Figure]], None] = lambda name, draw: None
         self.lock: filelock.BaseFileLock | None = None
         self.clock = self.new_clock()
-        self.stop = threading.Event()  # set from anywhere: what is in training is saved, and `Stopped` is raised
-        self.training = False
+        self.stop = Stop()
 
     @classmethod
     def create(cls, study: Study, recipe: Recipe, preset: str, root: Path, name: str = "") -> "Run[Any]":
@@ -94,6 +99,7 @@ class Run(Generic[R]):
         if writing and not manifest.finished:
             resolve_device(manifest.device)
         run: Run[Any] = cls(folder, study, recipe, manifest)  # pyright: ignore[reportArgumentType]
+        run.adopt_networks()
         if writing:
             with parallel.in_turn() as first:
                 if first:
@@ -204,6 +210,11 @@ class Run(Generic[R]):
         if self.manifest.format == 1:
             return changed(self.recipe, self.study.presets.get(self.manifest.preset))
         return self.manifest.changed
+
+    def adopt_networks(self) -> None:
+        """The recipe names the folders in which its networks were found."""
+        found = {field: network.folder for field, network in self.manifest.networks.items()}
+        self.recipe = msgspec.structs.replace(self.recipe, **found)
 
     def artefact(self, name: str) -> Path:
         """A folder or file under the run for what it leaves beside its results; `export` copies it along."""

@@ -8,15 +8,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from phantastic.declare.claims import Finding, Measure
+from phantastic.declare.parameter import parameters
+from phantastic.declare.recipe import Recipe
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 
 FORMAT = 2  # 1: results and measures without checksums
 MANIFEST, MEASURES, CLAIMS = "manifest.json", "measures.json", "claims.json"
 T = TypeVar("T")
+
+
+class Network(Struct, frozen=True):
+    """A trained network that a run took: the folder in which it lay, and its hash (see `shelf`)."""
+
+    folder: str
+    sha256: str
 
 
 class Manifest(Struct):
@@ -40,6 +50,8 @@ class Manifest(Struct):
     """Keys in which the recipe differs from its preset, those that move no claim (`recipe.NEUTRAL`) left out."""
     artefacts: list[str] = field(default_factory=list)
     """What the run leaves beside its results: names under its folder."""
+    networks: dict[str, Network] = field(default_factory=dict)
+    """By the recipe's key."""
 
     def __post_init__(self) -> None:
         if not self.precision:  # made before there was "auto": the recipe says what ran
@@ -79,6 +91,16 @@ def measures(folder: Path) -> dict[str, Measure]:
 def findings(folder: Path) -> list[Finding]:
     """The run's ledger; empty before it is finished."""
     return stored(folder, CLAIMS, list[Finding], read(folder).format) if (folder / CLAIMS).exists() else []
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as a manifest holds it."""
+    return msgspec.json.decode(msgspec.json.encode(recipe))
+
+
+def network_fields(recipe: type[Recipe]) -> list[str]:
+    """The keys that name a trained network."""
+    return [parameter.name for parameter in parameters(recipe) if parameter.network]
 
 
 def listed(root: Path, study: str = "*") -> list[Path]:

@@ -142,8 +142,8 @@ def diverged(run: Run[Any], stage: str, step: int, what: str) -> Refused:
 @contextmanager
 def in_training(run: Run[Any]) -> Iterator[None]:
     """Within it a request to stop waits for the end of the step."""
-    run.training = True
+    run.stop.training = True
     try:
         yield
     finally:
-        run.training = False
+        run.stop.training = False

@@ -38,8 +38,9 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = ""  # fmt: skip
     model: Annotated[
         str,
-        about("folder of a pre-trained model in the Hugging Face layout; empty: pre-train one here",
-              "Hugging Face 形式の事前学習済みモデルのフォルダー。空ならここで事前学習する"),
+        about("a trained network: a run, STUDY:PRESET or a Hugging Face folder; empty: one is pre-trained here",
+              "学習済みネットワーク:実行、STUDY:PRESET、または Hugging Face 形式のフォルダー。空ならここで事前学習する",
+              network=True),
     ] = ""  # fmt: skip
     vocabulary: Annotated[
         int, about("WordPiece tokens at most, without a model's folder",

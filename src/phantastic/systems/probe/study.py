@@ -38,8 +38,10 @@ class ProbeRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     model: Annotated[
         str,
         about(
-            "folder of a network in the Hugging Face layout; empty: one learns the grammar first",
-            "Hugging Face 形式のネットワークのフォルダ。空なら文法の文で学習させる",
+            "a trained network: a run, STUDY:PRESET or a folder in the Hugging Face layout; empty: one learns the "
+            "grammar first",
+            "学習済みネットワーク:実行、STUDY:PRESET、または Hugging Face 形式のフォルダ。空なら文法の文で学習させる",
+            network=True,
             max_length=1000,
         ),
     ] = ""
