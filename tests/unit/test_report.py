@@ -87,7 +87,7 @@ def test_report_tells_everything(page: tuple[str, Path, Page]) -> None:
     text = re.sub(r"\s+", " ", "".join(parsed.text))
     assert parsed.all("html") == [{"lang": lang}]
     for word in (
-        "error_fit", "learning_rate", "η", "1/step", "toy.perfect", "Gauss (1809), §175", "@misc{gauss1809", "torch",
+        "error_fit", "learning_rate", "η", "1/step", "toy.perfect", "Gauss (1809), §175", "@book{gauss1809", "torch",
         f"phantastic lesion {folder} --list", "phantastic run toy --preset quick --set device=cpu --root",
         "Theoria motus <corporum>", "Perthes & Besser",
     ):  # fmt: skip

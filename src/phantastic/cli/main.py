@@ -234,7 +234,7 @@ def ledger(what: str | None, root: Path) -> None:
 def cite(what: str, root: Path) -> None:
     """Print BibTeX of the papers behind a study or a run."""
     study, _ = target(what, root)
-    click.echo("\n\n".join(paper.bibtex() for paper in study.papers))
+    click.echo("\n\n".join(paper.bibtex() for paper in study.cited()))
 
 
 @cli.command()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
+from phantastic.declare import references
 from phantastic.declare.claims import Claim, read_claims
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe
@@ -20,36 +21,6 @@ from phantastic.ground.errors import Refused, nearest
 
 if TYPE_CHECKING:
     from phantastic.run.experiment import Experiment
-
-
-class Paper(Struct, frozen=True):
-    """A paper a study implements or is held against."""
-
-    key: str
-    authors: str
-    year: int
-    title: str
-    venue: str
-    url: str = ""
-
-    @property
-    def short(self) -> str:
-        """``Kim & Mnih 2018``, ``Higgins et al. 2017``."""
-        names = [author.split(",")[0] for author in self.authors.split(" and ")]
-        return f"{' & '.join(names) if len(names) < 3 else names[0] + ' et al.'} {self.year}"
-
-    @property
-    def reference(self) -> str:
-        """Authors, year, title and venue as a line of text."""
-        stop = "" if self.title.endswith(("?", "!")) else "."
-        return f"{self.authors.replace(' and ', '; ')} ({self.year}). {self.title}{stop} {self.venue}"
-
-    def bibtex(self) -> str:
-        link = f",\n  url = {{{self.url}}}" if self.url else ""
-        return (
-            f"@misc{{{self.key},\n  author = {{{self.authors}}},\n  title = {{{self.title}}},\n"
-            f"  year = {{{self.year}}},\n  howpublished = {{{self.venue}}}{link}\n}}"
-        )
 
 
 class Study(Struct, frozen=True):
@@ -62,7 +33,8 @@ class Study(Struct, frozen=True):
     name: str
     title: Text
     lecture: Text
-    papers: tuple[Paper, ...]
+    papers: tuple[str, ...]
+    """Keys of the bibliography."""
     recipe: type[Recipe]
     presets: dict[str, Recipe]
     minutes: dict[str, float]
@@ -74,6 +46,8 @@ class Study(Struct, frozen=True):
     """What ``phantastic apply`` takes: option name -> help."""
     fits: dict[str, Text] = field(default_factory=dict)
     """What ``phantastic fit`` takes: option name -> help."""
+    bibliography: Path = references.FILE
+    """The BibTeX file of its papers; a study from outside this package brings its own."""
 
     @property
     def folder(self) -> Path:
@@ -84,6 +58,10 @@ class Study(Struct, frozen=True):
     def claims(self) -> list[Claim]:
         """The entries of the system's CLAIMS.toml whose id begins with the study's name and a dot."""
         return [claim for claim in read_claims(self.folder / "CLAIMS.toml") if claim.id.startswith(f"{self.name}.")]
+
+    def cited(self) -> list[references.Paper]:
+        """Its papers; raises `Refused` for a key that is not in the bibliography, and for a damaged one."""
+        return [references.find(key, self.bibliography) for key in self.papers]
 
     def load(self) -> "Experiment[Any]":
         """Import the experiment, and PyTorch with it."""

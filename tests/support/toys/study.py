@@ -1,10 +1,11 @@
 """Declaration of the toy; imports nothing heavy, as every study's."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
+from phantastic.declare.study import Study
 
 
 class ToyRecipe(Recipe, frozen=True, kw_only=True):
@@ -21,9 +22,7 @@ TOY = Study(
     name="toy",
     title=Text("Fitting a curve", "曲線の当てはめ"),
     lecture=Text("Lecture 0: regression", "第0回: 回帰"),
-    papers=(
-        Paper("gauss1809", "Gauss, C. F.", 1809, "Theoria motus <corporum>", "Perthes & Besser", "https://e.org/a"),
-    ),
+    papers=("gauss1809",),
     recipe=ToyRecipe,
     presets={
         "tiny": ToyRecipe(steps=30, precision="float32", threads=1),
@@ -31,5 +30,6 @@ TOY = Study(
     },
     minutes={"tiny": 0.02},
     experiment="toys.experiment:Toy",
+    bibliography=Path(__file__).with_name("references.bib"),
     applications={"at": Text("a number where the curve is read", "曲線を読む位置の数")},
 )

@@ -5,7 +5,6 @@ from typing import Annotated
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.study import Study
-from phantastic.systems.bert.study import DEVLIN
 
 
 class AblationsRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,7 +55,7 @@ STUDY = Study(
         "Language: masking, model size, direction and next-sentence prediction, one changed at a time",
         "言語:マスクの仕方、モデルの大きさ、読む方向、次文予測を一つずつ変えて比べる",
     ),
-    papers=(DEVLIN,),
+    papers=("devlin2019",),
     recipe=AblationsRecipe,
     presets={
         "tiny": AblationsRecipe(

@@ -4,38 +4,7 @@ from typing import Annotated, Literal
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-DEVLIN = Paper(
-    "devlin2019", "Devlin, J. and Chang, M.-W. and Lee, K. and Toutanova, K.", 2019,
-    "BERT: Pre-training of deep bidirectional Transformers for language understanding",
-    "Conference of the North American Chapter of the Association for Computational Linguistics",
-    "https://arxiv.org/abs/1810.04805",
-)  # fmt: skip
-VASWANI = Paper(
-    "vaswani2017", "Vaswani, A. and Shazeer, N. and Parmar, N. and Uszkoreit, J. and Jones, L. and Gomez, A. N. and "
-    "Kaiser, L. and Polosukhin, I.", 2017, "Attention is all you need",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1706.03762",
-)  # fmt: skip
-TURC = Paper(
-    "turc2019", "Turc, I. and Chang, M.-W. and Lee, K. and Toutanova, K.", 2019,
-    "Well-read students learn better: On the importance of pre-training compact models", "arXiv:1908.08962",
-    "https://arxiv.org/abs/1908.08962",
-)  # fmt: skip
-LINZEN = Paper(
-    "linzen2016", "Linzen, T. and Dupoux, E. and Goldberg, Y.", 2016,
-    "Assessing the ability of LSTMs to learn syntax-sensitive dependencies",
-    "Transactions of the Association for Computational Linguistics", "https://arxiv.org/abs/1611.01368",
-)  # fmt: skip
-GOLDBERG = Paper(
-    "goldberg2019", "Goldberg, Y.", 2019, "Assessing BERT's syntactic abilities", "arXiv:1901.05287",
-    "https://arxiv.org/abs/1901.05287",
-)  # fmt: skip
-SALAZAR = Paper(
-    "salazar2020", "Salazar, J. and Liang, D. and Nguyen, T. Q. and Kirchhoff, K.", 2020,
-    "Masked language model scoring", "Annual Meeting of the Association for Computational Linguistics",
-    "https://arxiv.org/abs/1910.14659",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class BertRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,7 +75,7 @@ STUDY = Study(
     lecture=Text(
         "Language: from attention to a pre-trained BERT", "言語:注意機構から事前学習済み BERT まで"
     ),
-    papers=(DEVLIN, VASWANI, TURC, LINZEN, GOLDBERG, SALAZAR),
+    papers=("devlin2019", "vaswani2017", "turc2019", "linzen2016", "goldberg2019", "salazar2020"),
     recipe=BertRecipe,
     presets={
         "tiny": BertRecipe(layers=1, width=16, heads=2, hidden=32, steps=30, batch=8, test=10, precision="float32"),

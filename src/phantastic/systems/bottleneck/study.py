@@ -7,40 +7,7 @@ from msgspec import Meta
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-NAGRANI = Paper(
-    "nagrani2021", "Nagrani, A. and Yang, S. and Arnab, A. and Jansen, A. and Schmid, C. and Sun, C.", 2021,
-    "Attention bottlenecks for multimodal fusion", "Advances in Neural Information Processing Systems",
-    "https://arxiv.org/abs/2107.00135",
-)  # fmt: skip
-DOSOVITSKIY = Paper(
-    "dosovitskiy2021", "Dosovitskiy, A. and Beyer, L. and Kolesnikov, A. and Weissenborn, D. and Zhai, X. and others",
-    2021, "An image is worth 16x16 words: transformers for image recognition at scale",
-    "International Conference on Learning Representations", "https://arxiv.org/abs/2010.11929",
-)  # fmt: skip
-GONG = Paper(
-    "gong2021", "Gong, Y. and Chung, Y.-A. and Glass, J.", 2021, "AST: audio spectrogram transformer", "Interspeech",
-    "https://arxiv.org/abs/2104.01778",
-)  # fmt: skip
-ERNST = Paper(
-    "ernst2002", "Ernst, M. O. and Banks, M. S.", 2002,
-    "Humans integrate visual and haptic information in a statistically optimal fashion", "Nature 415",
-    "https://doi.org/10.1038/415429a",
-)  # fmt: skip
-ALAIS = Paper(
-    "alais2004", "Alais, D. and Burr, D.", 2004,
-    "The ventriloquist effect results from near-optimal bimodal integration", "Current Biology 14",
-    "https://doi.org/10.1016/j.cub.2004.01.029",
-)  # fmt: skip
-KOERDING = Paper(
-    "koerding2007", "Körding, K. P. and Beierholm, U. and Ma, W. J. and Quartz, S. and Tenenbaum, J. B. and Shams, L.",
-    2007, "Causal inference in multisensory perception", "PLoS ONE 2", "https://doi.org/10.1371/journal.pone.0000943",
-)  # fmt: skip
-MCGURK = Paper(
-    "mcgurk1976", "McGurk, H. and MacDonald, J.", 1976, "Hearing lips and seeing voices", "Nature 264",
-    "https://doi.org/10.1038/264746a0",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,7 +89,7 @@ FUSION = Study(
         "Multimodal transformers: early, mid and late fusion of sight and sound, and attention through a bottleneck",
         "マルチモーダル変換器:視覚と聴覚の初期・中期・後期融合と、ボトルネックを通る注意",
     ),
-    papers=(NAGRANI, DOSOVITSKIY, GONG),
+    papers=("nagrani2021", "dosovitskiy2021", "gong2021"),
     recipe=FusionRecipe,
     presets={
         "tiny": FusionRecipe(
@@ -207,7 +174,7 @@ INTEGRATION = Study(
         "Multisensory perception: reliability, the ventriloquist, congruence and the McGurk effect",
         "多感覚知覚:信頼性、腹話術効果、一致と不一致、マガーク効果",
     ),
-    papers=(NAGRANI, ERNST, ALAIS, KOERDING, MCGURK),
+    papers=("nagrani2021", "ernst2002", "alais2004", "koerding2007", "mcgurk1976"),
     recipe=IntegrationRecipe,
     presets={
         "tiny": IntegrationRecipe(

@@ -4,52 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-BOLTZMANN = Paper(
-    "boltzmann1877", "Boltzmann, L.", 1877, "Über die Beziehung zwischen dem zweiten Hauptsatze der mechanischen "
-    "Wärmetheorie und der Wahrscheinlichkeitsrechnung respektive den Sätzen über das Wärmegleichgewicht",
-    "Sitzungsberichte der Kaiserlichen Akademie der Wissenschaften in Wien 76",
-)  # fmt: skip
-HELMHOLTZ = Paper(
-    "helmholtz1882", "Helmholtz, H.", 1882, "Die Thermodynamik chemischer Vorgänge",
-    "Sitzungsberichte der Königlich Preussischen Akademie der Wissenschaften zu Berlin",
-)  # fmt: skip
-GIBBS = Paper(
-    "gibbs1875", "Gibbs, J. W.", 1875, "On the equilibrium of heterogeneous substances",
-    "Transactions of the Connecticut Academy of Arts and Sciences 3",
-)  # fmt: skip
-TETRODE = Paper(
-    "tetrode1912", "Tetrode, H.", 1912, "Die chemische Konstante der Gase und das elementare Wirkungsquantum",
-    "Annalen der Physik 343", "https://doi.org/10.1002/andp.19123430708",
-)  # fmt: skip
-SHANNON = Paper(
-    "shannon1948", "Shannon, C. E.", 1948, "A mathematical theory of communication",
-    "Bell System Technical Journal 27", "https://doi.org/10.1002/j.1538-7305.1948.tb01338.x",
-)  # fmt: skip
-JAYNES = Paper(
-    "jaynes1957", "Jaynes, E. T.", 1957, "Information theory and statistical mechanics", "Physical Review 106",
-    "https://doi.org/10.1103/PhysRev.106.620",
-)  # fmt: skip
-BRANDEIS = Paper(
-    "jaynes1963", "Jaynes, E. T.", 1963, "Information theory and statistical mechanics",
-    "Statistical Physics (1962 Brandeis Lectures), edited by K. Ford, Benjamin",
-)  # fmt: skip
-COX = Paper(
-    "cox1989", "Cox, J. D. and Wagman, D. D. and Medvedev, V. A.", 1989, "CODATA key values for thermodynamics",
-    "Hemisphere",
-)  # fmt: skip
-COVER = Paper(
-    "cover2006", "Cover, T. M. and Thomas, J. A.", 2006, "Elements of information theory, chapters 2 and 12", "Wiley",
-)  # fmt: skip
-FRISTON = Paper(
-    "friston2010", "Friston, K.", 2010, "The free-energy principle: a unified brain theory?",
-    "Nature Reviews Neuroscience 11", "https://doi.org/10.1038/nrn2787",
-)  # fmt: skip
-BOGACZ = Paper(
-    "bogacz2017", "Bogacz, R.", 2017, "A tutorial on the free-energy framework for modelling perception and learning",
-    "Journal of Mathematical Psychology 76", "https://doi.org/10.1016/j.jmp.2015.11.003",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class EntropyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -110,7 +65,8 @@ STUDY = Study(
         "自由エネルギー原理の基礎:エントロピー、最大エントロピー、ヘルムホルツ・ギブズ・脳の自由エネルギー",
     ),
     papers=(
-        BOLTZMANN, HELMHOLTZ, GIBBS, TETRODE, SHANNON, JAYNES, BRANDEIS, COX, COVER, FRISTON, BOGACZ,
+        "boltzmann1877", "helmholtz1882", "gibbs1875", "tetrode1912", "shannon1948", "jaynes1957", "jaynes1963",
+        "cox1989", "cover2006", "friston2010", "bogacz2017",
     ),
     recipe=EntropyRecipe,
     presets={"tiny": EntropyRecipe(trials=50, particles=1024), "quick": EntropyRecipe(), "full": FULL, "paper": FULL},

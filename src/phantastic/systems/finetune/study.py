@@ -4,28 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-from phantastic.systems.bert.study import DEVLIN
-
-WANG = Paper(
-    "wang2019", "Wang, A. and Singh, A. and Michael, J. and Hill, F. and Levy, O. and Bowman, S. R.", 2019,
-    "GLUE: A multi-task benchmark and analysis platform for natural language understanding",
-    "International Conference on Learning Representations", "https://arxiv.org/abs/1804.07461",
-)  # fmt: skip
-LEVY = Paper(
-    "levy2014", "Levy, O. and Goldberg, Y.", 2014, "Neural word embedding as implicit matrix factorization",
-    "Advances in Neural Information Processing Systems",
-    "https://papers.nips.cc/paper/5477-neural-word-embedding-as-implicit-matrix-factorization",
-)  # fmt: skip
-RADFORD = Paper(
-    "radford2018", "Radford, A. and Narasimhan, K. and Salimans, T. and Sutskever, I.", 2018,
-    "Improving language understanding by generative pre-training", "OpenAI",
-)  # fmt: skip
-PHANG = Paper(
-    "phang2018", "Phang, J. and Févry, T. and Bowman, S. R.", 2018,
-    "Sentence encoders on STILTs: supplementary training on intermediate labeled-data tasks", "arXiv:1811.01088",
-    "https://arxiv.org/abs/1811.01088",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,7 +76,7 @@ STUDY = Study(
         "Language: pre-train once, then learn many tasks from few examples",
         "言語:一度の事前学習から、少数の例で多くの課題へ"
     ),
-    papers=(DEVLIN, WANG, LEVY, RADFORD, PHANG),
+    papers=("devlin2019", "wang2019", "levy2014", "radford2018", "phang2018"),
     recipe=FinetuneRecipe,
     presets={
         "tiny": FinetuneRecipe(

@@ -4,34 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-from phantastic.systems.vae.study import KINGMA
-
-GOODFELLOW = Paper(
-    "goodfellow2014", "Goodfellow, I. J. and Pouget-Abadie, J. and Mirza, M. and Xu, B. and Warde-Farley, D. and "
-    "Ozair, S. and Courville, A. and Bengio, Y.", 2014, "Generative adversarial nets",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1406.2661",
-)  # fmt: skip
-RADFORD = Paper(
-    "radford2016", "Radford, A. and Metz, L. and Chintala, S.", 2016,
-    "Unsupervised representation learning with deep convolutional generative adversarial networks",
-    "International Conference on Learning Representations", "https://arxiv.org/abs/1511.06434",
-)  # fmt: skip
-VEEGAN = Paper(
-    "srivastava2017", "Srivastava, A. and Valkov, L. and Russell, C. and Gutmann, M. U. and Sutton, C.", 2017,
-    "VEEGAN: Reducing mode collapse in GANs using implicit variational learning",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1705.07761",
-)  # fmt: skip
-PACGAN = Paper(
-    "lin2018", "Lin, Z. and Khetan, A. and Fanti, G. and Oh, S.", 2018,
-    "PacGAN: The power of two samples in generative adversarial networks",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1712.04086",
-)  # fmt: skip
-MESCHEDER = Paper(
-    "mescheder2018", "Mescheder, L. and Geiger, A. and Nowozin, S.", 2018,
-    "Which training methods for GANs do actually converge?",
-    "International Conference on Machine Learning", "https://arxiv.org/abs/1801.04406",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class GameRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -82,7 +55,7 @@ STUDY = Study(
         "Generative models: what is learned by fooling a judge, and what by explaining the data",
         "生成モデル:審判を欺くことで学ぶモデルと、データを説明することで学ぶモデル",
     ),
-    papers=(GOODFELLOW, KINGMA, RADFORD, MESCHEDER, VEEGAN, PACGAN),
+    papers=("goodfellow2014", "kingma2014", "radford2016", "mescheder2018", "srivastava2017", "lin2018"),
     recipe=GameRecipe,
     presets={
         "tiny": GameRecipe(

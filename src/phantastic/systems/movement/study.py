@@ -4,26 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-ACTION = Paper(
-    "friston2010action", "Friston, K. J. and Daunizeau, J. and Kilner, J. and Kiebel, S. J.", 2010,
-    "Action and behavior: a free-energy formulation", "Biological Cybernetics 102",
-    "https://doi.org/10.1007/s00422-010-0364-z",
-)  # fmt: skip
-OBSERVATION = Paper(
-    "friston2011", "Friston, K. and Mattout, J. and Kilner, J.", 2011, "Action understanding and active inference",
-    "Biological Cybernetics 104", "https://doi.org/10.1007/s00422-011-0424-z",
-)  # fmt: skip
-OCCLUSION = Paper(
-    "adams2012", "Adams, R. A. and Perrinet, L. U. and Friston, K.", 2012,
-    "Smooth pursuit and visual occlusion: active inference and oculomotor control in schizophrenia",
-    "PLoS ONE 7(10): e47502", "https://doi.org/10.1371/journal.pone.0047502",
-)  # fmt: skip
-SPM = Paper(
-    "spm12", "Friston, K. and others", 2020, "SPM12 (r7771), DEM toolbox: ADEM_pursuit, ADEM_observe, ADEM_visual, "
-    "ADEM_motor", "Wellcome Centre for Human Neuroimaging, London", "https://www.fil.ion.ucl.ac.uk/spm/",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 SENSES = about("log-precision of the senses", "感覚の対数精度", symbol="ln V₁", ge=-2, le=8)
 MOTION = about("log-precision of the motion of hidden states", "隠れ状態の運動の対数精度", symbol="ln W₁", ge=2, le=12)
@@ -104,7 +85,7 @@ PURSUIT = Study(
         "later than expected",
         "能動的推論:眼は予測した標的を追い、標的が予想より遅れて引き返すと驚く",
     ),
-    papers=(OCCLUSION, ACTION, SPM),
+    papers=("adams2012", "friston2010action", "spm12"),
     recipe=PursuitRecipe,
     presets={
         "tiny": PursuitRecipe(points=0), "quick": PursuitRecipe(), "full": PursuitRecipe(points=13),
@@ -139,7 +120,7 @@ OBSERVE = Study(
         "The mirror-neuron system: one model writes, and understands the same movement when it sees it",
         "ミラーニューロン系:一つのモデルが文字を書き、同じ運動を見て理解する",
     ),
-    papers=(OBSERVATION, SPM),
+    papers=("friston2011", "spm12"),
     recipe=ObserveRecipe,
     presets={
         "tiny": ObserveRecipe(bins=128), "quick": ObserveRecipe(), "full": ObserveRecipe(), "paper": ObserveRecipe(),
@@ -159,7 +140,7 @@ PLAID = Study(
         "Active inference: a push is seen or cancelled, by the prior's precision; an expected movement is made",
         "能動的推論:事前分布の精度によって、同じ力を運動として見るか打ち消すか、また予想した運動を起こすかが決まる",
     ),
-    papers=(ACTION, SPM),
+    papers=("friston2010action", "spm12"),
     recipe=PlaidRecipe,
     presets={name: PlaidRecipe() for name in ("tiny", "quick", "full", "paper")},
     minutes={"tiny": 0.1, "quick": 0.1},

@@ -4,37 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-ADAMS = Paper(
-    "adams2012", "Adams, R. A. and Perrinet, L. U. and Friston, K.", 2012,
-    "Smooth pursuit and visual occlusion: active inference and oculomotor control in schizophrenia",
-    "PLoS ONE 7:e47502", "https://doi.org/10.1371/journal.pone.0047502",
-)  # fmt: skip
-BROWN = Paper(
-    "brown2013", "Brown, H. and Adams, R. A. and Parees, I. and Edwards, M. and Friston, K.", 2013,
-    "Active inference, sensory attenuation and illusions", "Cognitive Processing 14:411",
-    "https://doi.org/10.1007/s10339-013-0571-3",
-)  # fmt: skip
-SHERGILL = Paper(
-    "shergill2005", "Shergill, S. S. and Samson, G. and Bays, P. M. and Frith, C. D. and Wolpert, D. M.", 2005,
-    "Evidence for sensory prediction deficits in schizophrenia", "American Journal of Psychiatry 162:2384",
-    "https://doi.org/10.1176/appi.ajp.162.12.2384",
-)  # fmt: skip
-LAPLACE = Paper(
-    "friston2007", "Friston, K. and Mattout, J. and Trujillo-Barreto, N. and Ashburner, J. and Penny, W.", 2007,
-    "Variational free energy and the Laplace approximation", "NeuroImage 34:220",
-    "https://doi.org/10.1016/j.neuroimage.2006.08.035",
-)  # fmt: skip
-BAYES = Paper(
-    "friston2016", "Friston, K. J. and Litvak, V. and Oswal, A. and Razi, A. and Stephan, K. E. and van Wijk, B. C. M. "
-    "and Ziegler, G. and Zeidman, P.", 2016, "Bayesian model reduction and empirical Bayes for group (DCM) studies",
-    "NeuroImage 128:413", "https://doi.org/10.1016/j.neuroimage.2015.11.015",
-)  # fmt: skip
-LAWSON = Paper(
-    "lawson2014", "Lawson, R. P. and Rees, G. and Friston, K. J.", 2014, "An aberrant precision account of autism",
-    "Frontiers in Human Neuroscience 8:302", "https://doi.org/10.3389/fnhum.2014.00302",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 DATA = Text(
     "a CSV file of behaviour, of one person or many; missing samples may be empty",
@@ -126,7 +96,7 @@ OCCLUSION = Study(
         "Free energy and psychiatry: smooth pursuit in schizophrenia",
         "自由エネルギーと精神医学:統合失調症の追跡眼球運動",
     ),
-    papers=(ADAMS, LAPLACE, BAYES),
+    papers=("adams2012", "friston2007", "friston2016"),
     recipe=OcclusionRecipe,
     presets={
         "tiny": OcclusionRecipe(doses=3), "quick": OcclusionRecipe(), "full": OcclusionRecipe(doses=81),
@@ -156,7 +126,7 @@ FORCE = Study(
         "Free energy and psychiatry: why nobody can tickle themselves",
         "自由エネルギーと精神医学:なぜ自分をくすぐれないのか",
     ),
-    papers=(BROWN, SHERGILL, LAPLACE, BAYES),
+    papers=("brown2013", "shergill2005", "friston2007", "friston2016"),
     recipe=ForceRecipe,
     presets={"tiny": ForceRecipe(), "quick": ForceRecipe(), "full": ForceRecipe(), "paper": ForceRecipe()},
     minutes={"tiny": 0.1, "quick": 0.1},
@@ -180,7 +150,7 @@ SCHIZOPHRENIA = Study(
         "Free energy and psychiatry: schizophrenia and autism as precision that went wrong",
         "自由エネルギーと精神医学:精度の異常としての統合失調症と自閉症",
     ),
-    papers=(ADAMS, BROWN, LAPLACE, BAYES, LAWSON),
+    papers=("adams2012", "brown2013", "friston2007", "friston2016", "lawson2014"),
     recipe=SchizophreniaRecipe,
     presets={
         "tiny": SchizophreniaRecipe(people=8, fitted=8, starts=4, grid=3), "quick": SchizophreniaRecipe(),

@@ -7,28 +7,7 @@ from msgspec import Meta
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-HIGGINS = Paper(
-    "higgins2018", "Higgins, I. and Sonnerat, N. and Matthey, L. and Pal, A. and Burgess, C. P. and Bosnjak, M. and "
-    "Shanahan, M. and Botvinick, M. and Hassabis, D. and Lerchner, A.", 2018,
-    "SCAN: Learning hierarchical compositional visual concepts",
-    "International Conference on Learning Representations", "https://openreview.net/forum?id=rkN2Il-RZ",
-)  # fmt: skip
-SUZUKI = Paper(
-    "suzuki2016", "Suzuki, M. and Nakayama, K. and Matsuo, Y.", 2016,
-    "Joint multimodal learning with deep generative models", "arXiv:1611.01891", "https://arxiv.org/abs/1611.01891",
-)  # fmt: skip
-VEDANTAM = Paper(
-    "vedantam2018", "Vedantam, R. and Fischer, I. and Huang, J. and Murphy, K.", 2018,
-    "Generative models of visually grounded imagination",
-    "International Conference on Learning Representations", "https://arxiv.org/abs/1705.10762",
-)  # fmt: skip
-EASTWOOD = Paper(
-    "eastwood2018", "Eastwood, C. and Williams, C. K. I.", 2018,
-    "A framework for the quantitative evaluation of disentangled representations",
-    "International Conference on Learning Representations", "https://openreview.net/forum?id=By-7dz-AZ",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -172,7 +151,7 @@ STUDIES = (
         lecture=Text(
             "Cognitive psychology, lecture 12: concepts, symbols and imagination", "認知心理学 第12回:概念・記号・想像"
         ),
-        papers=(HIGGINS, SUZUKI, VEDANTAM, EASTWOOD),
+        papers=("higgins2018", "suzuki2016", "vedantam2018", "eastwood2018"),
         recipe=ScanRecipe,
         presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
         minutes={"tiny": 0.2, "quick": 8.5},

@@ -4,25 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-CODING = Paper(
-    "friston2009song", "Friston, K. and Kiebel, S.", 2009, "Predictive coding under the free-energy principle",
-    "Philosophical Transactions of the Royal Society B 364", "https://doi.org/10.1098/rstb.2008.0300",
-)  # fmt: skip
-CIRCUITS = Paper(
-    "friston2009circuits", "Friston, K. and Kiebel, S.", 2009, "Cortical circuits for perceptual inference",
-    "Neural Networks 22", "https://doi.org/10.1016/j.neunet.2009.07.023",
-)  # fmt: skip
-SEQUENCES = Paper(
-    "kiebel2009", "Kiebel, S. J. and von Kriegstein, K. and Daunizeau, J. and Friston, K. J.", 2009,
-    "Recognizing sequences of sequences", "PLoS Computational Biology 5",
-    "https://doi.org/10.1371/journal.pcbi.1000464",
-)  # fmt: skip
-PSYCHOSIS = Paper(
-    "adams2013", "Adams, R. A. and Stephan, K. E. and Brown, H. R. and Frith, C. D. and Friston, K. J.", 2013,
-    "The computational anatomy of psychosis", "Frontiers in Psychiatry 4", "https://doi.org/10.3389/fpsyt.2013.00047",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class SongRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -71,7 +53,7 @@ STUDY = Study(
         "hallucinations as matters of precision",
         "自由エネルギー原理:鳥の歌の予測符号化。精度から見た欠落応答・ミスマッチ陰性電位・幻聴",
     ),
-    papers=(CODING, CIRCUITS, SEQUENCES, PSYCHOSIS),
+    papers=("friston2009song", "friston2009circuits", "kiebel2009", "adams2013"),
     recipe=SongRecipe,
     presets={
         "tiny": SongRecipe(sung=56, silence=20),

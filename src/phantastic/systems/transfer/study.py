@@ -4,32 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-from phantastic.systems.bert.study import DEVLIN
-
-LAMPLE = Paper(
-    "lample2019", "Lample, G. and Conneau, A.", 2019, "Cross-lingual language model pretraining",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1901.07291",
-)  # fmt: skip
-SANH = Paper(
-    "sanh2019", "Sanh, V. and Debut, L. and Chaumond, J. and Wolf, T.", 2019,
-    "DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter", "arXiv:1910.01108",
-    "https://arxiv.org/abs/1910.01108",
-)  # fmt: skip
-HINTON = Paper(
-    "hinton2015", "Hinton, G. and Vinyals, O. and Dean, J.", 2015, "Distilling the knowledge in a neural network",
-    "arXiv:1503.02531", "https://arxiv.org/abs/1503.02531",
-)  # fmt: skip
-HU = Paper(
-    "hu2020", "Hu, J. and Ruder, S. and Siddhant, A. and Neubig, G. and Firat, O. and Johnson, M.", 2020,
-    "XTREME: A massively multilingual multi-task benchmark for evaluating cross-lingual generalization",
-    "International Conference on Machine Learning", "https://arxiv.org/abs/2003.11080",
-)  # fmt: skip
-CONNEAU = Paper(
-    "conneau2020", "Conneau, A. and Wu, S. and Li, H. and Zettlemoyer, L. and Stoyanov, V.", 2020,
-    "Emerging cross-lingual structure in pretrained language models",
-    "Annual Meeting of the Association for Computational Linguistics", "https://arxiv.org/abs/1911.01464",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class TransferRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -98,7 +73,7 @@ STUDY = Study(
         "Language: cross-lingual pre-training (XLM) and distillation (DistilBERT)",
         "言語:言語横断の事前学習(XLM)と蒸留(DistilBERT)",
     ),
-    papers=(LAMPLE, CONNEAU, HU, SANH, HINTON, DEVLIN),
+    papers=("lample2019", "conneau2020", "hu2020", "sanh2019", "hinton2015", "devlin2019"),
     recipe=TransferRecipe,
     presets={
         "tiny": TransferRecipe(

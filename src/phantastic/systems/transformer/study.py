@@ -4,18 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
-
-VASWANI = Paper(
-    "vaswani2017", "Vaswani, A. and Shazeer, N. and Parmar, N. and Uszkoreit, J. and Jones, L. and Gomez, A. N. and "
-    "Kaiser, Ł. and Polosukhin, I.", 2017, "Attention is all you need",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1706.03762",
-)  # fmt: skip
-BAHDANAU = Paper(
-    "bahdanau2015", "Bahdanau, D. and Cho, K. and Bengio, Y.", 2015,
-    "Neural machine translation by jointly learning to align and translate",
-    "International Conference on Learning Representations", "https://arxiv.org/abs/1409.0473",
-)  # fmt: skip
+from phantastic.declare.study import Study
 
 
 class TransformerRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,7 +63,7 @@ STUDY = Study(
         "Language: attention, and where a network looks while it writes",
         "言語:注意機構 ― ネットワークは書きながらどこを見ているか",
     ),
-    papers=(VASWANI, BAHDANAU),
+    papers=("vaswani2017", "bahdanau2015"),
     recipe=TransformerRecipe,
     presets={
         "tiny": TransformerRecipe(

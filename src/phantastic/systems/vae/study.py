@@ -5,72 +5,9 @@ from typing import Annotated, Literal
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
-from phantastic.declare.study import Paper, Study
+from phantastic.declare.study import Study
 
 Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising"]
-
-KINGMA = Paper(
-    "kingma2014", "Kingma, D. P. and Welling, M.", 2014, "Auto-encoding variational Bayes",
-    "International Conference on Learning Representations", "https://arxiv.org/abs/1312.6114",
-)  # fmt: skip
-REZENDE = Paper(
-    "rezende2014", "Rezende, D. J. and Mohamed, S. and Wierstra, D.", 2014,
-    "Stochastic backpropagation and approximate inference in deep generative models",
-    "International Conference on Machine Learning", "https://arxiv.org/abs/1401.4082",
-)  # fmt: skip
-HIGGINS = Paper(
-    "higgins2017", "Higgins, I. and Matthey, L. and Pal, A. and Burgess, C. and Glorot, X. and Botvinick, M. and "
-    "Mohamed, S. and Lerchner, A.", 2017, "beta-VAE: Learning basic visual concepts with a constrained variational "
-    "framework", "International Conference on Learning Representations", "https://openreview.net/forum?id=Sy2fzU9gl",
-)  # fmt: skip
-BURGESS = Paper(
-    "burgess2018", "Burgess, C. P. and Higgins, I. and Pal, A. and Matthey, L. and Watters, N. and Desjardins, G. and "
-    "Lerchner, A.", 2018, "Understanding disentangling in beta-VAE", "arXiv:1804.03599",
-    "https://arxiv.org/abs/1804.03599",
-)  # fmt: skip
-KIM = Paper(
-    "kim2018", "Kim, H. and Mnih, A.", 2018, "Disentangling by factorising",
-    "International Conference on Machine Learning", "https://arxiv.org/abs/1802.05983",
-)  # fmt: skip
-CHEN = Paper(
-    "chen2018", "Chen, R. T. Q. and Li, X. and Grosse, R. and Duvenaud, D.", 2018,
-    "Isolating sources of disentanglement in variational autoencoders",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1802.04942",
-)  # fmt: skip
-VINCENT = Paper(
-    "vincent2008", "Vincent, P. and Larochelle, H. and Bengio, Y. and Manzagol, P.-A.", 2008,
-    "Extracting and composing robust features with denoising autoencoders",
-    "International Conference on Machine Learning", "https://doi.org/10.1145/1390156.1390294",
-)  # fmt: skip
-EASTWOOD = Paper(
-    "eastwood2018", "Eastwood, C. and Williams, C. K. I.", 2018,
-    "A framework for the quantitative evaluation of disentangled representations",
-    "International Conference on Learning Representations", "https://openreview.net/forum?id=By-7dz-AZ",
-)  # fmt: skip
-KUMAR = Paper(
-    "kumar2018", "Kumar, A. and Sattigeri, P. and Balakrishnan, A.", 2018,
-    "Variational inference of disentangled latent concepts from unlabeled observations",
-    "International Conference on Learning Representations", "https://arxiv.org/abs/1711.00848",
-)  # fmt: skip
-RIDGEWAY = Paper(
-    "ridgeway2018", "Ridgeway, K. and Mozer, M. C.", 2018,
-    "Learning deep disentangled embeddings with the F-statistic loss",
-    "Advances in Neural Information Processing Systems", "https://arxiv.org/abs/1802.05312",
-)  # fmt: skip
-LOCATELLO = Paper(
-    "locatello2019", "Locatello, F. and Bauer, S. and Lucic, M. and Raetsch, G. and Gelly, S. and Schoelkopf, B. and "
-    "Bachem, O.", 2019, "Challenging common assumptions in the unsupervised learning of disentangled representations",
-    "International Conference on Machine Learning", "https://arxiv.org/abs/1811.12359",
-)  # fmt: skip
-BISHOP = Paper(
-    "bishop2006", "Bishop, C. M.", 2006, "Pattern recognition and machine learning, section 10.1", "Springer",
-)  # fmt: skip
-SCAN = Paper(
-    "higgins2018", "Higgins, I. and Sonnerat, N. and Matthey, L. and Pal, A. and Burgess, C. P. and Bosnjak, M. and "
-    "Shanahan, M. and Botvinick, M. and Hassabis, D. and Lerchner, A.", 2018,
-    "SCAN: Learning hierarchical compositional visual concepts",
-    "International Conference on Learning Representations", "https://openreview.net/forum?id=rkN2Il-RZ",
-)  # fmt: skip
 
 
 class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -163,7 +100,8 @@ FAMILY = Study(
         "生成モデル:変分自己符号化器は画像から何を学び、どの変種が画像の背後の要因を取り出すか",
     ),
     papers=(
-        KINGMA, REZENDE, HIGGINS, BURGESS, KIM, CHEN, VINCENT, EASTWOOD, KUMAR, RIDGEWAY, LOCATELLO,
+        "kingma2014", "rezende2014", "higgins2017", "burgess2018", "kim2018", "chen2018", "vincent2008",
+        "eastwood2018", "kumar2018", "ridgeway2018", "locatello2019",
     ),
     recipe=FamilyRecipe,
     presets={
@@ -206,7 +144,7 @@ DIVERGENCE = Study(
         "of them in the other",
         "変分推論:KL ダイバージェンスの向きによって、正規分布が二つの峰を覆ったり、一方だけを選んだりするのはなぜか",
     ),
-    papers=(BISHOP, SCAN),
+    papers=("bishop2006", "higgins2018"),
     recipe=DivergenceRecipe,
     presets=dict.fromkeys(("tiny", "quick", "full", "paper"), DivergenceRecipe()),
     minutes=dict.fromkeys(("tiny", "quick", "full", "paper"), 0.1),
