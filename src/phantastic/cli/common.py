@@ -45,7 +45,9 @@ class Verbs(click.Group):
 
 
 def fail(message: str, status: int) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
+    from phantastic.ground.errors import printable
+
+    click.echo(f"Error: {printable(message)}", err=True)
     raise SystemExit(status)
 
 
@@ -61,9 +63,15 @@ def speak(ctx: click.Context, parameter: click.Parameter, value: str) -> None:
     ctx.with_resource(speaking(value))
 
 
+def home(ctx: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    """A shell leaves the tilde of ``--root=~/runs`` as it is."""
+    return value.expanduser()
+
+
 with_root = click.option(
-    "--root", type=click.Path(path_type=Path), default="runs", show_default=True, help="Folder of the runs."
-)
+    "--root", type=click.Path(path_type=Path), default="runs", show_default=True, callback=home,
+    help="Folder of the runs.",
+)  # fmt: skip
 with_json = click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 with_lang = click.option(
     "--lang",

@@ -223,9 +223,14 @@ def ledger(what: str | None, root: Path) -> None:
     from phantastic.declare.study import register
     from phantastic.show import terminal
 
-    for name in [what] if what else register():
-        study, folder = target(name, root)
-        terminal.study_ledger(study, folder, root)
+    if what:
+        terminal.study_ledger(*target(what, root), root)
+        return
+    for study in register().values():
+        try:
+            terminal.study_ledger(study, None, root)
+        except Refused as damage:  # of one run: the others are shown all the same
+            terminal.note(str(damage))
 
 
 @cli.command()

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from phantastic.declare.i18n import Text
-from phantastic.ground.errors import Refused, nearest
+from phantastic.ground.errors import Refused, nearest, printable
 
 
 class Parameter(Struct, frozen=True):
@@ -109,6 +109,8 @@ def parse_settings(recipe: type[Struct], settings: Sequence[str], origin: str = 
         key = key.strip()
         if not separator or not key:
             raise Refused(f"{origin} {word}: write it as key=value, for example {origin} seed=3")
+        if text != printable(text) or "\n" in text:
+            raise Refused(f"{origin} {key}: its value holds a line break, an escape or half a letter; write plain text")
         if key not in known:
             raise Refused(f"{origin}: unknown key '{key}'{nearest(key, known)}")
         changes[key] = known[key].read(text)

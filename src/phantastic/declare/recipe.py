@@ -102,6 +102,8 @@ def validated(recipe: type[Recipe], values: dict[str, Any], origin: str) -> Reci
 def read_toml(path: Path) -> dict[str, Any]:
     """A recipe file; raises `Refused` naming the file and what is wrong in it."""
     try:
+        if path.exists() and not path.is_file():
+            raise Refused(f"recipe file {path} is not a file")
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except (OSError, ValueError, RecursionError) as error:
         raise Refused(f"recipe file {path}: {error}") from None

@@ -1,5 +1,6 @@
 """Errors written for people: what was wrong, where, what is allowed, what to do."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from shlex import join
@@ -21,6 +22,11 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
         return f"; did you mean '{close[0]}'?"
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     return "; allowed: " + ", ".join(names[:12]) + more
+
+
+def printable(text: str) -> str:
+    """Text that somebody else wrote, without what would steer a terminal (escapes, half letters); lines stay lines."""
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
 
 
 def command(*words: object) -> str:

@@ -3,6 +3,7 @@
 The folder is itself a run folder, so every verb that takes a run takes it, wherever it is carried.
 """
 
+import html
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from phantastic.declare.i18n import SYMBOLS, language, words
 from phantastic.declare.parameter import parameters
 from phantastic.declare.study import Study, find
 from phantastic.ground import files
-from phantastic.ground.errors import Refused, command
+from phantastic.ground.errors import Refused, command, printable
 from phantastic.run import manifest, stages
 
 # all of a run but its lock and the checkpoints of unfinished stages
@@ -47,6 +48,11 @@ def export(folder: Path, target: Path) -> None:
     files.write(target / "notebook.ipynb", nbformat.writes(notebook(study)))
 
 
+def cell(text: object) -> str:
+    """Text as the cell of a Markdown table: nothing in it ends the cell or is taken for HTML."""
+    return html.escape(printable(str(text)), quote=False).replace("|", "\\|").replace("\n", " ")
+
+
 def copy(source: Path, target: Path) -> None:
     """Files and folders as they are; a link, which may lead out of a run that somebody handed over, is left out."""
     if source.is_symlink():
@@ -66,7 +72,7 @@ def model_card(study: Study, folder: Path, made: manifest.Manifest) -> str:
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=False, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    environment.filters["cell"] = cell
     return environment.get_template("README.md").render(
         lang=language(), word=words(), symbols=SYMBOLS, study=study, made=made, findings=manifest.findings(folder),
         measures=manifest.measures(folder), parameters=parameters(study.recipe),

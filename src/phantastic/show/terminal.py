@@ -18,7 +18,7 @@ from phantastic.declare.claims import Finding, Measure
 from phantastic.declare.i18n import SYMBOLS, duration, language, speaking, words
 from phantastic.declare.parameter import parameters
 from phantastic.declare.study import Study
-from phantastic.ground.errors import Refused
+from phantastic.ground.errors import Refused, printable
 from phantastic.run import manifest, stages
 
 if TYPE_CHECKING:
@@ -44,14 +44,19 @@ def heading(text: str) -> None:
 
 def note(text: str) -> None:
     """A remark that is no result: on standard error."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """A line of output."""
+    print(printable(text))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under columns; long cells wrap."""
     grid = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for row in rows:
-        grid.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
+        grid.add_row(*(cell if isinstance(cell, Text) else printable(str(cell)) for cell in row))
     console().print(grid)
 
 
@@ -90,17 +95,17 @@ def runs(root: Path) -> None:
     if rows:
         table([word["run"], word["preset"], word["state"], word["started"], word["time"]], rows)
     else:
-        print(word["no_runs"])
+        say(word["no_runs"])
 
 
 def study(entry: Study) -> None:
     """A study's parameters, their bounds and their values at each preset."""
     word = words()
     heading(f"{entry.name}: {entry.title}")
-    print(f"{word['lecture']}: {entry.lecture}")
+    say(f"{word['lecture']}: {entry.lecture}")
     for paper in entry.cited():
-        print(f"{word['paper']}: {paper.reference}")
-    print(f"{word['presets']}: {', '.join(presets(entry))}")
+        say(f"{word['paper']}: {paper.reference}")
+    say(f"{word['presets']}: {', '.join(presets(entry))}")
     parameter_table(entry, {name: to_builtins(recipe) for name, recipe in entry.presets.items()})
     if entry.applications:
         applications(entry)
@@ -112,16 +117,16 @@ def applications(entry: Study) -> None:
     """What ``phantastic apply`` takes for this study."""
     heading(words()["applications"])
     for option, text in entry.applications.items():
-        print(f"  phantastic apply {entry.name} --{option} …   {text}")
+        say(f"  phantastic apply {entry.name} --{option} …   {text}")
     if not entry.applications:
-        print(words()["nothing_to_apply"])
+        say(words()["nothing_to_apply"])
 
 
 def fits(entry: Study) -> None:
     """What ``phantastic fit`` takes for this study."""
     heading(words()["fits"])
     for option, text in entry.fits.items():
-        print(f"  phantastic fit {entry.name} --{option} …   {text}")
+        say(f"  phantastic fit {entry.name} --{option} …   {text}")
 
 
 def parameter_table(entry: Study, columns: Mapping[str, Mapping[str, Any]]) -> None:
@@ -141,7 +146,7 @@ def run(entry: Study, folder: Path) -> None:
     word = words()
     made = manifest.read(folder)
     heading(f"{folder}: {entry.title}")
-    print(
+    say(
         f"{word['preset']}: {made.preset}; {word['state']}: {word['finished' if made.finished else 'unfinished']}; "
         f"{word['started']}: {made.started}; {word['time']}: {duration(made.seconds)}\n"
         f"{made.machine}; {word['device']}: {made.device}; {word['threads']}: {made.threads}; "
@@ -174,7 +179,7 @@ def comparison(folders: Sequence[Path]) -> None:
     rows = [(key, *(recipe.get(key, "") for recipe in recipes)) for key in keys]
     rows = [row for row in rows if len(set(map(str, row[1:]))) > 1]
     heading(word["difference"])
-    table([word["parameter"], *map(str, folders)], rows) if rows else print(word["same"])
+    table([word["parameter"], *map(str, folders)], rows) if rows else say(word["same"])
     measures = [manifest.measures(folder) for folder in folders]
     names = dict.fromkeys(name for each in measures for name in each)
     heading(f"{word['measures']} ({word['mean']}, {word['interval']})")
@@ -209,7 +214,7 @@ def ledger(findings: Sequence[Finding], otherwise: str) -> None:
         text = f"{claim.statement}\n{finding.evidence}\n{claim.id} ({claim.source}{published})"
         rows.append((verdict(finding.verdict), text))
     heading(word["ledger"])
-    table([word["verdict"], word["claim"]], rows) if rows else print(otherwise)
+    table([word["verdict"], word["claim"]], rows) if rows else say(otherwise)
 
 
 def study_ledger(entry: Study, folder: Path | None, root: Path) -> None:

@@ -78,7 +78,7 @@ def cloze(model: Model, tongue: Language) -> Figure:
 
 def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str) -> alt.Chart:
     names = [str(MODEL), str(BEST)]
-    highest = {word: max(found.get(word, 0.0) for found in (likely, best)) for word in {*likely, *best}}
+    highest = {word: max(found.get(word, 0.0) for found in (likely, best)) for word in dict.fromkeys([*likely, *best])}
     order = sorted(highest, key=lambda word: -(best or likely).get(word, 0.0))
     order = [word for word in order if highest[word] > SEEN][:SHOWN] or order[:SHOWN]
     rows = [
