@@ -122,13 +122,17 @@ def test_compiled_models_are_kept_and_read_again(cache, monkeypatch):
     assert not torch.equal(infer(0.5), first)  # another value of a parameter compiles nothing
 
 
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "call", "empty"])
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "call", "empty", "a digit"])
 def test_a_damaged_cache_is_compiled_anew(cache, monkeypatch, damage: str):
     first = infer()
     (file,) = cache.rglob("*.json")
     text = file.read_text()
-    if damage == "call":
-        content = json.loads(text)
+    if damage == "a digit":  # of a constant of the flow: other numbers, and no error
+        head, _, rest = text.partition("\n")
+        where = max(rest.rfind(digit) for digit in "123456789")
+        file.write_text(f"{head}\n{rest[:where]}{(int(rest[where]) + 1) % 10}{rest[where + 1 :]}")
+    elif damage == "call":
+        content = json.loads(text.partition("\n")[2])
         content["source"] = "def constant(p):\n    return []\ndef varying(w, p):\n    return [open('/tmp/x')]"
         file.write_text(json.dumps(content))
     else:
