@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from phantastic.declare.claims import PREDICATES, Claim, Measure, judge, names, read_claims, resampled, summarise
 from phantastic.declare.i18n import Text
+from phantastic.declare.recipe import changed, compose
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
 
@@ -271,3 +272,20 @@ def test_the_claims_of_every_study_are_readable_and_their_ids_unique():
 def test_declared_names(pattern: str, yes: list[str], no: list[str]) -> None:
     assert all(names(pattern).fullmatch(name) for name in yes)
     assert not any(names(pattern).fullmatch(name) for name in no)
+
+
+def test_another_recipe_tests_no_claim_of_the_paper() -> None:
+    study = register()["scan"]
+    claim = next(claim for claim in study.claims() if claim.id == "scan.sym2img")
+    measures = {name: Measure(0.9, [0.9]) for name in claim.measure}
+    (whole,), (other,) = judge([claim], measures, "quick"), judge([claim], measures, "quick", ["beta", "pairs"])
+    assert whole.verdict == "holds"
+    assert (other.verdict, other.evidence) == ("untested", "recipe changed (beta, pairs)")
+
+
+def test_seeds_and_the_machine_make_no_other_recipe() -> None:
+    study = register()["scan"]
+    quick = study.presets["quick"]
+    neutral = {"seed": 3, "seeds": 2, "device": "cpu", "precision": "float32", "threads": 2}
+    assert changed(compose(study.recipe, study.presets, "quick", neutral), quick) == []
+    assert changed(compose(study.recipe, study.presets, "quick", neutral | {"beta": 4.0}), quick) == ["beta"]
