@@ -6,17 +6,12 @@ model.safetensors.
 """
 
 import math
-import os
-import platform
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import filelock
 import msgspec
@@ -31,6 +26,8 @@ from phantastic.ground import files, parallel, precision
 from phantastic.ground.errors import Refused, command
 from phantastic.run import stages
 from phantastic.run.checkpoint import Checkpoints, Latest, slug, unpack
+from phantastic.run.lock import begin, locked
+from phantastic.run.machine import described, git_revision, library_versions, resolve_device, threads_of
 from phantastic.run.manifest import FORMAT, MANIFEST, MEASURES, Manifest, store, stored
 from phantastic.run.manifest import read as read_manifest
 
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Recipe)
 T = TypeVar("T")
 MODEL = "model.safetensors"
-LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors", "msgspec", "altair")
 
 
 class Stop(threading.Event):
@@ -72,10 +68,10 @@ class Run(Generic[R]):
         if name and not re.fullmatch(r"[\w-]([\w .,=+-]{0,78}[\w+-])?", name):
             raise Refused(f"--name {name[:80]!r} cannot name a folder; take up to 80 letters, digits, spaces, - and _")
         device = resolve_device(recipe.device)
-        threads = recipe.threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        threads = threads_of(recipe.threads)
         manifest = Manifest(
             FORMAT, study.name, preset, msgspec.to_builtins(recipe), __version__, library_versions(),
-            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            described(),
             device, threads, git_revision(), datetime.now(UTC).isoformat(timespec="seconds"),
             precision=precision.resolve(recipe.precision, device), changed=changed(recipe, study.presets.get(preset)),
         )  # fmt: skip
@@ -260,70 +256,6 @@ class Run(Generic[R]):
             module.eval()
 
 
-def begin(base: Path, stem: str, *, named: bool) -> tuple[Path, filelock.BaseFileLock]:
-    """A folder of this process's own under ``base``, locked; of two that begin at once each gets one.
-
-    Where ``stem`` is taken a number is added, but for a name that the user chose: that raises `Refused`.
-    """
-    folder, number = base / stem, 1
-    while True:
-        try:
-            folder.mkdir(parents=True)
-            return folder, locked(folder)
-        except FileExistsError:
-            if named:
-                break
-        except OSError as error:
-            raise files.refusal(folder, error) from None
-        number += 1
-        folder = base / f"{stem}-{number}"
-    lock = locked(folder) if folder.is_dir() and not (folder / MANIFEST).exists() else None
-    if lock is None or (folder / MANIFEST).exists():
-        raise Refused(f"{folder} holds a run already; choose another --name, or: {command('resume', folder)}")
-    return folder, lock
-
-
-def locked(folder: Path, seconds: float = 0.0) -> filelock.BaseFileLock:
-    """The lock of a run folder; raises `Refused` when another process owns it, and does so for ``seconds``."""
-    lock = filelock.FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=seconds)
-    except filelock.Timeout:
-        raise Refused(f"{folder} is in use by another phantastic process; wait for it or use another run") from None
-    except OSError as error:
-        raise files.refusal(folder / ".lock", error) from None
-    return lock
-
-
 def name_of(result: str) -> str:
     """Where a result is kept."""
     return f"results/{slug(result)}.json"
-
-
-def resolve_device(wanted: str) -> Literal["cpu", "cuda"]:
-    """The device a run will use; raises `Refused` when the wanted one is absent."""
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise Refused("device 'cuda': PyTorch finds no CUDA GPU here; allowed: auto, cpu")
-    return "cuda" if there and wanted != "cpu" else "cpu"
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    found = {"python": sys.version.split()[0]}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def git_revision() -> str:
-    """The revision of the source tree phantastic runs from, if it is one."""
-    here = Path(__file__).resolve().parent
-    try:
-        words = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-        return subprocess.run(words, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -16,7 +16,7 @@ from phantastic.declare.i18n import words
 from phantastic.ground import precision
 from phantastic.ground.errors import Refused
 from phantastic.ground.files import REASONS
-from phantastic.run.folder import resolve_device
+from phantastic.run.machine import resolve_device
 
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # what makes networks fast, and bfloat16
 ENOUGH_BYTES = 2**30
