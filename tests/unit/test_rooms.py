@@ -170,6 +170,46 @@ def test_the_lamp_and_the_object_stay_in_the_room_when_the_camera_turns():
     assert brightest[-1] > brightest[0]
 
 
+@pytest.mark.usefixtures("no_skirting")
+def test_corners_are_a_tenth_darker_and_half_a_metre_from_them_nothing_is():
+    """On the back wall, seen past the object; from the corner's distance, known by the line of sight."""
+    row = shares(1, still(1), (2,))[0, 2].astype(float)
+    slope = (np.arange(64) + 0.5 - 32) * PIXEL
+    back = np.abs(slope) * rooms.BACK < rooms.SIDE - 0.1
+    from_corner = rooms.SIDE - np.abs(slope[back]) * rooms.BACK
+    dimmed = row[back] / row[back].max()
+    np.testing.assert_allclose(dimmed, 1 - 0.1 * np.maximum(1 - from_corner / 0.5, 0) ** 2, atol=0.012)
+    assert dimmed.min() < 0.94
+
+
+@pytest.mark.usefixtures("no_skirting")
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_an_object_takes_light_from_the_floor_under_it_and_from_no_other(identity: int):
+    """Softly: the nearer to its middle the darker, and not at all beyond a quarter of a metre from it."""
+    floor, *others = (shares(identity, still(1), (column,))[0] for column in (3, 1, 2))
+    rows, columns = np.nonzero((floor > 60) & (np.abs(others).sum(0) == 0))  # no edges
+    distance = rooms.EYE / ((rows + 0.5 - rooms.HORIZON * 64) * PIXEL)
+    right, ahead = distance * (columns + 0.5 - 32) * PIXEL, distance - rooms.DISTANCE
+    length, depth = ((0.55, 0.55), (0.48, 0.26), (0.48, 0.28))[identity]
+    away = (right / (length + 0.25)) ** 2 + (ahead / (depth + 0.25)) ** 2
+    light = floor[rows, columns] / floor.max()
+    assert light[away > 1.1].min() > 0.97
+    slope, middle = np.polyfit(away[away < 0.95], light[away < 0.95], 1)
+    assert middle == pytest.approx(1 - rooms.SHADOW, abs=0.04)  # what would be seen under its middle
+    assert middle + slope == pytest.approx(1, abs=0.04)
+
+
+def test_a_lolly_has_two_grooves_that_are_a_sixth_darker():
+    """Upright, on its face, as far from its middle to either side."""
+    face = shares(1, still(1))[0, 34, 20:44].astype(float)  # within its edges
+    plain = np.median(face)
+    grooves = 20 + np.flatnonzero(face < 0.95 * plain)
+    left, right = grooves[grooves < 32], grooves[grooves >= 32]
+    assert min(len(left), len(right)) >= 2
+    assert (31.5 - left).mean() == pytest.approx((right - 31.5).mean(), abs=1)
+    assert face.min() == pytest.approx(0.84 * plain, rel=0.03)
+
+
 def brightness(column: int, rows: slice, columns: slice, lights: np.ndarray) -> np.ndarray:
     """Mean brightness of a surface of a room with a suitcase, apart from its spotlight, by light, away from edges."""
     found = shares(2, still(len(lights), light=lights), (column,))[:, rows, columns] / 218
