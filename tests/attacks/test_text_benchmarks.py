@@ -338,6 +338,14 @@ def qa(data, place=0):
             r"answers\[1\]: 'cow' does not stand at character 5",
         ),
         (lambda data: qa(data)["answers"][1].update(answer_start=-3), "does not stand"),
+        # counted from the end, as no release does, "barn" would stand there
+        (
+            lambda data: qa(data)["answers"][1].update(text="barn", answer_start=-5),
+            "'barn' does not stand at",
+        ),
+        (lambda data: qa(data)["answers"][1].update(text="", answer_start=4), "'' does not stand at character 4"),
+        (lambda data: qa(data)["answers"][1].update(text="", answer_start=99), "'' does not stand at character 99"),
+        (lambda data: qa(data)["answers"][1].update(text="barn. ", answer_start=24), "does not stand at character 24"),
         (lambda data: qa(data)["answers"][1].update(answer_start="4"), "expected a whole number"),
         (lambda data: qa(data).update(answers=[]), "not marked is_impossible"),
         (lambda data: qa(data).update(is_impossible=True), "has answers"),

@@ -100,6 +100,28 @@ def test_computing_less_changes_neither_results_nor_gradients_nor_what_stochasti
             torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize(("layers", "rates"), [(1, [0]), (2, [0, 0.3]), (4, [0, 0.1, 0.2, 0.3]), (3, [0, 0.15, 0.3])])
+@pytest.mark.parametrize("shared", [False, True])
+def test_stochastic_depth_grows_in_a_straight_line_to_the_last_layer(layers: int, rates: list[float], shared: bool):
+    """From no branch left out in the first layer to the last layer's own rate (Huang et al. 2016, Fig. 2)."""
+    model = build(layers=layers, fusion_layer=0, stochastic_depth=0.3, shared=shared)
+    for sense in ("rgb", "spectrogram"):
+        assert [block.stochastic_depth for block in model.blocks(sense)] == pytest.approx(rates)
+
+
+def test_the_first_layer_never_leaves_out_a_branch_and_the_last_does_at_its_rate():
+    model, number = build(layers=2, fusion_layer=2, stochastic_depth=0.25, senses=("rgb",)).train(), 400
+    first, last = model.blocks("rgb")
+    seen: dict[str, torch.Tensor] = {}
+    for name, layer in (("first", first), ("last", last)):
+        layer.register_forward_hook(lambda _, given, out, name=name: seen.update({name: (given[0] != out).any(-1)}))
+    with initialised(0, "depth"):
+        model.encode(rgb=clips(number)["rgb"])
+    assert seen["first"].all()
+    left = 1 - seen["last"].any(1).double().mean()  # both branches at once, each by its own draw
+    assert float(left) == pytest.approx(0.25**2, abs=4 * (0.0625 * 0.9375 / number) ** 0.5)
+
+
 @pytest.mark.parametrize("compute", COMPUTE)
 @pytest.mark.parametrize(
     "changes",

@@ -16,6 +16,7 @@ from phantastic.systems.vae.divergence import (
     descend,
     forward_kl,
     grounding,
+    minimise,
     moment_match,
     optima,
     pairwise_forward_kl,
@@ -157,6 +158,29 @@ def test_covariance_kl_is_that_of_torch():
     b = torch.eye(3, dtype=float64) + 0.2
     q, p = (torch.distributions.MultivariateNormal(torch.zeros(3, dtype=float64), c) for c in (a, b))
     assert float(covariance_kl(a, b)) == pytest.approx(float(torch.distributions.kl_divergence(q, p)), abs=1e-12)
+
+
+def test_descent_is_adams_with_a_rate_that_falls_on_a_cosine():
+    """Under a constant slope Adam moves by its rate, whatever the slope: n steps go n/2 and a half times the rate.
+
+    Where the slope is as small as Adam's ε = 1e-8 (Kingma & Ba 2015, Algorithm 1) a step is half of that.
+    """
+    for slope in (1e-3, 1.0, -1e4):
+        path = minimise(lambda at, slope=slope: slope * at.sum(), torch.zeros(3, dtype=float64), 20, 0.1)
+        steps = -path.diff(dim=0) * torch.tensor(slope).sign()
+        falling = 0.05 * (1 + torch.cos(torch.pi * torch.arange(20, dtype=float64) / 20))
+        torch.testing.assert_close(steps, falling[:, None].expand(20, 3), rtol=2e-5, atol=0)
+        assert float(-path[-1].mean()) * (1 if slope > 0 else -1) == pytest.approx(0.1 * 10.5, rel=1e-4)
+    flat = minimise(lambda at: 1e-8 * at.sum(), torch.zeros(1, dtype=float64), 1, 0.1)
+    assert float(flat[-1]) == pytest.approx(-0.05, rel=1e-6)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_descent_leaves_what_is_fitted_already(direction):
+    """The slope of either divergence vanishes where q = p, and nowhere near it."""
+    p = torch.eye(2, dtype=float64)
+    assert torch.equal(fit_covariance(p, direction, "full").covariance, p)
+    assert fit_covariance(4 * p, direction, "factorised", steps=5).divergence > 0.1
 
 
 def test_what_is_no_distribution_is_refused():

@@ -4,6 +4,7 @@ Warnings are errors in this suite, so every limit is also a check that nothing d
 """
 
 import json
+from collections.abc import Sequence
 from math import log
 from pathlib import Path
 
@@ -117,6 +118,33 @@ def test_a_rotation_is_entangled(factors):
     assert scores.sap(rotated, factors) < 0.05
     assert scores.factor_vae_score(encoder("rotated"), Grid(SIZES), 0) < 0.7
     assert scores.beta_vae_score(encoder("rotated"), Grid(SIZES), 0) < 0.8
+
+
+def grid(*counts: Sequence[int]) -> np.ndarray:
+    """Factors whose values occur as often as told, every combination of them: exactly independent."""
+    values = [np.repeat(np.arange(len(each)), each) for each in counts]
+    return np.stack(np.meshgrid(*values), -1).reshape(-1, len(counts))
+
+
+@pytest.mark.parametrize("name", ["mig", "grouped_mig"])
+def test_an_unbalanced_factor_that_one_latent_tells_has_the_whole_gap(name):
+    """What is told is held against the factor's entropy, H(7/8) = .377 nats, and not against log 2 = .693."""
+    v = grid([7, 1], [2, 2, 2])
+    assert getattr(scores, name)(v, v) == pytest.approx(1, abs=1e-12)
+    assert getattr(scores, name)(np.c_[v[:, 0], np.zeros(len(v))], v) == pytest.approx(0.5, abs=1e-12)  # of two factors
+
+
+def test_the_gap_of_a_half_told_unbalanced_factor():
+    """The latent merges two of the values 0, 1, 2, of probability ½, ¼, ¼: it tells log 2 of 1.5 log 2 nats."""
+    v = grid([2, 1, 1], [1, 1])
+    assert scores.mig(np.c_[v[:, 0] > 0, v[:, 1]], v) == pytest.approx((2 / 3 + 1) / 2, abs=1e-12)
+    assert scores.modularity(np.c_[v[:, 0] > 0, v[:, 1]], v) == pytest.approx(1, abs=1e-12)
+
+
+def test_modularity_falls_with_the_squared_information_about_other_factors():
+    """Three binary factors; a latent that is the sum a + 2b tells log 2 of two of them: 1 - log² 2 / (2 log² 2) = ½."""
+    v = grid([1, 1], [1, 1], [1, 1])
+    assert scores.modularity(np.c_[v[:, 0] + 2 * v[:, 1], v[:, 2]], v) == pytest.approx((0.5 + 1) / 2, abs=1e-12)
 
 
 def test_grouped_mig_forgives_a_second_latent_of_the_same_factor(factors):

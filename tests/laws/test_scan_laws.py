@@ -117,6 +117,30 @@ def test_the_loss_is_the_sum_of_its_weighted_terms():
         torch.testing.assert_close(terms["grounding"], apart.sum(1).mean())
 
 
+def test_a_symbol_is_read_off_samples_of_its_code_in_nats_per_pair():
+    """A decoder that says ½ of each of K symbols pays K log 2 for a pair, however many pairs there are; and it is read
+    at samples of the code, not at its mean."""
+    with initialised(0, "symbols"):
+        model = SymbolVAE(VOCABULARY.width, hidden=16, latent=3)
+    symbols = torch.from_numpy(VOCABULARY.khot(VOCABULARY.draw(7, numpy_generator(0, "concepts"))))
+    seen = Gaussian(*torch.zeros(2, 7, 3))
+
+    def reconstruction(step: int, pairs: int = 7) -> float:
+        part = Gaussian(*(each[:pairs] for each in seen))
+        terms = scan_loss(model, symbols[:pairs], part, noise(step), beta=1.0, grounding=10.0)
+        return float(terms["reconstruction"].detach())
+
+    assert reconstruction(0) != reconstruction(1)
+    with torch.no_grad():
+        model.encoder.head.bias[3:] = -60  # codes without spread
+    assert reconstruction(0) == pytest.approx(reconstruction(1), rel=1e-6)
+    with torch.no_grad():
+        for parameter in model.decoder.head.parameters():
+            parameter.zero_()
+    for pairs in (1, 7):
+        assert reconstruction(0, pairs) == pytest.approx(VOCABULARY.width * log(2), rel=1e-6)
+
+
 @pytest.mark.parametrize(("reverse", "kept_open"), [(False, True), (True, False)], ids=["SCAN", "SCAN_R"])
 def test_only_forward_grounding_leaves_open_what_a_symbol_does_not_name(reverse, kept_open):
     """Two factors of two values, one latent for each, whose codes lie at ±1.5; all eight concepts, partial ones too."""

@@ -75,10 +75,11 @@ def test_beta_one_is_the_vae_to_the_bit():
     assert all(torch.equal(one, other) for one, other in both)
 
 
-def test_beta_and_warm_up_weigh_the_divergence():
+@pytest.mark.parametrize("step", [0, 250, 500, 4000])
+def test_beta_and_warm_up_weigh_the_divergence(step):
     model, images = small()
-    terms = beta_vae(model, images, noise(), beta=4.0 * warm_up(250, 1000))
-    torch.testing.assert_close(terms["loss"], terms["reconstruction"] + terms["kl"])
+    terms = beta_vae(model, images, noise(), beta=4.0 * warm_up(step, 1000))
+    torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 4 * min(step / 1000, 1) * terms["kl"])
     assert [warm_up(step, 10) for step in (0, 5, 10, 99)] == [0, 0.5, 1, 1]
     assert warm_up(0, 0) == 1
 
@@ -96,11 +97,11 @@ def test_tcvae_with_beta_one_is_a_vae_whatever_the_weights():
 
 
 class Fixed(nn.Module):
-    """Posteriors of unit variance at given means; the images do not matter."""
+    """Posteriors of unit variance at given means and a likelihood of given nats; the images do not matter."""
 
-    def __init__(self, means: Tensor):
+    def __init__(self, means: Tensor, fit: float = 0.0):
         super().__init__()
-        self.means = nn.Parameter(means)
+        self.means, self.fit = nn.Parameter(means), fit
 
     def encode(self, images: Tensor) -> Gaussian:
         return Gaussian(self.means, torch.zeros_like(self.means))
@@ -109,7 +110,41 @@ class Fixed(nn.Module):
         return codes
 
     def log_likelihood(self, outputs: Tensor, images: Tensor) -> Tensor:
-        return outputs.new_zeros(len(outputs))
+        return outputs.new_full((len(outputs),), self.fit)
+
+
+def tcvae(means: Tensor, beta: float, size: int = 1000, **options: str) -> dict[str, float]:
+    terms = beta_tcvae(Fixed(means, -3.0), torch.zeros(len(means), 1), noise(), beta=beta, size=size, **options)  # type: ignore[arg-type]
+    return {name: float(value.detach()) for name, value in terms.items()}
+
+
+def test_in_the_tcvae_beta_weighs_the_total_correlation_alone():
+    """Of one latent there is none, so that β is idle, whatever the latent tells and however far it is from N(0, 1)."""
+    one = torch.linspace(-8, 9, 6)[:, None]
+    plain, weighted = tcvae(one, 1.0), tcvae(one, 7.0)
+    assert plain == weighted
+    assert plain["mutual_information"] > 1
+    assert plain["dimensionwise_kl"] > 1
+    assert plain["total_correlation"] == 0
+    two = torch.cat([one, one], 1)  # the second latent says what the first did
+    found = [tcvae(two, beta) for beta in (0.0, 1.0, 7.0)]
+    assert found[0]["total_correlation"] > 1
+    for beta, terms in zip((0.0, 1.0, 7.0), found, strict=True):
+        rest = 3 + terms["mutual_information"] + terms["dimensionwise_kl"]
+        assert terms["loss"] == pytest.approx(rest + beta * terms["total_correlation"], rel=1e-5)
+
+
+def test_the_tcvae_weighs_its_batch_as_a_part_of_the_data():
+    """Weighted sampling takes log N off log q(z), and off each marginal; where all posteriors are one, nothing is told,
+    which stratified sampling, the default, sees."""
+    means = torch.randn(6, 3, generator=noise(1))
+    few, many = (tcvae(means, 2.0, size, sampling="weighted") for size in (100, 2000))
+    assert many["mutual_information"] - few["mutual_information"] == pytest.approx(log(20), abs=1e-4)
+    assert many["total_correlation"] - few["total_correlation"] == pytest.approx(2 * log(20), abs=1e-4)
+    assert many["dimensionwise_kl"] - few["dimensionwise_kl"] == pytest.approx(-3 * log(20), abs=1e-4)
+    same = tcvae(torch.ones(6, 3), 2.0)
+    assert same["mutual_information"] == pytest.approx(0, abs=1e-5)
+    assert same["total_correlation"] == pytest.approx(0, abs=1e-5)
 
 
 def test_capacity_binds_the_batch_mean_and_not_each_image():
@@ -122,6 +157,17 @@ def test_capacity_binds_the_batch_mean_and_not_each_image():
     assert annealed_capacity(model, torch.zeros(2, 1), noise(), 0, **options)["loss"] == 100
     assert annealed_capacity(model, torch.zeros(2, 1), noise(), 5000, **options)["loss"] == 100
     assert [capacity_at(step, 25.0, 100) for step in (0, 50, 100, 1000)] == [0, 12.5, 25, 25]
+
+
+@pytest.mark.parametrize("step", [0, 250, 499, 501, 750, 10_000])
+def test_the_distance_from_the_capacity_costs_gamma_a_nat_on_either_side(step):
+    """The batch's mean KL is 1 nat and C = step / 500 up to 2; what is reconstructed costs what it costs."""
+    model = Fixed(torch.tensor([[0.0], [2.0]]), fit=-3.0)
+    terms = annealed_capacity(model, torch.zeros(2, 1), noise(), step, gamma=30.0, capacity=2.0, steps=1000)
+    assert float(terms["loss"].detach()) == pytest.approx(3 + 30 * abs(1 - min(step / 500, 2)), rel=1e-5)
+    (slope,) = torch.autograd.grad(terms["loss"], model.means)
+    pulled = -1 if step > 500 else 1  # up where C lies above
+    torch.testing.assert_close(slope, pulled * 30 * model.means.detach() / 2)
 
 
 @pytest.mark.parametrize("name", ["vae", "beta", "capacity", "factor", "tcvae"])
@@ -158,6 +204,45 @@ def test_permuting_dimensions_keeps_the_marginals_and_breaks_the_dependence():
     assert torch.corrcoef(codes.T)[0, 1] > 0.85
     assert (torch.corrcoef(shuffled.T) - torch.eye(3)).abs().max() < 0.06  # 4 standard errors
     assert (torch.corrcoef(torch.cat([codes, shuffled], 1).T)[:3, 3:]).abs().max() < 0.06
+
+
+class Mirror(Fixed):
+    """Each image is its posterior's mean, of standard deviation ½."""
+
+    def __init__(self):
+        super().__init__(torch.zeros(1))
+
+    def encode(self, images: Tensor) -> Gaussian:
+        return Gaussian(images, torch.full_like(images, 2 * log(0.5)))
+
+
+class Judge(nn.Module):
+    """A discriminator that keeps what it was shown and says how large the first latent is."""
+
+    def __init__(self):
+        super().__init__()
+        self.shown: list[Tensor] = []
+
+    def forward(self, codes: Tensor) -> Tensor:
+        self.shown.append(codes.detach())
+        return torch.stack([codes[:, 0], torch.zeros(len(codes))], 1)
+
+
+def test_factor_vae_judges_the_batch_and_shuffles_another():
+    """The batch must not be shuffled itself: a code would then stand beside its own dimensions (Kim & Mnih 2018)."""
+    images, others = (torch.randn(50, 3, generator=noise(step)) + 9 * step for step in (1, 2))
+    judge, generator = Judge(), noise()
+    terms = factor_vae(Mirror(), judge, images, others, noise(), gamma=1.0)
+    codes = sample(Mirror().encode(images), generator)
+    second = sample(Mirror().encode(others), generator)
+    alone, both = judge.shown
+    assert torch.equal(alone, codes)
+    assert torch.equal(both[:50], codes)
+    assert torch.equal(both[50:].sort(0).values, second.sort(0).values)
+    assert not torch.equal(both[50:], second)
+    torch.testing.assert_close(terms["total_correlation"], codes[:, 0].mean())  # log-odds of "a code, not shuffled"
+    odds = torch.cat([codes[:, 0], -both[50:, 0]])
+    torch.testing.assert_close(terms["discriminator"], -odds.sigmoid().log().mean())
 
 
 def test_factor_vae_trains_each_network_on_its_own_loss_only():

@@ -148,6 +148,47 @@ def test_every_objective_can_be_minimised(objective: str, part: dsprites.DSprite
     assert all(parameter.grad is not None for parameter in modules[objective].parameters())
 
 
+def test_what_a_recipe_weighs_each_member_minimises(part: dsprites.DSprites) -> None:
+    recipe = FamilyRecipe(
+        batch=8, latent=3, beta=5.0, warm_up=10, capacity_weight=7.0, capacity=40.0, capacity_steps=20,
+        factor_weight=11.0, tc_weight=13.0,
+    )  # fmt: skip
+    step, expected = 3, {
+        "vae": lambda t: 0.3 * t["kl"],  # the β-VAE of β = 1, which is warmed up too
+        "beta": lambda t: 5 * 0.3 * t["kl"],
+        "capacity": lambda t: 7 * (t["kl"] - 40 * 3 / 20).abs(),
+        "factor": lambda t: t["kl"] + 11 * t["total_correlation"],
+        "tcvae": lambda t: t["mutual_information"] + 13 * t["total_correlation"] + t["dimensionwise_kl"],
+    }  # fmt: skip
+    for objective, divergence in expected.items():
+        modules = vae.build(recipe, objective, 0)
+        terms = vae.losses(recipe, objective, 0, modules, part, torch.device("cpu"))(step)
+        torch.testing.assert_close(terms["loss"], terms["reconstruction"] + divergence(terms), msg=objective)
+
+
+def test_codes_are_shuffled_across_another_batch(part: dsprites.DSprites, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[torch.Tensor, torch.Tensor]] = []
+    monkeypatch.setattr(vae, "factor_vae", lambda model, judge, one, other, *_, **__: shown.append((one, other)))
+    modules = vae.build(FamilyRecipe(latent=3), "factor", 0)
+    losses = vae.losses(FamilyRecipe(batch=8), "factor", 0, modules, part, torch.device("cpu"))
+    for step in range(32):  # an epoch
+        losses(step)
+    assert not any(torch.equal(one, other) for one, other in shown)
+    images, others = (torch.cat(batches) for batches in zip(*shown, strict=True))
+    assert sorted(map(bytes, images.numpy())) == sorted(map(bytes, others.numpy()))
+
+
+def test_scores_of_codes_are_as_uncertain_as_the_votes_they_were_tested_on(made: Callable[[str], Tiny]) -> None:
+    """A share p of as many test votes as half the training votes has the standard error of a binomial."""
+    run, compared = made("vae").run, 0
+    for name, measure in run.measures().items():
+        if name.endswith(("factor_vae_score", "beta_vae_score")):
+            error = (measure.value * (1 - measure.value) / (run.recipe.votes // 2)) ** 0.5
+            assert measure.high - measure.low == pytest.approx(2 * 1.96 * error, rel=0.25, abs=1e-9), name
+            compared += error > 0
+    assert compared
+
+
 def test_an_epoch_shows_every_image_once_and_each_epoch_in_its_own_order(part: dsprites.DSprites) -> None:
     batches = vae.Batches(part, 64, 0, "shuffle", torch.device("cpu"))
     epochs = [torch.cat([batches(step) for step in range(4 * epoch, 4 * epoch + 4)]) for epoch in (0, 1)]

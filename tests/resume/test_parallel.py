@@ -72,7 +72,11 @@ def test_shares_of_a_batch_equal_the_whole_batch(ranks: Ranks, tmp_path: Path) -
     for name, value in load_file(one / "model.safetensors").items():
         np.testing.assert_allclose(weights[name], value, rtol=0, atol=1e-5, err_msg=name)
     assert values(two) == pytest.approx(values(one), rel=0, abs=1e-5)
-    ended(ranks.begin(tmp_path, *FUSION, *FEW, "--name", "killed", each=({"die_at": 121}, {})), ranks, -signal.SIGKILL)
+    ended(
+        ranks.begin(tmp_path, *FUSION, *FEW, "--name", "killed", each=({"die_at": 1, "since": "-00000002"}, {})),
+        ranks,
+        -signal.SIGKILL,
+    )
     assert json.loads((killed / "LATEST").read_text())["step"] == 1
     ended(ranks.begin(tmp_path, "resume", "fusion/killed"), ranks, 0)
     assert bits(killed) == bits(two)
@@ -127,7 +131,7 @@ def test_a_signal_to_one_stops_all_after_the_same_step(ranks: Ranks, tmp_path: P
 
 
 def test_killed_and_stopped_runs_go_on_to_the_same_bits(ranks: Ranks, alone: Path, tmp_path: Path) -> None:
-    ended(ranks.begin(tmp_path, *TOY, each=({"die_at": 200}, {})), ranks, -signal.SIGKILL)
+    ended(ranks.begin(tmp_path, *TOY, each=({"die_at": 1, "since": "fit-00000010"}, {})), ranks, -signal.SIGKILL)
     shutil.copytree(tmp_path, tmp_path / "killed")
     before = (tmp_path / FOLDER / "metrics.jsonl").stat().st_size
     children = ranks.begin(tmp_path, "resume", "toy/tiny-seed0", "--checkpoint-every", "0")
@@ -151,7 +155,7 @@ def test_killed_and_stopped_runs_go_on_to_the_same_bits(ranks: Ranks, alone: Pat
     ("words", "each", "message"),
     [
         (TOY, ({}, {"words": ["--set", "steps=-1"]}), "steps"),  # as where machines differ
-        (TOY, ({"full_after": 40}, {}), "the disk is full"),
+        (TOY, ({"full": "fit-00000003"}, {}), "the disk is full"),
         ((*TOY, "--set", "scale=1e38"), ({}, {}), "training diverged"),
     ],
 )

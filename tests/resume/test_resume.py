@@ -1,17 +1,19 @@
 """Whatever happens to a run, it ends in the bits of a run to which nothing happened, or says why it cannot."""
 
 import json
-import random
 import re
 import shutil
 import signal
 import time
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 from forks import Forks
+from sabotage import LEFT
 
 RUN = ("run", "toy", "--preset", "tiny", "--checkpoint-every", "0")
 RESUME = ("resume", "toy/tiny-seed0", "--checkpoint-every", "0")
@@ -56,9 +58,10 @@ def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def interrupted(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a run that died in its second stage; copied, not used."""
     home = tmp_path_factory.mktemp("interrupted")
-    status, said = forks.call(home, *RUN, die_at=1000)
+    status, said = forks.call(home, *RUN, die_at=1, since="mirror-00000010")
     assert status == -signal.SIGKILL, said
-    assert latest(home / "runs/toy/tiny-seed0")["stage"] == "mirror"
+    found = latest(home / "runs/toy/tiny-seed0")
+    assert (found["stage"], found["step"]) == ("mirror", 9)
     return home
 
 
@@ -77,14 +80,25 @@ def finish(forks: Forks, home: Path) -> None:
 # --- death
 
 
-def test_killed_at_random_moments(forks: Forks, undisturbed: dict[str, str], tmp_path: Path) -> None:
-    moments = random.Random(13)
+def done(folder: Path) -> int:
+    """How many steps the checkpoints of a run hold; the toy's two stages have 30 each."""
+    if not (folder / "LATEST").exists():
+        return 0
+    found = latest(folder)
+    return 30 * len(found["finished"]) + found["step"]
+
+
+def test_killed_wherever_it_stands(forks: Forks, undisturbed: dict[str, str], tmp_path: Path) -> None:
+    """Each time a few steps further on, wherever it has got to when the signal arrives."""
+    random = Random(13)
     kills, folder = 0, tmp_path / "runs/toy/tiny-seed0"
     for attempt in range(KILLS * 4):
         child = forks.start(tmp_path, *(RESUME if folder.exists() else RUN))
         while not (folder / "manifest.json").exists():
             time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.15))
+        goal = done(folder) + random.randrange(5)
+        while done(folder) < min(goal, 60):
+            time.sleep(0.001)
         child.kill()
         status = child.wait()
         kills += status == -signal.SIGKILL
@@ -103,39 +117,48 @@ def test_killed_at_random_moments(forks: Forks, undisturbed: dict[str, str], tmp
 def test_killed_at_every_moment_of_writing_a_checkpoint(
     forks: Forks, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
-    status, said = forks.call(tmp_path, *RUN, die_at=40)
-    assert status == -signal.SIGKILL, said
-    for moment in range(1, 33):  # the log is trimmed (7), then a checkpoint (16) and the times (7) are written
-        status, said = forks.call(tmp_path, *RESUME, die_at=moment)
+    """Each death leaves what the next process begins with: the log is trimmed, a step logged, a checkpoint and the
+    times are written; where the next step is logged no moment is left."""
+    folder, wrecks = tmp_path / "runs/toy/tiny-seed0", set()
+    status, said = forks.call(tmp_path, *RUN, die_at=1, since="fit-00000003")
+    for moment in count(1):
         assert status == -signal.SIGKILL, said
+        status, said = forks.call(tmp_path, *RESUME, die_at=moment, leave_at=["metrics.jsonl", 3])
+        if status == LEFT:
+            break
+        names = sorted(path.name for path in (folder / "checkpoints").iterdir())
+        wrecks.add((len(names), any(name.endswith(".part") for name in names), checkpoint(folder).name == names[-1]))
+    # with one checkpoint; beside it half a new one, a whole one that LATEST does not name, an old one that it did
+    assert wrecks >= {(1, False, True), (2, True, True), (2, False, False), (2, False, True)}
     finish(forks, tmp_path)
-    assert bits(tmp_path / "runs/toy/tiny-seed0") == undisturbed
+    assert bits(folder) == undisturbed
 
 
-def test_killed_while_finishing(forks: Forks, undisturbed: dict[str, str], tmp_path: Path) -> None:
-    """The last writes of a run: the merged model, LATEST, measures, claims, report, manifest."""
+def test_killed_while_finishing(forks: Forks, tmp_path: Path) -> None:
+    """The last writes of a run: its results and measures, the merged model, LATEST, manifest."""
     status, said = forks.call(tmp_path, *RUN, "--set", "steps=1", "--name", "short", publish=False)
     assert status == 0, said
-    wanted = bits(tmp_path / "runs/toy/short")
-    died = 0
-    for moment in range(60, 200, 9):
+    wanted, wrecks = bits(tmp_path / "runs/toy/short"), set()
+    for moment in count(1, 4):
         folder = tmp_path / f"runs/toy/short-{moment}"
         short = ("--set", "steps=1", "--name", folder.name)
-        status, said = forks.call(tmp_path, *RUN, *short, die_at=moment, publish=False)
-        died += status == -signal.SIGKILL
+        status, said = forks.call(tmp_path, *RUN, *short, die_at=moment, since="error", publish=False)
         if status == 0:
             break
+        assert status == -signal.SIGKILL, said
+        names = ("results/error.0.json", "measures.json", "model.safetensors")
+        wrecks.add(tuple((folder / name).exists() for name in names))
         status, said = forks.call(tmp_path, "resume", str(folder), publish=False)
         assert status == 0, said
         assert bits(folder) == wanted
-    assert died > 3
+    assert wrecks == {(False,) * 3, (True, False, False), (True, True, False), (True,) * 3}  # in this order
 
 
 # --- stopping
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_saves_within_one_step(
+def test_stopping_saves_the_step_in_progress(
     forks: Forks, undisturbed: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     folder = tmp_path / "runs/toy/tiny-seed0"
@@ -144,9 +167,7 @@ def test_stopping_saves_within_one_step(
     while not (log.exists() and log.read_bytes().count(b"\n") >= 2):
         time.sleep(0.005)
     child.kill(number)
-    since = time.monotonic()
     assert child.wait() == 130
-    assert time.monotonic() - since < 20  # on a quiet machine well under a second
     assert f"phantastic resume {folder.relative_to(tmp_path)}" in child.said()
     assert "Traceback" not in child.said()
     said = re.search(r"Stopped at stage fit, step (\d+); nothing is lost", child.said())
@@ -184,9 +205,12 @@ def test_one_process_owns_a_run(forks: Forks, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("trouble", "word"),
     [
-        ({"full_after": 30}, "the disk is full"),
-        ({"full_after": 31}, "the disk is full"),
-        ({"full_after": 32}, "the disk is full"),
+        ({"full": "mirror-"}, "the disk is full"),
+        ({"full": "LATEST"}, "the disk is full"),
+        ({"full": "metrics.jsonl"}, "the disk is full"),
+        ({"full": "stages.json"}, "the disk is full"),
+        ({"full": "model.safetensors"}, "the disk is full"),
+        ({"full": "manifest.json"}, "the disk is full"),
         ({"read_only": True}, "read-only"),
         ({"largest_file": 2000}, "files this large are not allowed"),
     ],
@@ -201,12 +225,12 @@ def test_a_disk_that_takes_no_more(
     assert word in said
     assert str(damaged.relative_to(home)) in said  # names the file
     assert "Traceback" not in said
-    assert latest(damaged)["step"] >= latest(home / "before")["step"]  # the last checkpoint is intact, as the bits show
+    assert done(damaged) >= done(home / "before")  # the last checkpoint is intact, as the bits show
     finish(forks, home)
     assert bits(damaged) == undisturbed
 
 
-@pytest.mark.parametrize("trouble", [{"read_only": True}, {"full_after": 1}])
+@pytest.mark.parametrize("trouble", [{"read_only": True}, {"full": ""}])
 def test_nowhere_to_begin(forks: Forks, tmp_path: Path, trouble: dict) -> None:
     status, said = forks.call(tmp_path, *RUN, **trouble)
     assert status in (1, 2), said
@@ -217,10 +241,16 @@ def test_nowhere_to_begin(forks: Forks, tmp_path: Path, trouble: dict) -> None:
 # --- damage
 
 
-def flip(path: Path) -> None:
+def flip(path: Path, where: str) -> None:
+    """Change a bit in the middle of a file's header, or of its tensors: these can be read all the same."""
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    tensors = 8 + int.from_bytes(data[:8], "little")
+    data[tensors // 2 if where == "header" else (tensors + len(data)) // 2] ^= 1
     path.write_bytes(bytes(data))
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def checkpoint(folder: Path) -> Path:
@@ -239,9 +269,10 @@ def spoil_middle_line(folder: Path) -> None:
 
 
 DAMAGE = {
-    "a byte of the checkpoint": (lambda f: flip(checkpoint(f)), "mirror-"),
-    "a byte of a finished stage": (lambda f: flip(f / "checkpoints/fit.safetensors"), "fit.safetensors"),
-    "half a checkpoint": (lambda f: checkpoint(f).write_bytes(checkpoint(f).read_bytes()[:700]), "mirror-"),
+    "a name in the checkpoint": (lambda f: flip(checkpoint(f), "header"), "mirror-"),
+    "a weight in the checkpoint": (lambda f: flip(checkpoint(f), "tensors"), "mirror-"),
+    "a weight of a finished stage": (lambda f: flip(f / "checkpoints/fit.safetensors", "tensors"), "fit.safetensors"),
+    "half a checkpoint": (lambda f: halve(checkpoint(f)), "mirror-"),
     "no checkpoint": (lambda f: checkpoint(f).unlink(), "mirror-"),
     "LATEST is no JSON": (lambda f: (f / "LATEST").write_text("{"), "LATEST"),
     "LATEST is empty": (lambda f: (f / "LATEST").write_text(""), "LATEST"),
@@ -283,7 +314,7 @@ def test_a_torn_last_line_of_the_log_is_forgotten(forks: Forks, undisturbed: dic
 def test_weights_of_another_recipe_are_refused(forks: Forks, damaged: Path) -> None:
     """Both LATEST and its files come from a run with a wider network, and claim to be of this recipe."""
     home = damaged.parents[2]
-    status, said = forks.call(home, *RUN, "--set", "width=17", "--name", "wide", die_at=1000)
+    status, said = forks.call(home, *RUN, "--set", "width=17", "--name", "wide", die_at=1, since="mirror-00000010")
     assert status == -signal.SIGKILL, said
     shutil.rmtree(damaged / "checkpoints")
     shutil.copytree(home / "runs/toy/wide/checkpoints", damaged / "checkpoints")

@@ -2,39 +2,50 @@
 
 import errno
 import os
+import re
 import resource
 import signal
 from pathlib import Path
 from typing import Any
 
+LEFT = 7  # the exit status of a process that lived until it was to leave
+
 
 def begin(
-    die_at: int = 0, full_after: int = 0, read_only: bool = False, largest_file: int = 0, publish: bool = True
+    die_at: int = 0,
+    since: str = "",
+    leave_at: tuple[str, int] | None = None,
+    full: str | None = None,
+    read_only: bool = False,
+    largest_file: int = 0,
+    publish: bool = True,
 ) -> None:
-    """``die_at``: SIGKILL at that moment of writing, counted from 1. ``full_after``: the disk is full from that file
-    on. ``largest_file``: bytes. ``publish``: False leaves the report out, which takes most of the toy's time.
+    """``die_at``: SIGKILL at that moment of writing, counted from 1 as soon as a file named like ``since`` is opened.
+    ``leave_at``: a name and a number; the process ends when a file named so is opened for that time. ``full``: the disk
+    is full from the first file named so on. ``largest_file``: bytes. ``publish``: False leaves the report out, which
+    takes most of the toy's time. Names are regular expressions: "" is every file's.
     """
     if not publish:
         from phantastic.show import report
 
         report.publish = lambda run: []
     if die_at:
-        die(die_at)
-    if full_after:
-        refuse_writing(errno.ENOSPC, full_after)
+        die(die_at, since, *(leave_at or ("", 0)))
+    if full is not None:
+        refuse_writing(errno.ENOSPC, full)
     if read_only:
-        refuse_writing(errno.EROFS, 1)
+        refuse_writing(errno.EROFS, "")
     if largest_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
 
-def die(moment: int) -> None:
+def die(moment: int, since: str, end: str, times: int) -> None:
     """Before and after each system call that changes the folder, and in the middle of each write, is a moment."""
-    passed = 0
+    passed, begun, opened = 0, False, 0
 
     def here() -> None:
         nonlocal passed
-        passed += 1
+        passed += begun
         if passed == moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -68,23 +79,31 @@ def die(moment: int) -> None:
             here()
             self.file.write(data[len(data) // 2 :])
 
+    def open_torn(path: Path, mode: str, **options: Any) -> Torn:
+        nonlocal begun, opened
+        begun = begun or re.search(since, path.name) is not None
+        opened += bool(times and re.search(end, path.name))
+        if times and opened == times:
+            os._exit(LEFT)
+        return Torn(open(path, mode, **options))
+
     from phantastic.ground import files
 
-    files.open = lambda *arguments, **options: Torn(open(*arguments, **options))  # noqa: SIM115
+    files.open = open_torn
     os.replace, os.fsync = mortal(os.replace), mortal(os.fsync)
     Path.unlink = mortal(Path.unlink)
 
 
-def refuse_writing(reason: int, number: int) -> None:
-    """From the ``number``-th file that is opened for writing on, half of what is written arrives and then no more."""
+def refuse_writing(reason: int, since: str) -> None:
+    """From the first file named so that is opened for writing on, half of what is written arrives and then no more."""
     from phantastic.ground import files
 
-    opened = 0
+    begun = False
 
     def open_refusing(path: Path, mode: str, **options: Any) -> Any:
-        nonlocal opened
-        opened += 1
-        if opened < number:
+        nonlocal begun
+        begun = begun or re.search(since, path.name) is not None
+        if not begun:
             return open(path, mode, **options)
         if reason == errno.ENOSPC:
             with open(path, mode, **options) as file:

@@ -1,5 +1,7 @@
 """What is ours in pre-trained models: sites, positions to predict, first weights; the rest is in the parity test."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -98,3 +100,51 @@ def test_the_query_stream_does_not_see_the_word_it_predicts():
         changed[0, position] = (words[0, position] + 1) % 19
         after = model(changed, perm_mask=masked, target_mapping=target).logits
         assert torch.equal(after, before) == (order[position] >= order[4])
+
+
+def remembering(**changes: Any) -> Model:
+    config = XLNetConfig(vocab_size=19, d_model=8, n_layer=2, n_head=2, d_inner=8, initializer_range=0.5, **changes)
+    with initialised(0, "model"):
+        return create("XLNetLMHeadModel", config)
+
+
+@pytest.mark.parametrize("changes", [{}, {"mem_len": 4}, {"mem_len": None}, {"reuse_len": 2}])
+@pytest.mark.parametrize("streams", [1, 2])
+def test_no_gradient_flows_into_the_memory(changes: dict[str, Any], streams: int):
+    """The segment before is read with the weights of its time and not learned from again (Dai et al. 2019, Eq. 4)."""
+    model = remembering(**changes)
+    words = model.transformer.words
+    inputs = [words(WORDS).detach().requires_grad_() for _ in range(2)]
+    two = {"target_mapping": torch.eye(6).expand(2, 6, 6), "perm_mask": torch.ones(2, 6, 6).triu()}
+    two = two if streams == 2 else {}
+    before = model(inputs_embeds=inputs[0], use_mems=True, **two).mems
+    assert before is not None
+    assert len(before) == 2
+    assert not any(memory.requires_grad for memory in before)
+    result = model(inputs_embeds=inputs[1], mems=before, use_mems=True, **two)
+    past, here = torch.autograd.grad(result.logits.square().sum(), inputs, allow_unused=True)
+    assert past is None
+    assert here.abs().max() > 0
+    moved = tuple(memory + 1 for memory in before)  # and yet it is read
+    assert not torch.allclose(model(inputs_embeds=inputs[1], mems=moved, **two).logits, result.logits)
+
+
+def test_the_memory_is_the_last_that_was_read():
+    """Of the second of two segments all, and of the first as much as there is room for."""
+    model = remembering(mem_len=8, dropout=0.0).eval()
+    first = model(WORDS, use_mems=True)
+    second = model(WORDS.flip(0), mems=first.mems, use_mems=True, output_hidden_states=True)
+    for kept, before, states in zip(second.mems, first.mems, second.hidden_states, strict=False):
+        assert kept.shape == (8, 2, 8)
+        assert torch.equal(kept[2:], states.transpose(0, 1))
+        assert torch.equal(kept[:2], before[-2:])
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_read_in_two_segments_a_text_is_read_as_in_one(cut: int):
+    """One way and with memory enough: positions count from one another, so it does not matter where one begins."""
+    model = remembering(attn_type="uni", mem_len=None, dropout=0.0).eval()
+    whole = model(WORDS).logits
+    before = model(WORDS[:, :cut], use_mems=True)
+    torch.testing.assert_close(before.logits, whole[:, :cut])
+    torch.testing.assert_close(model(WORDS[:, cut:], mems=before.mems).logits, whole[:, cut:])

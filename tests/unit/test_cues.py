@@ -57,6 +57,30 @@ def test_the_flash_is_where_it_is_seen_and_as_wide_as_it_is_unreliable():
     assert np.corrcoef(width[inside], clips.sigma_seen[inside])[0, 1] > 0.95
 
 
+def test_the_flash_is_a_blob_of_its_cue_s_width_and_a_twentieth():
+    """In half widths of the picture, .05 + σ along either axis (the tails beyond four of these are cut off)."""
+    clips = cues.render(Setting(size=128, visual_noise=0.0, sigma_seen=(0.02, 0.08)), 0, "wide", range(40))
+    wall = clips.frames[:, :1, :1, :1].astype(float)  # constant over the wall but for its shade, which is taken off
+    frames = clips.frames.astype(float)
+    light = frames - frames.min((1, 3), keepdims=True)
+    assert wall.shape == (40, 1, 1, 1, 3)
+    across = light.sum((1, 2, 4))
+    places = (np.arange(128) + 0.5) / 64 - 1
+    centre = across @ places / across.sum(1)
+    width = np.sqrt((across * np.square(places - centre[:, None])).sum(1) / across.sum(1))
+    np.testing.assert_allclose(width, 0.05 + clips.sigma_seen, rtol=0.06)
+
+
+def test_the_noise_at_either_ear_is_its_own_and_two_fifths_of_the_cue_s_scatter(trials):
+    """A burst is two tenths loud: of σ = .2 hardly half of its power is left to hear it by."""
+    before = trials.sound[:, :, :2000].astype(float)  # nothing sounds yet
+    np.testing.assert_allclose(before.std(-1), 0.4 * trials.sigma_heard[:, None] * [1, 1], rtol=0.08)
+    both = np.array([np.corrcoef(one)[0, 1] for one in before])
+    assert np.abs(both).max() < 5 / 2000**0.5
+    loudest = np.square(trials.sound[trials.sigma_heard < 0.06]).max((1, 2)) ** 0.5
+    assert (loudest > 0.4).all()
+
+
 def test_the_burst_is_where_it_is_heard_to_within_a_small_part_of_its_scatter(trials):
     power = np.square(np.abs(np.fft.rfft(trials.sound)))[..., 1000:7000]
     before = np.square(np.abs(np.fft.rfft(trials.sound[..., :2000])))[..., 125:875].mean((1, 2)) * 8

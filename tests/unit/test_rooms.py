@@ -1,7 +1,6 @@
 """The rooms against what must be true of them: areas, perspective, colours, and a second renderer that marches rays."""
 
 from colorsys import rgb_to_hsv
-from time import process_time
 
 import numpy as np
 import pytest
@@ -169,6 +168,102 @@ def test_the_lamp_and_the_object_stay_in_the_room_when_the_camera_turns():
     brightest = crown.argmax(1)
     assert (np.diff(brightest) >= 0).all()
     assert brightest[-1] > brightest[0]
+
+
+@pytest.mark.usefixtures("no_skirting")
+def test_corners_are_a_tenth_darker_and_half_a_metre_from_them_nothing_is():
+    """On the back wall, seen past the object; from the corner's distance, known by the line of sight."""
+    row = shares(1, still(1), (2,))[0, 2].astype(float)
+    slope = (np.arange(64) + 0.5 - 32) * PIXEL
+    back = np.abs(slope) * rooms.BACK < rooms.SIDE - 0.1
+    from_corner = rooms.SIDE - np.abs(slope[back]) * rooms.BACK
+    dimmed = row[back] / row[back].max()
+    np.testing.assert_allclose(dimmed, 1 - 0.1 * np.maximum(1 - from_corner / 0.5, 0) ** 2, atol=0.012)
+    assert dimmed.min() < 0.94
+
+
+@pytest.mark.usefixtures("no_skirting")
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_an_object_takes_light_from_the_floor_under_it_and_from_no_other(identity: int):
+    """Softly: the nearer to its middle the darker, and not at all beyond a quarter of a metre from it."""
+    floor, *others = (shares(identity, still(1), (column,))[0] for column in (3, 1, 2))
+    rows, columns = np.nonzero((floor > 60) & (np.abs(others).sum(0) == 0))  # no edges
+    distance = rooms.EYE / ((rows + 0.5 - rooms.HORIZON * 64) * PIXEL)
+    right, ahead = distance * (columns + 0.5 - 32) * PIXEL, distance - rooms.DISTANCE
+    length, depth = ((0.55, 0.55), (0.48, 0.26), (0.48, 0.28))[identity]
+    away = (right / (length + 0.25)) ** 2 + (ahead / (depth + 0.25)) ** 2
+    light = floor[rows, columns] / floor.max()
+    assert light[away > 1.1].min() > 0.97
+    slope, middle = np.polyfit(away[away < 0.95], light[away < 0.95], 1)
+    assert middle == pytest.approx(1 - rooms.SHADOW, abs=0.04)  # what would be seen under its middle
+    assert middle + slope == pytest.approx(1, abs=0.04)
+
+
+def test_a_lolly_has_two_grooves_that_are_a_sixth_darker():
+    """Upright, on its face, as far from its middle to either side."""
+    face = shares(1, still(1))[0, 34, 20:44].astype(float)  # within its edges
+    plain = np.median(face)
+    grooves = 20 + np.flatnonzero(face < 0.95 * plain)
+    left, right = grooves[grooves < 32], grooves[grooves >= 32]
+    assert min(len(left), len(right)) >= 2
+    assert (31.5 - left).mean() == pytest.approx((right - 31.5).mean(), abs=1)
+    assert face.min() == pytest.approx(0.84 * plain, rel=0.03)
+
+
+def brightness(column: int, rows: slice, columns: slice, lights: np.ndarray) -> np.ndarray:
+    """Mean brightness of a surface of a room with a suitcase, apart from its spotlight, by light, away from edges."""
+    found = shares(2, still(len(lights), light=lights), (column,))[:, rows, columns] / 218
+    assert (np.ptp(found, axis=(1, 2)) < 0.02).all()
+    return found.mean((1, 2))
+
+
+def cosines(lights: np.ndarray) -> np.ndarray:
+    """Between the lamp and the normals of right wall, floor and back wall, in units of the ambient light, [3, lights].
+
+    Brightness is the root of the light that a surface returns: ambient light and, by Lambert's law, the cosine times
+    the lamp's. The left wall is turned away from the lamp and has none but ambient light.
+    """
+    top, bottom = slice(0, 10), slice(58, 64)
+    left = brightness(2, top, slice(0, 2), lights)
+    others = (2, top, slice(62, 64)), (3, bottom, slice(0, 3)), (2, top, slice(26, 38))
+    return np.square([brightness(*other, lights) / left for other in others]) - 1
+
+
+def test_the_lamp_hangs_above_to_the_left_and_behind():
+    right, floor, back = cosines(np.array([-1.0, -0.5, 0.0, 0.5, 1.0]))
+    length = np.sqrt(right**2 + floor**2 + back**2)
+    np.testing.assert_allclose(length, length.mean(), rtol=0.06)  # a direction is of length 1, under every light
+    height, azimuth = floor / length, np.arctan2(right, back)  # from behind the camera to its left
+    np.testing.assert_allclose(height, height.mean(), rtol=0.04)
+    assert (height > 0.5**0.5).all()  # rather above than to the side
+    assert ((azimuth > 0) & (azimuth < np.pi / 2)).all()
+    assert (np.diff(azimuth) > 0).all()  # the brighter the more to the left
+
+
+def test_light_goes_from_a_twentieth_darker_to_a_twentieth_lighter():
+    """On the floor, over which the lamp hangs as high under every light; in sRGB."""
+    floor = brightness(3, slice(58, 64), slice(0, 3), np.array([-1.0, 0.0, 1.0]))
+    np.testing.assert_allclose(floor / floor[1], [0.95, 1, 1.05], atol=0.008)
+
+
+@pytest.mark.parametrize("rotation", [0.6, -0.6])
+def test_of_two_walls_of_a_suitcase_the_left_one_is_lit_more_and_both_share_the_lamp(rotation: float):
+    """They stand at a right angle: the squares of their cosines make up the horizontal part of the lamp's direction."""
+    image = shares(2, still(1, rotation=rotation))[0, 47] / 218 / rooms.MATERIAL[2]
+    (dark,) = brightness(2, slice(0, 10), slice(0, 2), np.zeros(1))  # ambient light alone
+    plain = image[image > 0.9 * dark]  # no strap
+    left, right = np.median(plain[:5]), np.median(plain[-5:])
+    assert left > right > 0.98 * dark
+    horizontal = np.hypot(*cosines(np.zeros(1))[[0, 2]])
+    np.testing.assert_allclose(np.hypot((left / dark) ** 2 - 1, (right / dark) ** 2 - 1), horizontal, rtol=0.04)
+
+
+def test_an_upright_cylinder_is_brightest_where_it_is_turned_to_the_lamp():
+    crown = shares(0, still(1))[0, 28].astype(float)
+    lit = np.flatnonzero(crown > 0.98 * crown.max())
+    place = (lit.mean() - 31.5) * PIXEL * (rooms.DISTANCE - 0.35) / 0.40  # in radii: the sine of the angle
+    right, _, back = cosines(np.zeros(1))
+    assert place == pytest.approx(-np.sin(np.arctan2(right, back))[0], abs=0.15)
 
 
 @pytest.mark.usefixtures("any_rotation")
@@ -399,9 +494,20 @@ def test_wrong_tables_are_refused(factors: np.ndarray, nuisance: np.ndarray, siz
     assert words in str(refusal.value)
 
 
-def test_speed():
-    factors, nuisance = drawn(1000)
-    rooms.render(factors[:32], nuisance[:32])
-    start = process_time()
-    rooms.render(factors, nuisance)
-    assert 1000 / (process_time() - start) > 1000
+@pytest.mark.parametrize("size", [16, 64])
+def test_no_more_is_drawn_at_once_than_the_cache_holds(size: int, monkeypatch: pytest.MonkeyPatch):
+    """In portions of one kind of object; an image that is larger than that is drawn by itself."""
+    factors, nuisance = drawn(60)
+    whole, portions, draw = rooms.render(factors, nuisance, size), [], rooms._render
+
+    def counted(identity: int, colours: np.ndarray, nuisance: np.ndarray, size: int) -> np.ndarray:
+        portions.append(len(colours))
+        return draw(identity, colours, nuisance, size)
+
+    monkeypatch.setattr(rooms, "_render", counted)
+    for pixels, most in ((7 * size**2, 7), (8 * size**2 - 1, 7), (size**2 - 1, 1), (60 * size**2, 60)):
+        portions.clear()
+        monkeypatch.setattr(rooms, "PIXELS", pixels)
+        np.testing.assert_array_equal(rooms.render(factors, nuisance, size), whole)
+        kinds = np.bincount(factors[:, 0])
+        assert portions == [min(most, kind - done) for kind in kinds for done in range(0, kind, most)]

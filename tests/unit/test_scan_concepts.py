@@ -95,6 +95,23 @@ def test_drawn_operations_are_possible_and_name_something(seed, sizes):
     assert not contradict(first[joined], second[joined]).any()
     assert ((result != OPEN).sum(1) > np.maximum((first != OPEN).sum(1), (second != OPEN).sum(1)))[joined].all()
     assert ((result != OPEN).sum(1) < (first != OPEN).sum(1))[rest].all()  # some of it is taken away
+    assert ((result != OPEN).sum(1) < len(sizes))[operator == 1].all()  # and never is all in common
+
+
+def test_drawn_operations_reach_all_that_is_possible():
+    """Of either operand of AND the other names something new; every factor takes part in every place."""
+    operator, *parts = draw_operations(VOCABULARY, 1500, rng())
+    for index in range(3):
+        first, second, result = (part[operator == index] != OPEN for part in parts)
+        least, most = [[(1, 1, 2), (3, 3, 4)], [(1, 1, 1), (4, 4, 3)], [(2, 1, 1), (4, 3, 3)]][index]
+        for part, low, high in zip((first, second, result), least, most, strict=True):
+            assert set(part.sum(1)) == set(range(low, high + 1))  # how many factors are named
+        for part in (first, second, result):
+            assert np.ptp(part.mean(0)) < 0.15  # no factor is preferred: 500 rows, 5 standard errors
+    for part in parts:
+        for factor, size in enumerate(VOCABULARY.sizes):
+            share = np.bincount(part[:, factor] + 1, minlength=size + 1)[1:] / (part[:, factor] != OPEN).sum()
+            assert np.abs(share - 1 / size).max() < 0.09
 
 
 def test_operands_may_differ_in_what_they_do_not_share():

@@ -389,6 +389,9 @@ def test_times_are_written_from_a_run(runs: Path, toy, tmp_path: Path, monkeypat
     assert [stage.name for stage in expected(home, "toy", "tiny", [0])] == ["fit", "mirror", "error/0: measures"]
     seeds = [Stage("seed0/fit", 2, 5), Stage("seed1/fit", 5, 5, lost=1)]
     assert script["measured"](seeds) == {"seed/fit": {"seconds": 3, "steps": 5}}
+    manifest = json.loads((runs / "three/manifest.json").read_text())
+    manifest["recipe"]["steps"] -= 1
+    (runs / "three/manifest.json").write_text(json.dumps(manifest))
     for name, reason in (("half", "not finished"), ("three", "differs from the preset quick in steps")):
         with pytest.raises(Refused, match=reason):
             script["update"](runs / name)

@@ -83,7 +83,7 @@ def train(
             step += 1
             if step % interval == 0 or step == steps:
                 count = interval if step % interval == 0 else step % interval
-                values = {name: float(total) / count for name, total in sums.items()}
+                values = {name: float(sums[name]) / count for name in terms}  # restored sums are in no order
                 sums.clear()
                 refuse_divergence(run, stage, step, values)
                 run.log(stage, step, values)
