@@ -78,7 +78,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[Spy]:
     """Nothing is trained; the stages that would have been."""
     found: list[Spy] = []
 
-    def train(run: Any, stage: str, modules: Any, optimisers: Any, losses: Any, *, steps: int) -> None:
+    def train(run: Any, stage: str, modules: Any, optimisers: Any, losses: Any, *, steps: int, rate: Any) -> None:
         found.append(Spy(losses, steps, stage))
 
     monkeypatch.setattr(symbolic, "train", train)
