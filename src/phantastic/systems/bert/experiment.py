@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import final
 
-import msgspec
 import numpy as np
 import torch
 from torch import nn
@@ -132,7 +131,7 @@ class BertExperiment(Experiment[BertRecipe]):
         points = []
         for path in sorted((run.folder / "results").glob(f"seed{seed}.step*.json")):
             step = int(path.stem.rpartition("step")[2])
-            points.append({"step": step, **msgspec.json.decode(path.read_bytes())})
+            points.append({"step": step, **run.result(f"seed{seed}/step{step}", dict[str, float])})
         final = run.result(f"seed{seed}/measures", dict[str, Measure])
         points.append({"step": recipe.steps, **plainly(final)})
         found = {
