@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from phantastic.declare.claims import names
 from phantastic.declare.study import register
 from phantastic.lesion import Site, damage, sites
+from phantastic.nn.units import altered
 from phantastic.run.folder import Run
 
 STUDIES = register()
@@ -44,9 +45,12 @@ class Subject:
 
         found: list[bytes] = []
 
-        def note(module: nn.Module, inputs: object, output: Tensor) -> None:
-            found.append(output.detach().cpu().contiguous().float().numpy().tobytes())
+        def reach(units: Tensor) -> Tensor:
+            found.append(units.detach().cpu().contiguous().float().numpy().tobytes())
             raise Reached
+
+        def note(module: nn.Module, inputs: object, output: object) -> None:
+            altered(module, output, reach, memory=False)
 
         handle = place.module.register_forward_hook(note)
         try:

@@ -17,6 +17,7 @@ from phantastic.declare.claims import Measure, judge
 from phantastic.declare.i18n import speaking
 from phantastic.declare.recipe import compose
 from phantastic.ground.errors import Refused
+from phantastic.lesion import damage
 from phantastic.nn.language import load_pretrained
 from phantastic.pretraining import plan
 from phantastic.pretraining.batches import language
@@ -107,12 +108,34 @@ def test_another_language_and_dropout_and_bfloat16(tmp_path: Path) -> None:
         found.append((run.folder / "measures.json").read_bytes())
         assert "agreement" not in run.measures()
         assert "agreement" not in run.study.load().figures(run)
-        assert run.study.load().lesion_measures(run, run.study.load().networks(run)).keys() == {
-            "masked.loss",
-            "next.accuracy",
-        }
+        networks = run.study.load().networks(run)
+        assert run.study.load().lesion_measures(run, networks).keys() == {"masked.loss", "next.accuracy"}
+        assert run.study.load().lesion_answers(run, networks) == {}
         run.close()
     assert found[0] == found[1]  # dropout, too, is drawn from the seed
+
+
+def test_the_answers_behind_a_lesion_are_those_that_were_counted(run: Run) -> None:
+    """Item by item the same verbs, whole or damaged; the share of right forms is what is measured."""
+    experiment = run.study.load()
+    networks = experiment.networks(run)
+    whole = experiment.lesion_answers(run, networks)
+    assert list(whole) == ["right", "wrong", "attractors", "distance", "preferred"]
+    assert len(set(map(len, whole.values()))) == 1
+    items = list(zip(whole["right"], whole["wrong"], whole["preferred"], strict=True))
+    assert all(one != other and preferred in (one, other) for one, other, preferred in items)
+    assert min(whole["attractors"]) == 0 < min(whole["distance"])
+    words = language("english", run.recipe.vocabulary).words
+    assert {*whole["right"], *whole["wrong"]} <= set(words)
+    for kind, dose in (("sever", 0), ("sever", 1), ("silence", 1)):
+        with damage(networks, "bert.head.words.decoder", kind, dose, seed=0):
+            answers = experiment.lesion_answers(run, networks)
+            counted = experiment.lesion_measures(run, networks)["agreement"]
+        right = [one == other for one, other in zip(answers["right"], answers["preferred"], strict=True)]
+        assert np.mean(right) == counted
+        assert all(answers[name] == whole[name] for name in ("right", "wrong", "attractors", "distance"))
+        assert (answers == whole) == (dose == 0)
+    assert answers["preferred"] == answers["wrong"], "a tie is wrong"
 
 
 def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -29,6 +30,7 @@ from phantastic.show.report import Growing, publish
 from phantastic.systems.scan import figures
 from phantastic.systems.scan.concepts import LOGIC
 from phantastic.systems.scan.evaluation import grounded
+from phantastic.systems.scan.experiment import setting
 from phantastic.systems.scan.figures import unseen_operations
 from phantastic.systems.scan.language import Lexicon
 from phantastic.systems.scan.rooms import PALETTES, Rooms
@@ -216,6 +218,16 @@ def test_whole_models_measure_what_the_run_recorded(run, experiment):
     found = run.study.load().lesion_measures(run, run.study.load().networks(run))
     assert found == {name: pytest.approx(run.measures()[name].value) for name in found}
     assert set(found) == {"sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy"}
+
+
+def test_all_seeds_share_the_concepts_and_the_judge(run):
+    """Under another seed, what was held out from the networks of all seeds is asked of them, not new concepts."""
+    first, other = (setting(view, view.recipe) for view in (run, run.under(run.recipe.seed + 1)))
+    assert np.array_equal(first.concepts, other.concepts)
+    assert np.array_equal(first.held_out, other.held_out)
+    assert torch.equal(first.images, other.images)
+    one, two = first.classifier.state_dict(), other.classifier.state_dict()
+    assert all(torch.equal(value, two[key]) for key, value in one.items())
 
 
 # --- figures

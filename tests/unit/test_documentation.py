@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from phantastic import lesion
 from phantastic.cli import attended
 from phantastic.cli.main import cli
 from phantastic.declare import study
+from phantastic.lesion import doses, seeds
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ROOT / "src/phantastic/systems"
@@ -107,12 +107,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pictures").mkdir()
     for name, image in zip(("room.png", "pictures/face.png"), pixels, strict=True):
         Image.fromarray(image).save(tmp_path / name)
-    whole = lesion.curve
+    whole = doses.by_dose
 
-    def brief(measure: Any, models: Any, site: str, kind: str, doses: list[float], repeats: int, seed: int) -> Any:
-        return whole(measure, models, site, kind, [doses[0], doses[-1]], min(repeats, 1), seed)
+    def brief(compute: Any, models: Any, site: Any, kind: str, wanted: list[float], repeats: int, seed: int) -> Any:
+        return whole(compute, models, site, kind, [wanted[0], wanted[-1]], min(repeats, 1), seed)
 
-    monkeypatch.setattr(lesion, "curve", brief)
+    for module in (doses, seeds):
+        monkeypatch.setattr(module, "by_dose", brief)
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 """Lesions: what each kind does, that it can be taken back, and what is refused."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -9,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from phantastic import lesion
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, torch_generator
-from phantastic.lesion import KINDS, MOST_DOSES, curve, damage, parse_doses, sites
+from phantastic.lesion import KINDS, MOST_DOSES, by_dose, curve, damage, kinds, parse_doses, sites
 from phantastic.nn.convolution import ConvDecoder, ConvEncoder
 
 ENCODER, DECODER = "visual.conv2", "back.conv3"
@@ -265,7 +265,7 @@ def test_a_sham_draws_what_the_lesion_draws(
         made.append((arguments, torch_generator(*arguments)))
         return made[-1][1]
 
-    monkeypatch.setattr(lesion, "torch_generator", recording)
+    monkeypatch.setattr(kinds, "torch_generator", recording)
     histories = []
     for dose, sham in ((0.7, False), (0.7, True), (0, False)):
         made.clear()
@@ -367,6 +367,58 @@ def test_a_layer_that_shares_the_weight_is_spared() -> None:
     assert second.weight is first.weight
 
 
+# --- several sites at once
+
+
+SEVERAL = (ENCODER, "visual.dense1", DECODER)
+
+
+@EVERY_KIND
+def test_several_sites_are_damaged_as_each_would_be(models: dict[str, nn.Module], kind: str) -> None:
+    intact, weights, found = answer(models), bits(models), []
+    with damage(models, SEVERAL, kind, 0.5, seed=3) as place:
+        assert place.name == ENCODER
+        found.append(answer(models))
+    with ExitStack() as lesions:
+        for site in reversed(SEVERAL):
+            lesions.enter_context(damage(models, site, kind, 0.5, seed=3))
+        found.append(answer(models))
+    with damage(models, SEVERAL[:2], kind, 0.5, seed=3):
+        fewer = answer(models)
+    assert same(found[0], found[1])
+    assert not same(found[0], fewer)
+    for dose, sham in ((0, False), (1, True)):
+        with damage(models, SEVERAL, kind, dose, 3, sham):
+            assert same(answer(models), intact)
+            assert bits(models) == weights
+    assert bits(models) == weights
+    assert same(answer(models), intact)
+
+
+def test_one_site_in_a_list_is_that_site(models: dict[str, nn.Module]) -> None:
+    curves = [
+        curve(lambda: {"mean": float(answer(models).mean())}, models, site, "silence", [0, 0.5], 2, seed=7)
+        for site in (ENCODER, [ENCODER])
+    ]
+    assert curves[0] == curves[1]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ([], r"no site is named; give one or more of: visual.conv1, "),
+        ([ENCODER, "visual.conv9"], r"unknown site 'visual.conv9'; did you mean"),
+        ([ENCODER, DECODER, ENCODER], r"site 'visual.conv2' is named 2 times; name each site once"),
+    ],
+)
+def test_several_sites_are_checked_before_any_is_damaged(
+    models: dict[str, nn.Module], chosen: list[str], message: str
+) -> None:
+    with pytest.raises(Refused, match=message):
+        damage(models, chosen, "silence", 0.5, seed=0).__enter__()
+    assert not models["visual"].conv2._forward_hooks
+
+
 # --- refusals
 
 
@@ -430,6 +482,22 @@ def test_a_curve_of_nothing_is_refused(models: dict[str, nn.Module]) -> None:
     for doses, repeats in (([], 3), ([0.5], 0)):
         with pytest.raises(Refused, match="at least one of each"):
             curve(dict, models, ENCODER, "noise", doses, repeats, seed=0)
+
+
+def test_a_curve_summarises_what_is_computed_by_dose(models: dict[str, nn.Module]) -> None:
+    def measure() -> dict[str, float]:
+        return {"mean": float(answer(models).mean())}
+
+    how = (models, SEVERAL, "noise", [0, 0.5, 0.5, 1], 2, 7)
+    found = by_dose(measure, *how)
+    assert [(one.dose, one.sham, one.repeat) for one in found] == [
+        (0, False, 0), (0.5, False, 0), (0.5, False, 1), (1, False, 0), (1, False, 1), (1, True, 0),
+    ]  # fmt: skip
+    assert [row.each for row in curve(measure, *how)] == [
+        [one.value["mean"] for one in found if (one.dose, one.sham) == condition]
+        for condition in ((0, False), (0.5, False), (1, False), (1, True))
+    ]
+    assert found[0].value == found[-1].value == measure()
 
 
 # --- doses in words

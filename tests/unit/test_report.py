@@ -16,7 +16,7 @@ import phantastic
 from phantastic.declare.i18n import catalogue, default_language, duration, speaking
 
 SOURCE = Path(phantastic.__file__).parent
-ROOMS = "ground", "declare", "run", "show", "cli"
+ROOMS = "ground", "declare", "run", "show", "lesion", "cli"
 
 
 class Page(HTMLParser):
@@ -134,7 +134,7 @@ def test_catalogue_is_complete_and_has_nothing_idle() -> None:
     for key, entry in catalogue.items():
         assert re.findall(r"\{\w+\}", entry["en"]) or not re.findall(r"\{\w+\}", entry["ja"]), key
         assert set(re.findall(r"\{\w+\}", entry["en"])) == set(re.findall(r"\{\w+\}", entry["ja"])), key
-    ground = [SOURCE / "lesion.py", *(p for room in ROOMS for p in (SOURCE / room).rglob("*.py"))]
+    ground = [path for room in ROOMS for path in (SOURCE / room).rglob("*.py")]
     code = "\n".join(path.read_text() for path in ground)
     templates = "\n".join(path.read_text() for path in (SOURCE / "show" / "templates").iterdir())
     used = re.findall(r"word(?:s\(\))?\[['\"](\w+)['\"]\]", code) + re.findall(r"\bword\.(\w+)", templates)

@@ -258,7 +258,7 @@ def doctor(root: Path) -> None:
 @cli.command()
 @click.argument("run", metavar="RUN")
 @click.option("--list", "listing", is_flag=True, help="List the sites and what can be done to each.")
-@click.option("--site", help="Where the damage is.")
+@click.option("--site", "places", multiple=True, metavar="SITE", help="Where the damage is (repeatable: together).")
 @click.option("--kind", help="sever, noise, silence or scale.")
 @click.option("--dose", default="0:1:0.2", show_default=True, help="Doses from 0 to 1: start:stop:step or a,b,c.")
 @click.option("--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Draws of the damage.")
@@ -266,33 +266,33 @@ def doctor(root: Path) -> None:
 @with_root
 @with_lang
 def lesion(
-    run: str, listing: bool, site: str | None, kind: str | None, dose: str, repeats: int, seed: int, root: Path,
+    run: str, listing: bool, places: tuple[str, ...], kind: str | None, dose: str, repeats: int, seed: int, root: Path,
 ) -> None:  # fmt: skip
-    """Damage a trained run by dose and measure it again."""
+    """Damage a trained run by dose and measure it again.
+
+    The networks of each of its seeds are damaged, each with draws of its own.
+    """
     from phantastic.run import manifest
     from phantastic.show import terminal
 
     folder = manifest.find(run, root)
     if not manifest.read(folder).finished:
         raise Refused(f"{folder} is not finished; finish it with: {command('resume', folder)}")
-    if not listing and not (site and kind):
+    if not listing and not (places and kind):
         raise Refused("lesion takes --site and --kind; `phantastic lesion RUN --list` shows them")
 
-    from phantastic.lesion import curve, parse_doses, sites
+    from phantastic.lesion import parse_doses, sites
+    from phantastic.lesion.seeds import lesioned
     from phantastic.run.execute import owned
     from phantastic.run.folder import Run
     from phantastic.show.report import publish_lesion
 
     doses = parse_doses(dose)
     with owned(Run.open(folder)) as opened:
-        experiment = opened.study.load()
-        networks = experiment.networks(opened)
         if listing:
-            terminal.sites(sites(networks))
+            terminal.sites(sites(opened.study.load().networks(opened)))
             return
-        rows = curve(
-            lambda: experiment.lesion_measures(opened, networks), networks, str(site), str(kind), doses, repeats, seed
-        )
-        terminal.lesion(rows)
-        for path in publish_lesion(folder, str(site), str(kind), rows):
+        found = lesioned(opened, places, str(kind), doses, repeats, seed)
+        terminal.lesion(found.rows)
+        for path in publish_lesion(folder, places, str(kind), found):
             click.echo(path)

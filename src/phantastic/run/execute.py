@@ -40,8 +40,7 @@ def execute(run: Run[Any]) -> None:
     shelf.fetch(run, lambda study, preset: made(run, study, preset))
     experiment: Experiment[Any] = run.study.load()
     recipe = run.recipe
-    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
-    found = [measured(experiment.one_seed(run, recipe, seed)) for seed in seeds]
+    found = [measured(experiment.one_seed(run, recipe, seed)) for seed in run.seeds]
     run.record(across(found) | measured(experiment.overall(run, recipe, found)))
 
 

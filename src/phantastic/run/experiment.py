@@ -21,7 +21,8 @@ class Experiment(ABC, Generic[R]):
     """The science of one study; its subclasses are final.
 
     The ground asks for it seed by seed, and owns what is around it: seeds, resuming, means and intervals over seeds,
-    recording, judging. The last four hooks are optional.
+    recording, judging. The last five hooks are optional. Those without a ``seed`` speak of ``run.recipe.seed``, which
+    is the first, or another that the run is looked at `under`; what all seeds share hangs on ``run.first_seed``.
     """
 
     @abstractmethod
@@ -34,7 +35,7 @@ class Experiment(ABC, Generic[R]):
 
     @abstractmethod
     def lesion_measures(self, run: "Run[R]", networks: "Mapping[str, nn.Module]") -> dict[str, float]:
-        """Measure these networks, whole or damaged, in a few seconds."""
+        """Measure these networks, whole or damaged, in a few seconds; deterministic."""
 
     @abstractmethod
     def figures(self, run: "Run[R]") -> dict[str, "Figure"]:
@@ -46,6 +47,11 @@ class Experiment(ABC, Generic[R]):
 
     def equations(self, run: "Run[R]") -> dict[str, list[str]]:
         """The equations of the models that ran, as MathML by the models' names, for the report."""
+        return {}
+
+    def lesion_answers(self, run: "Run[R]", networks: "Mapping[str, nn.Module]") -> dict[str, list]:
+        """What these networks, whole or damaged, answer to each test item, and what the item was: columns by name, an
+        entry per item, in an order that no damage changes; deterministic. Written beside the dose curve."""
         return {}
 
     def apply(self, run: "Run[R]", request: Mapping[str, str]) -> list[str]:

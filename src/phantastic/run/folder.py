@@ -9,6 +9,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -50,6 +51,7 @@ class Run(Generic[R]):
 
     def __init__(self, folder: Path, study: Study, recipe: R, manifest: Manifest):
         self.folder, self.study, self.recipe, self.manifest = folder, study, recipe, manifest
+        self.first_seed = recipe.seed  # also of a view `under` another seed: what all seeds share hangs on it
         self.checkpoints = Checkpoints(folder, manifest.recipe)
         # a run made on a GPU is read on any machine
         self.device = parallel.device(manifest.device if torch.cuda.is_available() else "cpu")
@@ -113,10 +115,20 @@ class Run(Generic[R]):
                     files.sweep(folder)
         return run
 
+    @property
+    def seeds(self) -> range:
+        """The seeds of all repetitions."""
+        return range(self.first_seed, self.first_seed + self.recipe.seeds)
+
+    def under(self, seed: int) -> "Run[R]":
+        """The run as one of its seeds has it: those who ask for the first seed by ``recipe.seed`` get this one."""
+        view = copy(self)
+        view.recipe = msgspec.structs.replace(self.recipe, seed=seed)
+        return view
+
     def new_clock(self) -> stages.Clock:
         """A clock that goes on from the folder's stages.json; it stands still once the run is finished."""
-        seeds = range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
-        table = stages.expected(self.study.folder, self.study.name, self.manifest.preset, seeds)
+        table = stages.expected(self.study.folder, self.study.name, self.manifest.preset, self.seeds)
         return stages.Clock(self.folder, table, self.manifest.finished)
 
     def close(self) -> None:

@@ -5,7 +5,9 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import altair as alt
@@ -25,6 +27,7 @@ from phantastic.show.fonts import font_face
 
 if TYPE_CHECKING:
     from phantastic.lesion import Row
+    from phantastic.lesion.seeds import Answers, Lesioned
     from phantastic.run.folder import Run
 
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -175,18 +178,50 @@ def title(text: str) -> alt.TitleParams:
     return alt.TitleParams(text, anchor="middle", fontSize=12, fontWeight="normal")
 
 
-def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]") -> list[Path]:
-    """Write a dose curve into the run's lesions/ as CSV, SVG and PNG; the files' paths."""
-    word = words()
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["measure", "dose", "sham", "mean", "low", "high", "each"])
+def publish_lesion(folder: Path, sites: Sequence[str], kind: str, found: "Lesioned") -> list[Path]:
+    """Write a dose curve into the run's lesions/ as CSV, SVG and PNG, and the answers behind it, where there are any,
+    as CSV; the files' paths."""
+    stem = folder / "lesions" / lesion_name(sites, kind)
+    tables = {stem.name: curve_table(found.rows)}
+    if found.answers:
+        tables[f"{stem.name}-answers"] = answer_table(found.answers)
+    paths = [stem.with_name(f"{name}.csv") for name in tables]
+    for path, table in zip(paths, tables.values(), strict=True):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(table)
+        files.write(path, text.getvalue())
+    return [*paths, *figure.write(dose_curves(sites, kind, found.rows), stem)]
+
+
+def lesion_name(sites: Sequence[str], kind: str) -> str:
+    """All sites and the kind; where that is too long for a file, the first site and a number for all of them."""
+    named = "+".join(sites)
+    if len(named) > 180:
+        named = f"{sites[0]}+{len(sites) - 1}-{sha256(named.encode()).hexdigest()[:8]}"
+    return f"{named}-{kind}"
+
+
+def curve_table(rows: "Sequence[Row]") -> list[list[Any]]:
+    """A line per measure and dose."""
+    table: list[list[Any]] = [["measure", "dose", "sham", "mean", "low", "high", "each"]]
     for row in rows:
         low, high = ("" if bound is None else bound for bound in (row.low, row.high))
-        table.writerow([row.measure, row.dose, int(row.sham), row.mean, low, high, " ".join(map(repr, row.each))])
-    stem = folder / "lesions" / f"{site}-{kind}"
-    files.write(stem.with_name(stem.name + ".csv"), text.getvalue())
-    panels = []
+        table.append([row.measure, row.dose, int(row.sham), row.mean, low, high, " ".join(map(repr, row.each))])
+    return table
+
+
+def answer_table(answers: "Sequence[Answers]") -> list[list[Any]]:
+    """A line per seed, dose, repeat and item."""
+    table: list[list[Any]] = [["seed", "dose", "sham", "repeat", "item", *answers[0].items]]
+    for each in answers:
+        for item, row in enumerate(zip(*each.items.values(), strict=True)):
+            table.append([each.seed, each.dose, int(each.sham), each.repeat, item, *row])
+    return table
+
+
+def dose_curves(sites: Sequence[str], kind: str, rows: "Sequence[Row]") -> Figure:
+    """A panel per measure: its curve with the interval, and the sham lesion."""
+    word, panels = words(), []
     for name in dict.fromkeys(row.measure for row in rows):
         chosen = [row for row in rows if row.measure == name]
         values = [
@@ -203,6 +238,10 @@ def publish_lesion(folder: Path, site: str, kind: str, rows: "Sequence[Row]") ->
             control.mark_point(shape="cross", angle=45, size=80, color=VERMILION).encode(x=x, y=y),
         )
         panels.append(layers.properties(width=200, height=140))
-    caption = word["lesion_caption"].format(repeats=max(len(row.each) for row in rows))
-    chart = alt.concat(*panels, columns=3, title=alt.TitleParams(f"{site}: {kind}", subtitle=caption))
-    return [stem.with_name(stem.name + ".csv"), *figure.write(Figure(caption, chart), stem)]
+    most, seeds = (each(len(row.each) for row in rows) for each in (max, min))  # of a sham there is one per seed
+    caption = word["lesion_caption"].format(repeats=most)
+    if seeds > 1:
+        caption = word["lesion_caption_seeds"].format(seeds=seeds, repeats=most // seeds)
+    lines = wrap(f"{' + '.join(sites)}: {kind}", 90, break_long_words=False, break_on_hyphens=False)
+    heading = lines if len(lines) > 1 else lines[0]
+    return Figure(caption, alt.concat(*panels, columns=3, title=alt.TitleParams(heading, subtitle=caption)))

@@ -98,11 +98,10 @@ class Bert(nn.Module):
     ) -> States:
         x = word_states(self.words, input_ids, inputs_embeds)
         places = self.places(input_ids, x) if position_ids is None else position_ids
-        # without segments all words are of the first
-        segments = self.segments.weight[0] if token_type_ids is None else look_up(
-            self.segments, token_type_ids, "token_type_ids"
-        )  # fmt: skip
-        x = x + segments + look_up(self.positions, places, "position_ids")
+        if token_type_ids is None:  # all words are of the first segment
+            token_type_ids = torch.zeros(1, 1, dtype=torch.long, device=x.device)
+        x = x + look_up(self.segments, token_type_ids, "token_type_ids")
+        x = x + look_up(self.positions, places, "position_ids")
         x = self.embedded(self.dropout(self.embedding_norm(x)))
         mask = both(attended(attention_mask), causal(x.shape[1], device=x.device) if self.causal else None)
         x, hidden = through(self.layer, x, mask, keep)

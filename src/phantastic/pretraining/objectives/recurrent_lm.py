@@ -15,7 +15,7 @@ from phantastic.pretraining.corpus import IGNORED
 class BidirectionalLM(nn.Module):
     """Two stacks of LSTMs (without ELMo's projections), and a residual connection between layers.
 
-    Sites: ``scores``.
+    Sites: ``words``, the layers ``forwards[i]`` and ``backwards[i]``, ``scores``.
     """
 
     def __init__(self, vocabulary: int, width: int, layers: int = 2):

@@ -99,6 +99,16 @@ def preferred(model: Model, items: Agreement) -> Bool[np.ndarray, " items"]:
     return known[rows, items.right] > known[rows, items.wrong]
 
 
+def answers(model: Model, items: Agreement, language: Language) -> dict[str, list]:
+    """Item by item: the verb's two forms, what makes it hard, and the form that is preferred; a tie is wrong."""
+    right, wrong = ([language.wordpiece.vocabulary[piece] for piece in each] for each in (items.right, items.wrong))
+    forms = zip(preferred(model, items), right, wrong, strict=True)
+    return {
+        "right": right, "wrong": wrong, "attractors": items.attractors.tolist(), "distance": items.distance.tolist(),
+        "preferred": [one if correct else other for correct, one, other in forms],
+    }  # fmt: skip
+
+
 def agreement(model: Model, items: Agreement | None, generator: np.random.Generator) -> dict[str, Measure]:
     """``agreement`` over all items, and by the number of attractors."""
     if items is None:

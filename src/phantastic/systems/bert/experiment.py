@@ -20,10 +20,12 @@ from phantastic.show.figure import Figure
 from phantastic.systems.bert import agreement, measure
 from phantastic.systems.bert import apply as applied
 from phantastic.systems.bert import figures as drawn
+from phantastic.systems.bert.agreement import Agreement
 from phantastic.systems.bert.measure import Exact, Test
 from phantastic.systems.bert.study import BertRecipe
 
 POINTS = 16  # of the learning curve on the test pairs
+FEW = 60  # pairs, and as many items of each number of attractors, on which a damaged model is measured
 SOUGHT = 8  # documents for each pair of the test, among which sentences with attractors are sought
 
 
@@ -70,6 +72,12 @@ def measured(
     return found | agreement.agreement(model, items, numpy_generator(seed, "agreement bootstrap"))
 
 
+def few_verbs(recipe: BertRecipe) -> Agreement | None:
+    """Agreement items for a damaged model."""
+    few = min(recipe.test, FEW)
+    return agreement.agreement_of(language_of(recipe), recipe.seed, SOUGHT * few, few)
+
+
 def trained(run: Run[BertRecipe]) -> Model:
     """The model of the first seed, in evaluation mode."""
     recipe = run.recipe
@@ -101,19 +109,26 @@ class BertExperiment(Experiment[BertRecipe]):
 
     @torch.no_grad()
     def lesion_measures(self, run: Run[BertRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
-        """The masked loss in nats, next-sentence accuracy and agreement, on 60 pairs of sentences and as many items."""
+        """The masked loss in nats, next-sentence accuracy and agreement, on 60 pairs of sentences and as many items
+        of each number of attractors."""
         recipe, model = run.recipe, networks["bert"]
         assert isinstance(model, Model)
         tongue = language_of(recipe)
-        few = min(recipe.test, 60)
-        test = measure.test_of(tongue, recipe.seed, few, recipe.share)
+        test = measure.test_of(tongue, recipe.seed, min(recipe.test, FEW), recipe.share)
         found = {"masked.loss": float(measure.surprise(model, test).mean())}
         guess = measure.next_probabilities(model, test.batch).numpy() > 0.5
         found["next.accuracy"] = float((guess == test.follows).mean())
-        items = agreement.agreement_of(tongue, recipe.seed, SOUGHT * few, few)
+        items = few_verbs(recipe)
         if items is not None:
             found["agreement"] = float(agreement.preferred(model, items).mean())
         return found
+
+    @torch.no_grad()
+    def lesion_answers(self, run: Run[BertRecipe], networks: Mapping[str, nn.Module]) -> dict[str, list]:
+        """The form that is preferred of every verb whose agreement `lesion_measures` counts."""
+        items, model = few_verbs(run.recipe), networks["bert"]
+        assert isinstance(model, Model)
+        return {} if items is None else agreement.answers(model, items, language_of(run.recipe))
 
     def figures(self, run: Run[BertRecipe]) -> dict[str, Figure]:
         """Learning, two masked sentences, attention, agreement: of the first seed."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import final
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -98,6 +99,7 @@ def learned(run: Run[ScanRecipe], recipe: ScanRecipe, seed: int) -> dict[str, Me
 
 def setting(run: Run[ScanRecipe], recipe: ScanRecipe) -> Setting:
     """The concepts and test rooms of a run, and the classifier that judges all of its seeds (trained, if it was)."""
+    recipe = msgspec.structs.replace(recipe, seed=run.first_seed)  # all seeds are taught the same concepts
     rooms = Rooms(recipe.size, recipe.colours)
     refuse_impossible(recipe, rooms.vocabulary)
     factors, images = rooms.draw(recipe.test_images, recipe.seed, "test rooms")

@@ -35,7 +35,8 @@ class Embedding(nn.Module):
 class Transformer(nn.Module):
     """Post-norm blocks with ReLUs; the scores of the words come from the target's embeddings.
 
-    ``decoder[i].memory_attention.weights`` is where the output looks in the input.
+    ``decoder[i].memory_attention.weights`` is where the output looks in the input. The scores read the table of the
+    site ``target.words`` itself: severing it cuts them too.
     """
 
     def __init__(
