@@ -134,7 +134,7 @@ def test_every_measure_of_a_lesion_is_finite(tiny: Tiny) -> None:
 
 @pytest.fixture(scope="session")
 def part() -> dsprites.DSprites:
-    return vae.dataset(256, 0)
+    return dsprites.part(256, 0)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -190,7 +190,7 @@ def test_scores_of_codes_are_as_uncertain_as_the_votes_they_were_tested_on(made:
 
 
 def test_an_epoch_shows_every_image_once_and_each_epoch_in_its_own_order(part: dsprites.DSprites) -> None:
-    batches = vae.Batches(part, 64, 0, "shuffle", torch.device("cpu"))
+    batches = dsprites.Batches(part, 64, 0, "shuffle", torch.device("cpu"))
     epochs = [torch.cat([batches(step) for step in range(4 * epoch, 4 * epoch + 4)]) for epoch in (0, 1)]
     shown = [sorted(image.numpy().tobytes() for image in epoch) for epoch in epochs]
     assert shown[0] == shown[1] == sorted(image.numpy().tobytes() for image in part.batch(np.arange(256)))

@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from phantastic.declare.i18n import Text
+from phantastic.declare.i18n import words
 from phantastic.measures.gaussian import NORMAL
 
 Rows = list[dict[str, Any]]
-TIME = Text("time (bins)", "時間(ビン)")
 
 
 def trace(values: Float64[Tensor, " bins"], which: str, deviation: Tensor | None = None) -> Rows:
@@ -56,4 +55,4 @@ def heading(text: str, **more: Any) -> alt.TitleParams:
 
 def over_time(first: int, last: int) -> alt.X:
     scale = alt.Scale(domain=[first, last], nice=False)
-    return alt.X("x:Q", title=str(TIME), scale=scale, axis=alt.Axis(tickCount=6, format="d"))
+    return alt.X("x:Q", title=words()["time_bins"], scale=scale, axis=alt.Axis(tickCount=6, format="d"))
