@@ -11,6 +11,7 @@ from phantastic.declare.claims import Claim, Finding, Measure
 from phantastic.declare.i18n import Text, words
 from phantastic.ground.errors import Refused
 from phantastic.lesion import Row
+from phantastic.lesion.seeds import Lesioned
 from phantastic.run import manifest
 from phantastic.run.folder import Run
 from phantastic.show import export, report
@@ -43,7 +44,7 @@ def test_all_of_a_run_is_exported_but_its_lock_and_links(runs: Path, home: Path)
     """Its results, its figures, lesions that were made since, and what it left beside them."""
     folder = runs / "one"
     rows = [Row("error_fit", dose, 0.5, 0.25, 0.75, [0.25, 0.75]) for dose in (0.0, 1.0)]
-    report.publish_lesion(folder, "fit[0]", "silence", rows)
+    report.publish_lesion(folder, ["fit[0]"], "silence", Lesioned(rows, []))
     run = Run.open(folder)
     (run.artefact("imagined")).mkdir()
     (folder / "imagined/deep").mkdir()
@@ -97,7 +98,7 @@ def test_a_dose_curve_is_written_to_the_bit(tmp_path: Path) -> None:
         Row("error", 0.5, 0.1 + 0.2, -1e-17, 1e300, [0.1, 0.2, 0.3000000000000001]),
         Row('a "b", c', 1.0, 2.0, 1.0, 3.0, [2.0], sham=True),
     ]
-    path, *pictures = report.publish_lesion(tmp_path, "net[0]", "noise", rows)
+    path, *pictures = report.publish_lesion(tmp_path, ["net[0]"], "noise", Lesioned(rows, []))
     assert path == tmp_path / "lesions/net[0]-noise.csv"
     assert [picture.suffix for picture in pictures] == [".svg", ".png"]
     with open(path, newline="", encoding="utf-8") as file:
