@@ -362,6 +362,35 @@ def test_damaged_squad_is_refused_with_its_place(tmp_path, change, said):
         squad.load(path)
 
 
+@pytest.mark.parametrize(("said", "best"), [("", 1.0), ("tired", 0.5)])
+def test_the_best_threshold_costs_only_what_it_lets_through(said, best):
+    """Two questions, the second without an answer. Below any threshold that lets the first through lies the second:
+    said nothing to it, nothing is lost; else one is always wrong (evaluate-v2.0.py, find_best_thresh)."""
+    found = squad_measures({"a": "cow", "b": said}, {"a": ["cow"], "b": []}, {"a": 0.9, "b": 0.1})
+    assert (found["best_exact"], found["best_f1"]) == (best, best)
+    apart = squad_measures({"a": "cow", "b": said}, {"a": ["cow"], "b": []}, {"a": 0.1, "b": 0.9})
+    assert apart["best_exact"] == 1
+
+
+def test_scores_of_similarity_are_handed_in_within_their_scale(tmp_path):
+    found = glue.Examples("STS-B", "", [("a", "b")] * 5, None, list("01234"), [])
+    path = glue.write_submission("STS-B", [-1, 0.25, 3, 4.9996, 7], found, tmp_path)
+    assert path.read_text().split() == [
+        "index",
+        "prediction",
+        "0",
+        "0.000",
+        "1",
+        "0.250",
+        "2",
+        "3.000",
+        "3",
+        "5.000",
+        "4",
+        "5.000",
+    ]
+
+
 def test_answers_are_compared_as_the_official_script_does():
     assert exact_match("The  Cow.", "cow")
     assert exact_match("a-n", "The")  # punctuation goes first; "an" is then an article, and nothing is left of either

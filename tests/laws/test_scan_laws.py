@@ -360,6 +360,35 @@ def test_jmvae_ties_symbols_to_pairs_by_alpha_alone():
     assert all(g is not None and g.any() for g in gradient(tied["loss"], model.named))
 
 
+def test_jmvae_pulls_both_single_posteriors_to_the_joint_one():
+    """KL(q(z|x,y) ‖ q(z|x)) + KL(q(z|x,y) ‖ q(z|y)): they must cover it (Suzuki et al. 2016, Eq. 4)."""
+    with initialised(0, "rival"):
+        model = JMVAE(32, VOCABULARY, hidden=16, latent=5)
+    with torch.no_grad():  # apart enough for the two directions to differ
+        model.joint_head.bias.copy_(torch.cat([torch.ones(5), torch.full((5,), -2.0)]))
+    symbols = khot([0, 1, 2, 3], [OPEN, 1, OPEN, OPEN], [2, OPEN, OPEN, 0])
+    seen, both = model.encode_both(torch.rand(6, 3, 32, 32, generator=noise(1))[:3], symbols)
+    wanted = (kl(both, seen) + kl(both, model.encode_symbols(symbols))).sum(1).mean()
+    turned = (kl(seen, both) + kl(model.encode_symbols(symbols), both)).sum(1).mean()
+    assert abs(float((wanted - turned).detach())) > 1
+    torch.testing.assert_close(terms_of(model, 1.0)["apart"], wanted)
+
+
+def test_in_the_triple_elbo_gamma_weighs_how_symbols_are_read():
+    """Without it symbols cost their divergence from the prior; with a decoder that says ½ of each, γ K log 2 more."""
+    with initialised(0, "rival"):
+        model = TrELBO(32, VOCABULARY, hidden=16, latent=5)
+    with torch.no_grad():
+        for parameter in model.symbols.head.parameters():
+            parameter.zero_()
+    named = model.encode_symbols(khot([0, 1, 2, 3], [OPEN, 1, OPEN, OPEN], [2, OPEN, OPEN, 0]))
+    prior = float(kl(named, Gaussian(*torch.zeros(2, 3, 5))).sum(1).mean().detach())
+    assert prior > 0.1
+    for gamma in (0.0, 1.0, 10.0):
+        cost = float(terms_of(model, gamma)["symbol"].detach())
+        assert cost == pytest.approx(prior + gamma * VOCABULARY.width * log(2), rel=1e-5)
+
+
 def test_in_the_triple_elbo_symbols_alone_train_the_experts_only():
     with initialised(0, "rival"):
         model = TrELBO(32, VOCABULARY, hidden=16, latent=5)

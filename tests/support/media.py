@@ -19,9 +19,11 @@ def write_sound(path: Path, samples: np.ndarray, rate: int = 16_000, **how: str)
 
 
 def write_video(
-    path: Path, pictures: np.ndarray | None, sound: np.ndarray | None, rate: int = 16_000, per_second: int = 10
-) -> Path:
-    """Pictures uint8 [n, height, width, 3] and sound [samples, channels], as MPEG-4 and AAC (AVI: and PCM)."""
+    path: Path, pictures: np.ndarray | None, sound: np.ndarray | None, rate: int = 16_000, per_second: int = 10,
+    late: float = 0.0,
+) -> Path:  # fmt: skip
+    """Pictures uint8 [n, height, width, 3] and sound [samples, channels], as MPEG-4 and AAC (AVI: and PCM); the sound
+    begins ``late`` by so many seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         if pictures is not None:
@@ -38,7 +40,7 @@ def write_video(
         if sound is not None:
             whole = np.ascontiguousarray((np.clip(sound, -1, 1) * 32767).astype(np.int16).reshape(1, -1))
             frame = av.AudioFrame.from_ndarray(whole, format="s16", layout=layout)
-            frame.sample_rate, frame.pts = rate, 0
+            frame.sample_rate, frame.pts = rate, round(late * rate)
             container.mux(voice.encode(frame))
             container.mux(voice.encode())
     return path

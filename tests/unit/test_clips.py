@@ -113,6 +113,33 @@ def test_another_rate_is_converted_and_told(tmp_path, rate):
     assert f"resampled from {rate} Hz: 1 (clip)" in report.lines()
 
 
+@pytest.mark.parametrize(("whole", "first"), [(5.0, 2.0), (3.5, 1.25), (1.0, 0.0), (None, 0.0)])
+def test_the_middle_of_a_clip_is_used_and_the_first_where_its_length_is_not_listed(tmp_path, whole, first):
+    """Of a sound that rises steadily, which shows where it was cut."""
+    ramp = np.linspace(0, 0.9, round(5 * RATE), endpoint=False)[:, None]
+    write_sound(tmp_path / "clip.wav", ramp, subtype="FLOAT")
+    listing = Listing(("thing",), (Entry(("clip",), whole, (0,)),))
+    found, _ = clips.load(listing, tmp_path, seconds=1.0, frames=1, size=16, sound_only=True)
+    begin = round(first * RATE)
+    np.testing.assert_allclose(found.sound[0], ramp[begin : begin + RATE, 0], atol=1e-6)
+
+
+def test_both_channels_are_heard_alike(tmp_path):
+    both = np.stack([tone(1.0)[:, 0], tone(1.0, frequency=1000.0)[:, 0]], 1)
+    write_sound(tmp_path / "clip.wav", both, subtype="FLOAT")
+    np.testing.assert_allclose(one(tmp_path, "clip", sound_only=True)[0].sound[0], both.mean(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4])
+def test_a_track_of_sound_that_begins_late_is_silent_until_then(tmp_path, late):
+    write_video(tmp_path / "clip.mkv", brightening(1.6), tone(1.2), late=late)
+    sound = one(tmp_path, "clip")[0].sound[0]
+    loud = np.flatnonzero(np.abs(sound) > 0.1)
+    assert loud[0] / RATE == pytest.approx(late, abs=0.05)  # the encoder's frames are 64 ms
+    assert np.abs(sound[: max(loud[0] - 1024, 0)]).max(initial=0) < 0.01
+    assert len(sound) == RATE
+
+
 def test_a_missing_clip(tmp_path):
     assert reason(tmp_path)[0] == "missing"
 

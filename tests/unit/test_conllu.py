@@ -108,6 +108,15 @@ def test_punctuation_by_penn_tags_or_by_universal_ones(tmp_path: Path) -> None:
     assert [marks.tolist() for marks in conllu.punctuation(other)] == [[False, True]]
 
 
+@pytest.mark.parametrize(("penn", "by_penn"), [(10, True), (9, True), (8, False), (6, False), (0, False)])
+def test_nine_words_in_ten_with_a_tag_of_penn_make_a_penn_treebank(tmp_path: Path, penn: int, by_penn: bool) -> None:
+    """The first word is a comma to Penn alone, the second punctuation to Universal Dependencies alone."""
+    tags = [",", *["NN"] * (penn - 1), *["名詞"] * 10][:10] if penn else ["、"] * 10
+    rows = [row(at, "a", at - 1, "PUNCT" if at == 2 else "X", tag) for at, tag in enumerate(tags, start=1)]
+    (marks,) = conllu.punctuation(read(tmp_path, "\n".join(rows)))
+    assert np.flatnonzero(marks).tolist() == [0 if by_penn else 1]
+
+
 @st.composite
 def trees(draw: st.DrawFn) -> list[int]:
     """Heads of a random tree, its words in random order."""

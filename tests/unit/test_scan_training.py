@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from phantastic.ground.randomness import numpy_generator
+from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
+from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.distributions import Gaussian
 from phantastic.systems.scan import experiment, symbolic
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, Vocabulary, draw_operations
@@ -21,6 +22,7 @@ from phantastic.systems.scan.evaluation import Mind, Setting, both_ways, imagine
 from phantastic.systems.scan.measure import Classifier, values_of
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.symbolic import Lessons, Operations, draw_concepts, perceive
+from phantastic.systems.scan.visual import awaken
 
 VOCABULARY = Vocabulary((3, 4, 4, 4))
 NARROW = -40.0  # log-variance of what is certain
@@ -94,6 +96,22 @@ class Nowhere(NamedTuple):
 def lessons(pairs: int = 5) -> Lessons:
     concepts = VOCABULARY.draw(40, numpy_generator(0, "concepts"))
     return symbolic.draw_lessons(Pictures(), concepts, pairs, 0)  # type: ignore[arg-type]
+
+
+# --- the visual module
+
+
+def test_the_visual_module_begins_with_every_latent_in_use():
+    """Means five times as far apart as usual, and a posterior standard deviation of about e^-2."""
+    with initialised(0, "visual"):
+        vae = VAE(3, 32, 6, hidden=(32,))
+    images = torch.rand(20, 3, 32, 32, generator=torch_generator(0, "images"))
+    with torch.no_grad():
+        before = vae.encode(images)
+        awaken(vae)
+        after = vae.encode(images)
+    torch.testing.assert_close(after.mean - after.mean[:1], 5 * (before.mean - before.mean[:1]), rtol=1e-3, atol=1e-5)
+    assert float((after.log_variance / 2).mean()) == pytest.approx(-2, abs=0.05)
 
 
 # --- SCAN
