@@ -3,6 +3,7 @@
 import csv
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from phantastic.lesion.seeds import Lesioned
 from phantastic.run import manifest
 from phantastic.run.folder import Run
 from phantastic.show import export, report
+from phantastic.show.figure import BLUE, VERMILION
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -25,10 +27,11 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def cells(line: str) -> list[str]:
-    """The cells of a row of a Markdown table (GitHub's rules: a bar within a cell stands after a backslash)."""
+    """The cells of a row of a Markdown table (GitHub's rules: a backslash goes before a bar or a backslash)."""
     assert line.startswith("| ")
     assert line.endswith(" |")
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+    parts = re.findall(r"((?:\\.|[^|\\])*)\|", line)[1:]
+    return [re.sub(r"\\([\\|])", r"\1", cell.strip()) for cell in parts]
 
 
 def table(card: str, heading: str) -> list[list[str]]:
@@ -79,12 +82,12 @@ def test_a_bar_or_a_line_break_stays_within_its_cell_of_the_card(runs: Path) -> 
     folder = runs / "one"
     made = manifest.read(folder)
     claim = Claim("toy.bar", Text("log p(x|z) ≥ 0\nof |x|", "|x|"), "Fig. 1", ("tiny",), "at_least", ("a|b",))
-    findings = [Finding(claim, "holds", "a|b = 1; required ≥ 0"), Finding(claim, "fails", "||")]
+    findings = [Finding(claim, "holds", "a\\|b = 1; required ≥ 0"), Finding(claim, "fails", "||")]
     manifest.store(folder, manifest.CLAIMS, findings, made.format)
     manifest.store(folder, manifest.MEASURES, {"c": Measure(2.0, [2.0], 1.0, 3.0)}, made.format)
     card, word = export.model_card(Run.open(folder).study, folder, made), words()
     assert table(card, word["ledger"]) == [
-        ["✓ holds", "log p(x|z) ≥ 0 of |x|", "a|b = 1; required ≥ 0"],
+        ["✓ holds", "log p(x|z) ≥ 0 of |x|", "a\\|b = 1; required ≥ 0"],
         ["× fails", "log p(x|z) ≥ 0 of |x|", "||"],
     ]
     assert table(card, word["measures"]) == [["`c`", "2 [1, 3]"]]
@@ -108,3 +111,13 @@ def test_a_dose_curve_is_written_to_the_bit(tmp_path: Path) -> None:
         each = [float(word) for word in row["each"].split()]
         read = (row["measure"], float(row["dose"]), float(row["mean"]), *bounds, each, bool(int(row["sham"])))
         assert Row(*read) == wanted
+
+
+def test_the_sham_lesion_is_a_cross_beside_the_curve(tmp_path: Path) -> None:
+    """A blue dot for each dose, a vermilion cross for each sham, none of them for the other."""
+    rows = [Row("error", dose, 1 - dose, 0.9 - dose, 1.1 - dose, [1 - dose]) for dose in (0.0, 0.25, 0.5, 1.0)]
+    rows += [Row("error", dose, 1.0, None, None, [1.0], sham=True) for dose in (0.5, 1.0)]
+    svg = report.publish_lesion(tmp_path, ["net"], "noise", Lesioned(rows, []))[1].read_text()
+    marks = re.findall(r'<path [^>]*aria-roledescription="(?:point|circle)"[^>]*>', svg)
+    colours = Counter(colour for mark in marks for colour in (BLUE, VERMILION) if colour.lower() in mark.lower())
+    assert colours == {BLUE: 4, VERMILION: 2}

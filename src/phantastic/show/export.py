@@ -4,6 +4,7 @@ The folder is itself a run folder, so every verb that takes a run takes it, wher
 """
 
 import html
+import re
 import shutil
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def export(folder: Path, target: Path) -> None:
 
 def cell(text: object) -> str:
     """Text as the cell of a Markdown table: nothing in it ends the cell or is taken for HTML."""
-    return html.escape(printable(str(text)), quote=False).replace("|", "\\|").replace("\n", " ")
+    return re.sub(r"([\\|])", r"\\\1", html.escape(printable(str(text)), quote=False)).replace("\n", " ")
 
 
 def copy(source: Path, target: Path) -> None:
