@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phantastic.declare.claims import PREDICATES, Claim, Measure, judge, names, read_claims, resampled, summarise
+from phantastic.declare.claims import (
+    PREDICATES,
+    Claim,
+    Measure,
+    across,
+    judge,
+    names,
+    read_claims,
+    resampled,
+    summarise,
+)
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import changed, compose
 from phantastic.declare.study import register
@@ -62,6 +72,15 @@ def test_the_interval_of_resampled_items_leaves_out_a_fortieth_at_either_end():
     assert measure == Measure(0.5, [0.5], 0.025, 0.975)
     assert resampled(0.5, [0.4, 0.7, 0.6, 0.3]) == Measure(0.5, [0.5], 0.3, 0.7)  # few draws: all of them
     assert resampled(0.5, draws, each=[0.4, 0.6]).each == [0.4, 0.6]
+
+
+def test_over_seeds_there_is_what_every_seed_measured():
+    """Of one seed each measure keeps its own interval; over several it is over them, in the order of the first."""
+    first = {"a": Measure(1.0, [1.0], 0.5, 1.5), "b": Measure(2.0, [2.0]), "c": Measure(3.0, [3.0])}
+    second, third = {"c": values(4.0), "a": values(2.0)}, {"d": values(0.0), "a": values(3.0), "b": values(7.0)}
+    assert across([first]) == first
+    assert across([first, second, third]) == {"a": summarise([1, 2, 3])}
+    assert list(across([first, second]).items()) == [("a", summarise([1, 2])), ("c", summarise([3, 4]))]
 
 
 # --- predicates

@@ -62,9 +62,9 @@ def test_outlines_stand_where_the_text_stood(tmp_path: Path) -> None:
 
     data = alt.Data(values=[{}])
     words = [("あ心", "left"), ("脳、見る", "center"), ("学習", "right")]
-    marks = [alt.Chart(data).mark_text(text=[word, "二行"], fontSize=30, align=a, x=150, y=40 + 80 * i)
+    marks = [alt.Chart(data).mark_text(text=[word, "二行", "三行目"], fontSize=30, align=a, x=150, y=40 + 110 * i)
              for i, (word, a) in enumerate(words)]  # fmt: skip
-    paths = write(Figure("", alt.layer(*marks).properties(width=300, height=260)), tmp_path / "words")
+    paths = write(Figure("", alt.layer(*marks).properties(width=300, height=350)), tmp_path / "words")
     assert "<text" not in paths[0].read_text()
     redrawn = Image.open(io.BytesIO(vl_convert.svg_to_png(paths[0].read_text(), scale=2))).convert("L")
     difference = np.abs(np.asarray(redrawn, float) - np.asarray(Image.open(paths[1]).convert("L"), float))
@@ -127,6 +127,24 @@ def test_image_grid_shows_every_pixel(
         assert (np.ptp(ys) + 1, np.ptp(xs) + 1) == (height * scale, width * scale)
         assert xs.min() > 0
         assert xs.max() < picture.shape[1] - 1
+
+
+def test_labels_stand_apart_from_their_images() -> None:
+    """Beside their rows and above their columns, in the middle of these, with white between."""
+    images = np.full((2, 3, 40, 60, 3), (0, 0, 255), np.uint8)
+    picture = np.asarray(image_grid(images, ["label", "of a row"], ["one", "two", "three"])).astype(int)
+    ys, xs = np.nonzero((picture == (0, 0, 255)).all(-1))
+    left, top = xs.min(), ys.min()
+    ink = (picture < 200).all(-1)  # letters are dark in all channels
+    assert not ink[:, left - 6 : left].any()
+    assert not ink[top - 2 : top].any()
+    for row in range(2):
+        beside = ink[top + 44 * row : top + 44 * row + 40, :left]
+        assert np.flatnonzero(beside.any(1)).mean() == pytest.approx(19.5, abs=3)
+        assert np.flatnonzero(beside.any(0)).max() > left - 12  # they end where the images begin
+    for column in range(3):
+        above = ink[:top, left + 64 * column : left + 64 * column + 60]
+        assert np.flatnonzero(above.any(0)).mean() == pytest.approx(29.5, abs=2)
 
 
 def test_image_grid_without_labels() -> None:

@@ -9,6 +9,7 @@ import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
 
@@ -126,6 +127,44 @@ def test_ledger_and_figures_are_written_beside_the_report(page: tuple[str, Path,
     curves = (folder / "figures/curves.svg").read_text()
     for word in ("fit", "mirror", "rival", "weight", ">0<", ">2<"):  # stages, scalars, seeds
         assert word in curves
+
+
+def test_curves_show_every_logged_value_at_its_step_and_seed() -> None:
+    from phantastic.show.report import training_curves
+
+    points = [
+        {"stage": f"seed{seed}/fit", "step": step, "loss": 10.0 * seed + step, "kl": -1.0 * step}
+        for seed in (0, 1)
+        for step in (3, 7, 20)
+    ]
+    figure = training_curves([*points, {"stage": "judge", "step": 5, "loss": 0.5}])
+    assert figure is not None
+    rows = figure.picture.to_dict(validate=False)["vconcat"]  # type: ignore[union-attr]
+    shown = {}
+    for row in rows:
+        for panel in row["concat"]:
+            values = (panel.get("data") or row["data"])["values"]  # of a single panel they stand with its row
+            shown[row["title"], panel["title"]["text"]] = [(v["seed"], v["step"], v["value"]) for v in values]
+    assert shown == {
+        ("fit", "loss"): [(str(seed), step, 10.0 * seed + step) for seed in (0, 1) for step in (3, 7, 20)],
+        ("fit", "kl"): [(str(seed), step, -1.0 * step) for seed in (0, 1) for step in (3, 7, 20)],
+        ("judge", "loss"): [("", 5, 0.5)],
+    }
+    assert training_curves([]) is None
+
+
+def test_while_a_run_goes_on_its_last_picture_comes_first(runs: Path, toy) -> None:
+    from phantastic.run.folder import Run
+    from phantastic.show.figure import Figure, image_grid
+    from phantastic.show.report import Growing
+
+    growing = Growing(Run.open(runs / "half"))
+    for name, caption in (("a", "the first"), ("b", "the second"), ("a", "the third")):
+        picture = Figure(caption, image_grid(np.zeros((1, 1, 8, 8, 3), np.uint8)))
+        growing(name, lambda picture=picture: picture)
+    page = (runs / "half/report.html").read_text()
+    captions = re.findall(r"<figcaption>\s*(.*?)\s*</figcaption>", page, re.S)
+    assert captions == ["the third", "the second"]  # each once, the last one first
 
 
 def test_catalogue_is_complete_and_has_nothing_idle() -> None:

@@ -171,6 +171,15 @@ def test_images_are_perceived_one_by_one_in_whatever_portions() -> None:
     assert seen.log_variance.shape == seen.mean.shape
 
 
+def test_some_of_what_is_seen_keeps_its_mean_and_its_spread() -> None:
+    rows = torch.tensor([4, 0, 4, 2, 1, 3])
+    some = symbolic.at(Gaussian(torch.arange(10.0).view(5, 2), -torch.arange(10.0).view(5, 2)), rows)
+    assert torch.equal(some.mean[:, 0], 2.0 * rows)
+    assert torch.equal(some.log_variance, -some.mean)
+    (one,) = symbolic.at(some, torch.tensor([3])).log_variance
+    assert one.tolist() == [-4, -5]
+
+
 def test_concepts_are_taught_and_held_out_once_each() -> None:
     recipe = ScanRecipe(concepts=70, test_concepts=31)
     taught, held_out = draw_concepts(VOCABULARY, recipe)

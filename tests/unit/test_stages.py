@@ -17,6 +17,7 @@ from phantastic.cli import attended
 from phantastic.cli.attended import stoppable
 from phantastic.declare.i18n import speaking, words
 from phantastic.declare.study import Study
+from phantastic.ground import files
 from phantastic.ground.errors import Refused, Stopped
 from phantastic.run import stages
 from phantastic.run.execute import execute
@@ -199,6 +200,16 @@ def test_a_stage_whose_result_was_lost_is_not_counted_twice(world: World) -> Non
         assert clock.count() == 5
     assert [stage.name for stage in clock.finished] == ["classifier", "seed0/denoiser"]
     assert [stage.seconds for stage in clock.finished] == pytest.approx([25, 60])
+
+
+@pytest.mark.parametrize("lost", [0.0, 20.0])
+def test_what_a_stop_cost_says_nothing_of_the_speed(world: World, lost: float) -> None:
+    """A training of 40 seconds, and what was done twice; its end was noted, but not its last third saved."""
+    files.write_json(world.folder / "stages.json", stages.Times([Stage("classifier", 40 + lost, 1200, lost)]))
+    clock = world.clock()
+    with clock.stage("classifier", 1200, 800):
+        assert clock.stage_left() == pytest.approx(40 / (2 / 3) * (1 / 3))
+    assert clock.finished[0].seconds == pytest.approx(40 + lost)
 
 
 # --- runs

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from toys.study import TOY, ToyRecipe
 
+from phantastic.declare.claims import Measure
 from phantastic.ground.errors import Refused, Stopped
 from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.run.checkpoint import Checkpoints
@@ -142,6 +143,46 @@ def test_a_value_that_is_no_number_is_refused_at_its_point_and_not_logged(
     with pytest.raises(Refused, match=rf"training diverged: {which} = (nan|inf) at stage fit, step 5 of"):
         train(run, "fit", {"network": network}, {"loss": torch.optim.SGD(network.parameters())}, losses, steps=9)
     assert [point["step"] for point in run.curve("fit")] == [1, 2, 3, 4]
+    run.close()
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path: Path, last: bool) -> None:
+    """√x at 0 is a number, its slope is none: the loss of that step says nothing of what it does to the weights."""
+    run = begun(tmp_path)
+    network = nn.Linear(1, 1)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        run.checkpoint_seconds = math.inf if last else 0.0
+        out = network(torch.ones(1)).sum()
+        return {"loss": (0 * out).sqrt() if step == 4 else out.square()}
+
+    optimisers = {"loss": torch.optim.SGD(network.parameters(), 0.1)}
+    with pytest.raises(Refused, match=r"training diverged: n/\w+ holds values .* at stage fit, step 5"):
+        train(run, "fit", {"n": network}, optimisers, losses, steps=5 if last else 9)
+    assert "fit" not in run.checkpoints.latest.finished
+    assert run.checkpoints.latest.step == (0 if last else 4)
+    run.close()
+
+
+def test_of_a_stage_in_progress_one_checkpoint_is_kept(tmp_path: Path) -> None:
+    run, found = begun(tmp_path), []
+    run.checkpoint_seconds = 0.0
+
+    def look(step: int) -> None:
+        found.append([path.name for path in (run.folder / "checkpoints").glob("*")] if step else [])
+
+    fit(run, look, steps=6)
+    assert found == [[], *([f"fit-{step:08d}.safetensors"] for step in range(1, 6))]
+    assert [path.name for path in (run.folder / "checkpoints").iterdir()] == ["fit.safetensors"]
+    run.close()
+
+
+def test_what_is_no_number_was_not_measured(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    whole, nan, inf = Measure(1.0, [0.5, 1.5]), Measure(math.nan, [1.0]), Measure(math.inf, [1.0])
+    run.record({"whole": whole, "nan": nan, "inf": inf, "of one seed": Measure(1.0, [1.0, math.nan])})
+    assert run.measures() == {"whole": whole}
     run.close()
 
 
