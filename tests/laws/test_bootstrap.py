@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from phantastic.declare.claims import Measure, bootstrapped
+from phantastic.declare.claims import Measure
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bert import measure as reading
 from phantastic.systems.bottleneck import dubbing, integration, places, scores
@@ -58,13 +58,12 @@ def mean_of(some: np.ndarray) -> float:
 @pytest.mark.parametrize(
     "measured",
     [
-        lambda: bootstrapped(ITEMS, rng(), DRAWS),
         lambda: tuning.measured(mean_of, N, rng()),
         lambda: family.over_items(ITEMS, rng(), family.mean, DRAWS),
         lambda: writing.Shares(ITEMS, np.ones(N)).measure(rng()),
         lambda: crossing.over_tunings([mean_of, mean_of, mean_of], N, rng()),
     ],
-    ids=["bootstrapped", "tuning", "over_items", "Shares", "over_tunings"],
+    ids=["tuning", "over_items", "Shares", "over_tunings"],
 )
 def test_the_mean_over_items_has_its_standard_error(measured: Callable[[], Measure]) -> None:
     found = measured()

@@ -47,13 +47,14 @@ def test_its_derivatives_are_right_to_second_order(outputs):
 
 
 def test_a_jacobian_goes_through_the_decoder():
-    decoder = ConvDecoder(1, 32, 4, hidden=(16,), width=4)
-    code = torch.randn(4, generator=torch_generator(0, "code"))
+    with initialised(0, "decoder"):
+        decoder = ConvDecoder(1, 32, 4, hidden=(16,), width=4).double()
+    code = torch.randn(4, generator=torch_generator(0, "code"), dtype=torch.float64)
     jacobian = torch.func.jacrev(lambda z: decoder(z[None])[0])(code)
     assert jacobian.shape == (1, 32, 32, 4)
-    for latent, direction in enumerate(1e-2 * torch.eye(4)):
-        slope = (decoder((code + direction)[None]) - decoder((code - direction)[None]))[0] / 2e-2
-        torch.testing.assert_close(jacobian[..., latent], slope, atol=2e-3, rtol=0)
+    for latent, direction in enumerate(1e-6 * torch.eye(4, dtype=torch.float64)):
+        slope = (decoder((code + direction)[None]) - decoder((code - direction)[None]))[0] / 2e-6
+        torch.testing.assert_close(jacobian[..., latent], slope, atol=1e-8, rtol=0)
 
 
 @pytest.mark.parametrize("outputs", [1, 3, 8])

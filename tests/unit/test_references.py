@@ -79,9 +79,9 @@ def test_every_entry_is_whole(paper: Paper) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS.values(), ids=list(PAPERS))
 def test_an_entry_is_the_same_by_itself(paper: Paper, tmp_path: Path) -> None:
-    alone = references.find(paper.key, bibliography(tmp_path, paper.bibtex()))
+    alone = references.find(paper.key, bibliography(tmp_path, paper.bibtex))
     assert alone == paper
-    assert fields(alone.bibtex())[paper.key] == fields(FILE.read_text(encoding="utf-8"))[paper.key]
+    assert fields(alone.bibtex)[paper.key] == fields(FILE.read_text(encoding="utf-8"))[paper.key]
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
@@ -105,7 +105,7 @@ def test_a_paper(tmp_path: Path) -> None:
     venue = "International Conference on Machine Learning"
     assert paper.reference == f"Kim, H.; Mnih, A. (2018). Disentangling by Factorising, 100%. {venue}"
     assert paper.url == "https://e.org/a_b#c%20~{x}"
-    assert paper.bibtex() == KIM
+    assert paper.bibtex == KIM
     gauss = references.find("gauss1809", file)
     assert (gauss.short, gauss.url) == ("Gauß et al. 1809", "")
     assert gauss.reference == "Gauß, C. F. et al. (1809). Theoria motus. Perthes & Besser"

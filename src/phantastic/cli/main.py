@@ -239,7 +239,7 @@ def ledger(what: str | None, root: Path) -> None:
 def cite(what: str, root: Path) -> None:
     """Print BibTeX of the papers behind a study or a run."""
     study, _ = target(what, root)
-    click.echo("\n\n".join(paper.bibtex() for paper in study.cited()))
+    click.echo("\n\n".join(paper.bibtex for paper in study.cited()))
 
 
 @cli.command()
@@ -276,8 +276,7 @@ def lesion(
     from phantastic.show import terminal
 
     folder = manifest.find(run, root)
-    if not manifest.read(folder).finished:
-        raise Refused(f"{folder} is not finished; finish it with: {command('resume', folder)}")
+    manifest.finished(folder)
     if not listing and not (places and kind):
         raise Refused("lesion takes --site and --kind; `phantastic lesion RUN --list` shows them")
 

@@ -10,16 +10,13 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused, nearest
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Verdict = Literal["holds", "fails", "untested"]
 
@@ -83,12 +80,6 @@ def resampled(value: float, draws: Sequence[float], each: Sequence[float] | None
     ordered = sorted(draws)
     low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.025, 0.975))
     return Measure(value, list(each or [value]), low, high)
-
-
-def bootstrapped(each: "np.ndarray", generator: "np.random.Generator", draws: int) -> Measure:
-    """The mean over test items, with an interval by bootstrap over them."""
-    drawn = each[generator.integers(len(each), size=(draws, len(each)))].mean(1)
-    return resampled(float(each.mean()), drawn.tolist())
 
 
 def across(found: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:

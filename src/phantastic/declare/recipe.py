@@ -71,13 +71,16 @@ def compose(
     return validated(recipe, values, origin)
 
 
-def changed(recipe: Recipe, preset: Recipe | None) -> list[str]:
-    """The keys in which a recipe is another than its preset, but for `NEUTRAL` ones."""
+def differing(recipe: Recipe, preset: Recipe | None) -> list[str]:
+    """The keys in which a recipe is another than its preset; none where there is no preset any more."""
     if preset is None:
         return []
-    return [
-        key for key in recipe.__struct_fields__ if key not in NEUTRAL and getattr(recipe, key) != getattr(preset, key)
-    ]
+    return [key for key in recipe.__struct_fields__ if getattr(recipe, key) != getattr(preset, key)]
+
+
+def changed(recipe: Recipe, preset: Recipe | None) -> list[str]:
+    """As `differing`, but for `NEUTRAL` keys."""
+    return [key for key in differing(recipe, preset) if key not in NEUTRAL]
 
 
 def validated(recipe: type[Recipe], values: dict[str, Any], origin: str) -> Recipe:

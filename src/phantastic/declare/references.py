@@ -30,8 +30,8 @@ class Paper(Struct, frozen=True):
     title: str
     venue: str
     url: str
-    entry: str
-    """As it stands in the file."""
+    bibtex: str
+    """The entry as it stands in the file."""
 
     @property
     def short(self) -> str:
@@ -46,10 +46,6 @@ class Paper(Struct, frozen=True):
         authors = self.authors.replace(" and others", " et al.").replace(" and ", "; ")
         stop = "" if self.title.endswith(("?", "!")) else "."
         return f"{authors} ({self.year}). {self.title}{stop} {self.venue}"
-
-    def bibtex(self) -> str:
-        """The entry as it stands in the file."""
-        return self.entry
 
 
 def find(key: str, file: Path = FILE) -> Paper:

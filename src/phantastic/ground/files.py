@@ -1,7 +1,10 @@
 """Writing files so that a crash, a full disk or a read-only folder never damages what was there before."""
 
+import csv
 import errno
+import io
 import os
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,6 +69,13 @@ def refusal(path: Path, error: OSError) -> Refused:
     """An operating-system error as a message for people."""
     reason = REASONS.get(error.errno or 0, error.strerror or str(error))
     return Refused(f"cannot write {path}: {reason}. What was saved before is intact")
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write a table atomically, its header being the first row."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write(path, text.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 from msgspec import Struct
 from torch import nn
 
-from phantastic.declare.claims import summarise
+from phantastic.declare.claims import Measure, summarise
 from phantastic.ground.errors import Refused
 from phantastic.lesion.kinds import Sites, checked, damage
 
@@ -26,6 +26,11 @@ class Row(Struct, frozen=True):
     high: float | None
     each: list[float]
     sham: bool = False
+
+    @property
+    def summary(self) -> Measure:
+        """Mean, interval and repeats."""
+        return Measure(self.mean, self.each, self.low, self.high)
 
 
 class Found(NamedTuple, Generic[T]):

@@ -46,12 +46,11 @@ def execute(run: Run[Any]) -> None:
 
 def made(run: Run[Any], study: Study, preset: str) -> Path:
     """Run another study for a network that this run needs; where it was begun before, it goes on."""
-    root = run.folder.parent.parent
     recipe = compose(study.recipe, study.presets, preset, {"seed": run.recipe.seed, "device": run.manifest.device})
     name = f"{preset}-seed{run.recipe.seed}-shelf"
-    folder = root / study.name / name
+    folder = run.root / study.name / name
     there = (folder / manifest.MANIFEST).exists()
-    other = Run.open(folder, writing=True) if there else Run.create(study, recipe, preset, root, name)
+    other = Run.open(folder, writing=True) if there else Run.create(study, recipe, preset, run.root, name)
     other.stop, other.clock.watch, other.checkpoint_seconds = run.stop, run.clock.watch, run.checkpoint_seconds
     try:
         if not other.manifest.finished:

@@ -116,6 +116,11 @@ class Run(Generic[R]):
         return run
 
     @property
+    def root(self) -> Path:
+        """The folder of the runs, in which this one lies under its study."""
+        return self.folder.parent.parent
+
+    @property
     def seeds(self) -> range:
         """The seeds of all repetitions."""
         return range(self.first_seed, self.first_seed + self.recipe.seeds)

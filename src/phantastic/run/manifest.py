@@ -4,6 +4,7 @@ Everything here is read without PyTorch, so that listing and comparing runs is i
 """
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,7 +16,7 @@ from phantastic.declare.claims import Finding, Measure
 from phantastic.declare.parameter import parameters
 from phantastic.declare.recipe import Recipe
 from phantastic.ground import files
-from phantastic.ground.errors import Refused, nearest
+from phantastic.ground.errors import Refused, command, nearest
 
 FORMAT = 2  # 1: results and measures without checksums
 MANIFEST, MEASURES, CLAIMS = "manifest.json", "measures.json", "claims.json"
@@ -68,6 +69,14 @@ def read(folder: Path) -> Manifest:
         raise Refused(f"{folder / MANIFEST} is damaged: {outside[0]} is outside the run; nothing was changed")
     if not 1 <= manifest.format <= FORMAT:
         raise Refused(f"{folder / MANIFEST}: format {manifest.format} is not known here (this is format {FORMAT})")
+    return manifest
+
+
+def finished(folder: Path) -> Manifest:
+    """As `read`; raises `Refused` also for a run that is not finished."""
+    manifest = read(folder)
+    if not manifest.finished:
+        raise Refused(f"{folder} is not finished; finish it with: {command('resume', folder)}")
     return manifest
 
 
@@ -125,13 +134,13 @@ def find(word: str, root: Path) -> Path:
     return folder
 
 
-def newest(study: str, root: Path) -> Path | None:
-    """The finished run of a study that was begun last; damaged ones are passed over."""
+def newest(study: str, root: Path, wanted: Callable[[Manifest], bool] = lambda made: True) -> Path | None:
+    """The finished run of a study, such as is wanted, that was begun last; damaged ones are passed over."""
     found = []
     for folder in listed(root, study):
         with suppress(Refused):
             entry = read(folder)
-            found += [(entry.started, folder)] if entry.finished else []
+            found += [(entry.started, folder)] if entry.finished and wanted(entry) else []
     return max(found)[1] if found else None
 
 

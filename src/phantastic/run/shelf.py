@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phantastic.declare.recipe import compose
-from phantastic.declare.study import Study, find, register
+from phantastic.declare.study import Study, register
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, command
 from phantastic.run import manifest
@@ -26,9 +26,9 @@ def network(word: str, root: Path, seed: int, make: Callable[[Study, str], Path]
 
     Raises `Refused` for a run that is not finished or leaves no network, and for an unknown study or preset.
     """
-    study, separator, preset = word.partition(":")
-    if separator and study in register():
-        return trained(standing(find(study), preset, root, seed) or make(find(study), preset))
+    name, separator, preset = word.partition(":")
+    if separator and (study := register().get(name)):
+        return trained(standing(study, preset, root, seed) or make(study, preset))
     run = manifest.located(word, root)
     return trained(run) if run else Path(word).expanduser()
 
@@ -45,16 +45,9 @@ def trained(run: Path) -> Path:
 
 def standing(study: Study, preset: str, root: Path, seed: int) -> Path | None:
     """A finished run of the preset as it is today under that seed, the one begun last."""
-    recipe = compose(study.recipe, study.presets, preset, {"seed": seed})
-    wanted, found = manifest.plain(recipe), []
-    for folder in manifest.listed(root, study.name):
-        try:
-            made = manifest.read(folder)
-        except Refused:  # a damaged run is somebody else's trouble
-            continue
-        if made.finished and made.recipe | {"device": "", "threads": 0} == wanted | {"device": "", "threads": 0}:
-            found.append((made.started, folder))
-    return max(found)[1] if found else None
+    anywhere = {"device": "", "threads": 0}
+    wanted = manifest.plain(compose(study.recipe, study.presets, preset, {"seed": seed})) | anywhere
+    return manifest.newest(study.name, root, lambda made: made.recipe | anywhere == wanted)
 
 
 def digest(folder: Path) -> str:
@@ -74,7 +67,7 @@ def fetch(run: "Run[Any]", make: Callable[[Study, str], Path]) -> None:
         if not word:
             continue
         known = run.manifest.networks.get(field)
-        folder = Path(known.folder) if known else network(word, run.folder.parent.parent, run.recipe.seed, make)
+        folder = Path(known.folder) if known else network(word, run.root, run.recipe.seed, make)
         if not folder.is_dir():
             raise Refused(f"{field} = {word!r} does not exist; expected a run, STUDY:PRESET or a model's folder")
         now = digest(folder)

@@ -17,7 +17,7 @@ from phantastic.declare.i18n import SYMBOLS, language, words
 from phantastic.declare.parameter import parameters
 from phantastic.declare.study import Study, find
 from phantastic.ground import files
-from phantastic.ground.errors import Refused, command, printable
+from phantastic.ground.errors import Refused, printable
 from phantastic.run import manifest, stages
 
 # all of a run but its lock and the checkpoints of unfinished stages
@@ -32,9 +32,7 @@ def export(folder: Path, target: Path) -> None:
 
     Raises `Refused` for an unfinished run, and when ``target`` is there already or cannot be written.
     """
-    made = manifest.read(folder)
-    if not made.finished:
-        raise Refused(f"{folder} is not finished; finish it with: {command('resume', folder)}")
+    made = manifest.finished(folder)
     if target.exists():
         raise Refused(f"{target} is there already; choose another folder with --to")
     study = find(made.study)

@@ -1,8 +1,6 @@
 """A run folder as one self-contained HTML page: no script, no network, fonts and figures within."""
 
 import base64
-import csv
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -17,6 +15,7 @@ from markupsafe import Markup
 from phantastic.declare.claims import Finding, judge
 from phantastic.declare.i18n import SYMBOLS, duration, language, words
 from phantastic.declare.parameter import parameters
+from phantastic.declare.recipe import differing
 from phantastic.ground import files
 from phantastic.ground.errors import command
 from phantastic.run import manifest, stages
@@ -122,7 +121,7 @@ def equations(run: "Run") -> dict[str, list[Markup]]:
 def commands(run: "Run[Any]") -> list[tuple[str, str]]:
     """What a reader can do with the run: a sentence and the command, to be given where the run was begun."""
     word, study, made = words(), run.study, run.manifest
-    root = run.folder.parent.parent
+    root = run.root
     name = f"{made.study}/{run.folder.name}" if root == Path("runs") else str(run.folder)
     found = [
         (word["do_repeat"], command("run", made.study, "--preset", made.preset, *settings(run), *elsewhere(root))),
@@ -140,9 +139,8 @@ def commands(run: "Run[Any]") -> list[tuple[str, str]]:
 
 def settings(run: "Run[Any]") -> list[str]:
     """What gives the run's recipe back from its preset: ``--set`` and ``key=value`` for all that differs."""
-    preset = run.study.presets.get(run.manifest.preset)
     known = {parameter.name: parameter for parameter in parameters(run.study.recipe)}
-    differ = [key for key in known if preset and getattr(preset, key) != getattr(run.recipe, key)]
+    differ = differing(run.recipe, run.study.presets.get(run.manifest.preset))
     return [word for key in differ for word in ("--set", f"{key}={known[key].written(getattr(run.recipe, key))}")]
 
 
@@ -187,9 +185,7 @@ def publish_lesion(folder: Path, sites: Sequence[str], kind: str, found: "Lesion
         tables[f"{stem.name}-answers"] = answer_table(found.answers)
     paths = [stem.with_name(f"{name}.csv") for name in tables]
     for path, table in zip(paths, tables.values(), strict=True):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(table)
-        files.write(path, text.getvalue())
+        files.write_csv(path, table)
     return [*paths, *figure.write(dose_curves(sites, kind, found.rows), stem)]
 
 
@@ -225,10 +221,10 @@ def dose_curves(sites: Sequence[str], kind: str, rows: "Sequence[Row]") -> Figur
     for name in dict.fromkeys(row.measure for row in rows):
         chosen = [row for row in rows if row.measure == name]
         values = [
-            {"dose": row.dose, "mean": row.mean, "sham": row.sham,
-             "low": row.mean if row.low is None else row.low, "high": row.mean if row.high is None else row.high}
+            {"dose": row.dose, "mean": row.mean, "sham": row.sham, "low": low, "high": high}
             for row in chosen
-        ]  # fmt: skip
+            for low, high in [row.summary.ends]
+        ]
         base = alt.Chart(alt.Data(values=values), title=title(name))
         curve, control = base.transform_filter("!datum.sham"), base.transform_filter("datum.sham")
         x, y = alt.X("dose:Q", title=word["dose"]), alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))

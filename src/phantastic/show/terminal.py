@@ -246,7 +246,7 @@ def lesion(rows: "Sequence[Row]") -> None:
         [word["measure"], word["dose"], word["mean"], word["interval"]],
         [
             (row.measure, f"{row.dose:g}" + (f" ({word['sham']})" if row.sham else ""),
-             *shown(Measure(row.mean, row.each, row.low, row.high)))
+             *shown(row.summary))
             for row in rows
         ],
     )  # fmt: skip

@@ -81,6 +81,13 @@ def render(factors: Int[np.ndarray, "n 5"]) -> UInt8[np.ndarray, "n 64 64"]:
     return images
 
 
+def as_batch(
+    images: UInt8[np.ndarray, "n 64 64"], device: torch.device | str = "cpu"
+) -> Float[torch.Tensor, "n 1 64 64"]:
+    """Images as a batch for a network."""
+    return torch.from_numpy(images).unsqueeze(1).float().to(device)
+
+
 def index(factors: Int[np.ndarray, "n 5"]) -> Int[np.ndarray, " n"]:
     """Where images stand in the published order, the last factor fastest."""
     return np.asarray(np.ravel_multi_index(tuple(checked(factors).T), SIZES))
@@ -122,7 +129,7 @@ class DSprites:
 
     def batch(self, indices: Int[np.ndarray, " b"]) -> Float[torch.Tensor, "b 1 64 64"]:
         """The same as a batch for a network."""
-        return torch.from_numpy(self.images(indices)).unsqueeze(1).float()
+        return as_batch(self.images(indices))
 
 
 def whole() -> DSprites:

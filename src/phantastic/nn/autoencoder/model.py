@@ -51,6 +51,14 @@ class VAE(nn.Module):
         return bernoulli_log_likelihood(logits, images)
 
 
+def he_initialised(model: VAE) -> VAE:
+    """The model with all of its weights drawn anew (He et al. 2015, section 2.2); biases stay."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    return model
+
+
 class LinearVAE(nn.Module):
     """The VAE whose every quantity is known: p(z) = N(0, I), p(x|z) = N(Wz + b, s²I), q(z|x) = N(Vx + c, diag(d)).
 

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure, bootstrapped
+from phantastic.declare.claims import Measure
 from phantastic.ground.randomness import numpy_generator
+from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Examples, Language
 from phantastic.pretraining.corpus import Masking
@@ -73,7 +74,7 @@ def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches
     )  # fmt: skip
     with torch.autocast(next(network.parameters()).device.type, enabled=False):
         found = np.array([float(masked_lm(network, examples(step))["masked"]) for step in range(batches)])
-    return bootstrapped(found, numpy_generator(seed, "bootstrap masked loss"), DRAWS)
+    return over_items(found, numpy_generator(seed, "bootstrap masked loss"), mean, DRAWS)
 
 
 @torch.no_grad()

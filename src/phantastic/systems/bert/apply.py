@@ -1,7 +1,5 @@
 """Putting a trained BERT to use on a person's own sentences."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -89,17 +87,15 @@ def filled(likely: list[dict[str, float]], best: list[dict[str, float]]) -> list
 
 def surprised(model: Any, tongue: Any, texts: list, path: Any) -> list[str]:
     """Write a row for each word; a line on the screen for each sentence, with its pseudo-log-likelihood."""
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["sentence", "position", "word", "surprisal", "exact"])
+    rows: list[list[object]] = [["sentence", "position", "word", "surprisal", "exact"]]
     lines = []
     for number, (line, text) in enumerate(texts, 1):
         found = surprisals(model, tongue, text)
         exact = found.best if found.best is not None else np.full(len(found.nats), np.nan)
         for place, (word, nats, floor) in enumerate(zip(found.words, found.nats, exact, strict=True), 1):
-            rows.writerow([number, place, word, f"{nats:.4f}", "" if np.isnan(floor) else f"{floor:.4f}"])
+            rows.append([number, place, word, f"{nats:.4f}", "" if np.isnan(floor) else f"{floor:.4f}"])
         note = "" if found.best is not None else str(Text(" (not of the grammar)", "(文法外)"))
         lines.append(f"{-found.nats.sum():9.3f}  {line}{note}")
-    files.write(path, table.getvalue())
+    files.write_csv(path, rows)
     head = str(Text("pseudo-log-likelihood, nats", "擬似対数尤度(ナット)"))
     return [head, *lines, str(path)]

@@ -5,8 +5,6 @@ the mean, and the mean and variance, of the outcomes, and claim nothing else. Be
 entropy that the data lack is their divergence from the fit: what the column tells beyond its mean and variance.
 """
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,14 +103,12 @@ def apply(folder: Path, bins: int, request: Mapping[str, str]) -> list[str]:
         raise Refused("apply entropy: --column needs the file too: --data FILE.csv")
     column = read(request["data"], request.get("column"))
     found, index = sort(column.values, bins)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["value", "count", "share", "surprise", "maxent_mean", "maxent_mean_variance"])
+    header = ["value", "count", "share", "surprise", "maxent_mean", "maxent_mean_variance"]
     columns = (found.x, found.counts, found.shares, found.surprise(), found.by_mean, found.by_variance)
-    writer.writerows([f"{cell:.9g}" for cell in row] for row in zip(*columns, strict=True))
+    rows = [[f"{cell:.9g}" for cell in row] for row in zip(*columns, strict=True)]
     stem = folder / (Path(request["data"]).stem or "column")
     target = stem.with_name(f"{stem.name}.csv")
-    files.write(target, text.getvalue())
+    files.write_csv(target, [header, *rows])
     drawn = fitted(column.name, found.x, found.width, found.shares, found.by_mean, found.by_variance)
     written = write(drawn, stem)
     return [*described(column, found, index), str(target), *map(str, written)]

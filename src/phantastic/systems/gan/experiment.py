@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from phantastic.declare.claims import Measure, resampled
 from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
 from phantastic.measures.bootstrap import mean, over_items
-from phantastic.nn.autoencoder.model import VAE
+from phantastic.nn.autoencoder.model import VAE, he_initialised
 from phantastic.nn.autoencoder.vae import vae
 from phantastic.nn.distributions import Gaussian, gaussian
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
+from phantastic.run.rates import level_and_linear
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
 from phantastic.systems.gan import mixtures
@@ -91,10 +92,7 @@ def build(recipe: GameRecipe, seed: int) -> dict[str, nn.Module]:
             found[f"{name}_vae"] = PointVAE(NOISE, 2)
         found["image_generator"] = ImageGenerator(recipe.latent, 1, dsprites.SIZE, WHITE)
         found["image_discriminator"] = ImageDiscriminator(1, dsprites.SIZE)
-        found["image_vae"] = model = VAE(1, dsprites.SIZE, recipe.latent)
-        for layer in model.modules():  # He et al. (2015), as in the study `vae`
-            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        found["image_vae"] = he_initialised(VAE(1, dsprites.SIZE, recipe.latent))  # as in the study `vae`
     return found
 
 
@@ -138,7 +136,7 @@ def play(
         players,
         turn,
         steps=steps,
-        rate=lambda step: min(1, 2 * (1 - step / steps)),
+        rate=level_and_linear(steps, 2),
     )
     model: Any = networks[f"{name}_vae"]
     optimiser = {"loss": torch.optim.Adam(model.parameters(), vae_rate, fused=True)}
@@ -246,14 +244,11 @@ def pictured(images: Float[Tensor, "n 1 rows columns"], generator: np.random.Gen
     return found | {"grey": over_items(grey(shown), generator, mean)} if whole.mean() >= SCARCE else found
 
 
-def settled(run: Run[GameRecipe], seed: int, name: str) -> dict[str, Measure]:
+def settled(run: Run[GameRecipe], seed: int, name: str) -> dict[str, float]:
     """V over the last tenth of a game, and how far it is from the -log 4 of the equilibrium."""
     points = run.curve(f"seed{seed}/{name}-gan")
     last = float(np.mean([point["value"] for point in points if point["step"] > 0.9 * points[-1]["step"]]))
-    return {
-        f"{name}.gan.value": Measure(last, [last]),
-        f"{name}.gan.value.deviation": Measure(last / -log(4) - 1, [last / -log(4) - 1]),
-    }
+    return {f"{name}.gan.value": last, f"{name}.gan.value.deviation": last / -log(4) - 1}
 
 
 # --- the study
@@ -278,7 +273,8 @@ class Game(Experiment[GameRecipe]):
             run, seed, "image", networks, images, recipe.image_steps,
             rate=recipe.image_rate, vae_rate=recipe.vae_rate, penalty=recipe.image_penalty,
         )  # fmt: skip
-        found = run.once(f"seed{seed}", lambda: measured(recipe, networks, seed, run.device), dict[str, Measure])
+        scores = run.once(f"seed{seed}", lambda: measured(recipe, networks, seed, run.device), dict[str, Measure])
+        found: dict[str, Measure | float] = {**scores}
         for name in (*MIXTURES, "image"):
             found |= settled(run, seed, name)
         return found
@@ -303,7 +299,7 @@ class Game(Experiment[GameRecipe]):
         data = {name: mixtures.draw(mixture, 500, torch_generator(seed, "measure/data", 0, device))
                 for name, mixture in MIXTURES.items()}  # fmt: skip
         chosen = numpy_generator(seed, "measure/data").integers(dsprites.SIZES, size=(32, len(dsprites.SIZES)))
-        data["image"] = torch.from_numpy(dsprites.render(chosen)).unsqueeze(1).float().to(device)
+        data["image"] = dsprites.as_batch(dsprites.render(chosen), device)
         for name, real in data.items():
             samples = made(networks, name, len(real), seed, device)
             discriminator = networks[f"{name}_discriminator"]
@@ -324,7 +320,7 @@ class Game(Experiment[GameRecipe]):
             data = mixtures.draw(mixture, 600, torch_generator(seed, "figure", 0, device))
             points[name] = {"data": data, **made(networks, name, 600, seed, device)}
         chosen = numpy_generator(seed, "figure").integers(dsprites.SIZES, size=(24, len(dsprites.SIZES)))
-        data = torch.from_numpy(dsprites.render(chosen)).unsqueeze(1).float().to(device)
+        data = dsprites.as_batch(dsprites.render(chosen), device)
         model: Any = networks["image_vae"]
         with torch.no_grad():
             reconstructed = torch.sigmoid(model.decode(model.encode(data).mean))

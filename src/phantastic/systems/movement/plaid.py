@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import nn
 
+from phantastic.declare.recipe import changed
 from phantastic.inference import Model, Result
 from phantastic.inference.generation import generate
 from phantastic.inference.precision import Precisions
@@ -99,9 +100,7 @@ class Plaid(Experiment[PlaidRecipe]):
         found["perturbed.difference"] = difference(shown["expected"]["true"], shown["perturbed"]["true"])
         if recipe.push:
             found["perturbed.share"] = found["perturbed.difference"] / found["perturbed.passive"]
-        if recipe == PlaidRecipe(
-            **{name: getattr(recipe, name) for name in ("seed", "seeds", "device", "precision", "threads")}
-        ):
+        if not changed(recipe, PlaidRecipe()):
             found |= {f"{name}.deviation": found[name] / value - 1 for name, value in PUBLISHED.items()}
         return found
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from phantastic.data.gaze import following
+from phantastic.declare.recipe import changed
 from phantastic.ground.errors import Refused
 from phantastic.inference import Result
 from phantastic.inference.precision import Precisions
@@ -107,8 +108,7 @@ def dialled(recipe: PursuitRecipe) -> Rows:
 
 def recipe_is_published(recipe: PursuitRecipe) -> bool:
     """Are these the settings of the published simulation?"""
-    default = PursuitRecipe()
-    return all(getattr(recipe, name) == getattr(default, name) for name in ("bins", "delay", *DIALS))
+    return not set(changed(recipe, PursuitRecipe())) - {"points"}
 
 
 @final

@@ -4,8 +4,6 @@ beliefs    o' = atan x - o,  x' = (v - x) / 2      the target is drawn to a plac
 world      o' = tanh a - o / 16                    v is the target itself; both see [o; atan v - o]
 """
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -151,13 +149,10 @@ def apply(folder: Path, senses: float, motion: float, request: Mapping[str, str]
     found = following(eye, torch.atan(torch.from_numpy(places)))
     seen = middle + scale * torch.tan(eye.clamp(-1.5, 1.5)).numpy()
     distance = np.linalg.norm(seen - points, axis=1)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["time", "target_x", "target_y", "eye_x", "eye_y", "distance"])
-    writer.writerows([f"{cell:.9g}" for cell in row] for row in np.column_stack([time, points, seen, distance]))
+    rows = [[f"{cell:.9g}" for cell in row] for row in np.column_stack([time, points, seen, distance])]
     stem = folder / (Path(given).stem or "target")
     written = stem.with_name(f"{stem.name}-eye.csv")
-    files.write(written, text.getvalue())
+    files.write_csv(written, [["time", "target_x", "target_y", "eye_x", "eye_y", "distance"], *rows])
     gain, lag = float(found.gain), float(found.lag)
     unit = f" ({lag * width:.4g})" if path.timed else ""
     summary = Text(f"gain {gain:.3f}, lag {lag:.2f} bins{unit}", f"利得 {gain:.3f}、遅れ {lag:.2f} ビン{unit}")

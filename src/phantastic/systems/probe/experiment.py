@@ -1,12 +1,12 @@
 """The study `probe`: every layer of a network, and everything it is held against."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from math import nan
 from typing import Any, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from phantastic.declare.claims import Measure, resampled
 from phantastic.ground.errors import Refused
@@ -20,6 +20,7 @@ from phantastic.systems.probe.controls import Projected, decayed
 from phantastic.systems.probe.figures import figures
 from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
 from phantastic.systems.probe.network import encoder, hidden_of, network, untrained, word_vectors
+from phantastic.systems.probe.objective import Heads, Kind
 from phantastic.systems.probe.probe_suite import (
     Battery,
     Score,
@@ -60,15 +61,24 @@ def probed(run: Run[ProbeRecipe], recipe: ProbeRecipe, seed: int) -> dict[str, M
     def words() -> Splits:
         return by_layer(word_vectors(model, tokenizer), sentences, [0])[0]
 
+    def at(layer: int, kind: Kind = "distance", rank: int = 0, heads: Sequence[Heads] = ()) -> Score:
+        return battery.probed(trained()[layer], kind, rank, heads)
+
+    def before(layer: int) -> Score:
+        return battery.probed(fresh()[layer])
+
+    def without(change: Callable[[Tensor], Tensor], kind: Kind = "distance") -> Score:
+        return battery.probed(mapped(words(), change), kind)
+
     hidden = hidden_of(model)
     scores: dict[str, Score] = {}
     roots: dict[str, Score] = {}
     for layer in layers:
         name = f"layer{layer}"
-        scores[name] = once(name, lambda: battery.probed(trained()[layer]))  # noqa: B023 - called at once
-        roots[name] = once(f"{name}/depth", lambda: battery.probed(trained()[layer], "depth"))  # noqa: B023
+        scores[name] = once(name, partial(at, layer))
+        roots[name] = once(f"{name}/depth", partial(at, layer, "depth"))
         fresh_name = f"untrained.layer{layer}"
-        scores[fresh_name] = once(fresh_name, lambda: battery.probed(fresh()[layer]))  # noqa: B023
+        scores[fresh_name] = once(fresh_name, partial(before, layer))
     best = max(layers, key=lambda layer: scores[f"layer{layer}"].dev)
     scores["best"], roots["best"] = scores[f"layer{best}"], roots[f"layer{best}"]
     scores["untrained"] = max((scores[f"untrained.layer{layer}"] for layer in layers), key=lambda score: score.dev)
@@ -78,13 +88,12 @@ def probed(run: Run[ProbeRecipe], recipe: ProbeRecipe, seed: int) -> dict[str, M
     scores["linear"], roots["linear"] = battery.chained(), battery.chained("depth")
     scores["words"] = once("words", lambda: battery.probed(words()))
     for name, change in (("decayed", decayed), ("projected", Projected(hidden, seed).to(run.device))):
-        scores[name] = once(name, lambda: battery.probed(mapped(words(), change)))  # noqa: B023 - called at once
-        roots[name] = once(f"{name}/depth", lambda: battery.probed(mapped(words(), change), "depth"))  # noqa: B023
+        scores[name] = once(name, partial(without, change))
+        roots[name] = once(f"{name}/depth", partial(without, change, "depth"))
     scores["random"] = once("random", lambda: battery.probed(random_vectors(sentences, hidden, seed)))
-    control = control_heads(sentences, seed)
-    scores["control"] = once("control", lambda: battery.probed(trained()[best], heads=control))
+    scores["control"] = once("control", partial(at, best, heads=control_heads(sentences, seed)))
     for rank in sorted({rank for rank in recipe.ranks if rank <= hidden}):
-        scores[f"rank{rank}"] = once(f"rank{rank}", lambda: battery.probed(trained()[best], rank=rank))  # noqa: B023
+        scores[f"rank{rank}"] = once(f"rank{rank}", partial(at, best, rank=rank))
     run.once(f"seed{seed}/chosen", lambda: {"layer": best}, dict[str, int])
     probes = kept(run, seed, battery, lambda: trained()[best], hidden)
     if not recipe.treebank:

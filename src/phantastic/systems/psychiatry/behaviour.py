@@ -1,7 +1,5 @@
 """Behaviour from CSV files: eye traces and matched forces of one person or many, and the templates of such files."""
 
-import csv
-import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -229,11 +227,8 @@ def _rounds(
 
 def write_rows(path: Path, header: list[str], rows: list[list[object]]) -> None:
     """A CSV file; numbers with six digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
-    files.write(path, text.getvalue())
+    written = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows]
+    files.write_csv(path, [header, *written])
 
 
 def noisy(behaviour: Float64[torch.Tensor, "people samples"], size: float) -> Float64[torch.Tensor, "people samples"]:

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from phantastic.declare.claims import Measure, bootstrapped, resampled
+from phantastic.declare.claims import Measure, resampled
 from phantastic.ground.randomness import numpy_generator
+from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Language
 from phantastic.pretraining.corpus import Masking
@@ -111,7 +112,7 @@ def nearest(setting: Crossing, found: Found) -> dict[str, Measure]:
     measures = {}
     for name, hits in (("retrieval", found.sentences), ("words", found.words)):
         generator = numpy_generator(setting.seed, f"bootstrap {name}")
-        measures[name] = bootstrapped(np.array(hits), generator, DRAWS)
+        measures[name] = over_items(np.array(hits), generator, mean, DRAWS)
     return measures
 
 
@@ -128,7 +129,7 @@ def surprises(setting: Crossing, network: Model) -> dict[str, Measure]:
 
 def over_batches(values: list[float], seed: int) -> Measure:
     """The mean, with an interval by bootstrap over batches."""
-    return bootstrapped(np.array(values), numpy_generator(seed, "bootstrap batches"), DRAWS)
+    return over_items(np.array(values), numpy_generator(seed, "bootstrap batches"), mean, DRAWS)
 
 
 def measured(run: Run, setting: Crossing) -> dict[str, Measure]:

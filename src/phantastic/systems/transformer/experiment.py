@@ -57,7 +57,7 @@ class Transformers(Experiment[TransformerRecipe]):
             found |= run.once(f"seed{seed}/{name}", compute, dict[str, Measure])
         right = found["learned.words"].value, found["reversal.words"].value
         deviation = right[0] / right[1] - 1 if right[1] else float(np.sign(right[0]))
-        return found | {"learned.deviation": Measure(deviation, [deviation])}
+        return found | {"learned.deviation": deviation}
 
     def networks(self, run: Run[TransformerRecipe]) -> dict[str, nn.Module]:
         """The Transformer that reverses strings and the one that translates, of the first seed."""

@@ -1,7 +1,5 @@
 """The study `vae`: members of the family trained on the same batches of dSprites, and held against the same factors."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,7 +17,7 @@ from phantastic.ground.randomness import initialised, numpy_generator, torch_gen
 from phantastic.measures import disentanglement
 from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.autoencoder.denoising import denoising, occlude
-from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator, he_initialised
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
@@ -51,10 +49,7 @@ def build(recipe: FamilyRecipe, objective: str, seed: int) -> dict[str, nn.Modul
     with initialised(seed, "model"):
         if objective == "denoising":
             return {objective: DenoisingAutoencoder(1, dsprites.SIZE)}
-        model = VAE(1, dsprites.SIZE, recipe.latent)
-        for layer in model.modules():  # He et al. (2015), as in the published runs that `full` is held against
-            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        model = he_initialised(VAE(1, dsprites.SIZE, recipe.latent))  # as in the published runs behind `full`
         judge = {"discriminator": Discriminator(recipe.latent)} if objective == "factor" else {}
         return {objective: model, **judge}
 
@@ -130,7 +125,7 @@ class Sprites:
         """Posterior means."""
         if self.known is not None:
             return self.known[dsprites.index(factors)]
-        return self.model.encode(as_batch(dsprites.render(factors), self.device)).mean.cpu().numpy()
+        return self.model.encode(dsprites.as_batch(dsprites.render(factors), self.device)).mean.cpu().numpy()
 
 
 class Coded(NamedTuple):
@@ -140,11 +135,6 @@ class Coded(NamedTuple):
     codes: Float[Tensor, "n latent"]
     reconstruction: Float[np.ndarray, " n"]
     kl: Float[np.ndarray, " n"]
-
-
-def as_batch(images: np.ndarray, device: torch.device) -> Float[Tensor, "n 1 64 64"]:
-    """Images [n, 64, 64] as a batch for a network."""
-    return torch.from_numpy(images).unsqueeze(1).float().to(device)
 
 
 def test_images(count: int, seed: int) -> tuple[Int[np.ndarray, "n 5"], np.ndarray]:
@@ -185,7 +175,7 @@ def gaussian_total_correlation(codes: Float[np.ndarray, "n d"]) -> float:
 def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.device) -> dict[str, Measure]:
     """Everything measured on one trained member."""
     factors, images = test_images(recipe.sample, seed)
-    batch, generator = as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
+    batch, generator = dsprites.as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
     if isinstance(model, DenoisingAutoencoder):
         return {"reconstruction": over_items(restored(model, batch, seed), generator, mean)}
     found = coded(model, batch, seed)
@@ -270,7 +260,7 @@ class Family(Experiment[FamilyRecipe]):
     def lesion_measures(self, run: Run[FamilyRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Reconstruction error and KL, in nats per image, and MIG, on 256 images."""
         factors, images = test_images(256, run.recipe.seed)
-        batch, found = as_batch(images, run.device), {}
+        batch, found = dsprites.as_batch(images, run.device), {}
         for objective, model in networks.items():
             if isinstance(model, DenoisingAutoencoder):
                 found[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
@@ -285,8 +275,8 @@ class Family(Experiment[FamilyRecipe]):
         """Training curves, measures, reconstructions, and a traversal of every VAE, of the first seed."""
         seed, members = run.recipe.seed, self.networks(run)
         vaes = {objective: model for objective, model in members.items() if isinstance(model, VAE)}
-        batch = as_batch(test_images(512, seed)[1], run.device)
-        heart = as_batch(dsprites.render(np.array([[2, 4, 5, 16, 16]])), run.device)
+        batch = dsprites.as_batch(test_images(512, seed)[1], run.device)
+        heart = dsprites.as_batch(dsprites.render(np.array([[2, 4, 5, 16, 16]])), run.device)
         drawn = {
             "learning": learning({name: run.curve(f"seed{seed}/{name}") for name in vaes}, PUBLISHED, EPOCH),
             "measures": against_limits(run.measures(), list(vaes)),
@@ -302,17 +292,15 @@ class Family(Experiment[FamilyRecipe]):
         seen = folders.load(request["look"], dsprites.SIZE, channels=1)
         batch = torch.from_numpy(seen.images).permute(0, 3, 1, 2).float().to(run.device) / 255
         members = self.networks(run)
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, run.recipe.latent + 1))])
+        table = [["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, run.recipe.latent + 1))]]
         for objective, model in members.items():
             if isinstance(model, VAE):
                 found = coded(model, batch, 0)
                 for row, name in enumerate(seen.names):
                     codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]
                     terms = f"{found.reconstruction[row]:.6g}", f"{found.kl[row]:.6g}"
-                    writer.writerow([name, objective, *terms, *codes])
+                    table.append([name, objective, *terms, *codes])
         stem = run.artefact("looks") / (Path(request["look"]).resolve().name or "pictures")
-        files.write(stem.with_name(f"{stem.name}.csv"), table.getvalue())
+        files.write_csv(stem.with_name(f"{stem.name}.csv"), table)
         grid = pictures(members, batch, seen.names)
         return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]
