@@ -91,7 +91,7 @@ REFUSED = {
 WITH_RUNS = {
     "run": (("resume", "toy/onne"), "did you mean 'toy/one'?"),
     "run is there": ((*RUN, "--name", "one"), "holds a run already"),
-    "apply a wrong value": (("apply", "toy", "--run", "toy/one", "--at", "x"), "--at x is not a number"),
+    "apply a wrong value": (("apply", "toy", "--at", "x"), "--at x is not possible; allowed: number"),
     "apply to an unfinished run": (("apply", "toy", "--run", "toy/half", "--at", "1"), "phantastic resume"),
     "export an unfinished run": (("export", "toy/half"), "phantastic resume"),
     "export onto something": (("export", "toy/one", "--to", "runs"), "is there already"),

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from phantastic.declare.request import parse
 from phantastic.ground.errors import Refused
 from phantastic.systems.entropy import column
+from phantastic.systems.entropy.study import EntropyApply
 
 BAD = {
     "a word": (b"score\n1\n2\nthree\n", "line 4, column 'score': 'three' is not a finite number"),
@@ -33,30 +35,30 @@ def test_a_bad_file_is_refused(name: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     wanted = "b" if content.startswith(b"a,b") else None
     with pytest.raises(Refused, match=f"(numbers.csv.*)?{message}"):
-        column.apply(tmp_path / "out", 30, {"data": str(path)} | ({"column": wanted} if wanted else {}))
+        column.apply(tmp_path / "out", 30, EntropyApply(data=str(path), column=wanted))
     assert not (tmp_path / "out").exists(), "nothing is written of what is refused"
 
 
 def test_what_is_no_file_or_no_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "numbers.csv"
     path.write_text("age,height\n1,2\n3,4\n")
-    for request, message in (
-        ({"column": "x"}, "--data FILE.csv"),
-        ({"data": str(tmp_path / "none.csv")}, "does not exist"),
-        ({"data": str(tmp_path)}, "is not a file"),
-        ({"data": ""}, "does not exist"),
-        ({"data": "a\0b"}, "does not exist"),
-        ({"data": str(path)}, "2 columns; name one with --column; allowed: age, height"),
-        ({"data": str(path), "column": "hight"}, "no column 'hight'; did you mean 'height'"),
+    for words, message in (
+        ("--column=x", "--data is missing"),
+        (f"--data={tmp_path / 'none.csv'}", "does not exist"),
+        (f"--data={tmp_path}", "is not a file"),
+        ("--data=", "does not exist"),
+        ("--data=a\0b", "does not exist"),
+        (f"--data={path}", "2 columns; name one with --column; allowed: age, height"),
+        (f"--data={path} --column=hight", "no column 'hight'; did you mean 'height'"),
     ):
         with pytest.raises(Refused, match=message):
-            column.apply(tmp_path / "out", 30, request)
+            column.apply(tmp_path / "out", 30, parse(EntropyApply, words.split(" "), "apply entropy"))
 
 
 def test_a_name_that_letters_forbid_is_drawn(tmp_path: Path) -> None:
     """Control letters and markup in a header reach the figure, and neither ends the process nor breaks it."""
     path = tmp_path / "numbers.csv"
     path.write_bytes("<b>\x0b&得点\n1\n2\n2\n".encode())
-    *_, svg, png = column.apply(tmp_path / "out", 30, {"data": str(path)})
+    *_, svg, png = column.apply(tmp_path / "out", 30, EntropyApply(data=str(path)))
     assert Path(svg).exists()
     assert Path(png).exists()

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from phantastic.declare.request import parse
 from phantastic.ground.errors import Refused
 from phantastic.systems.movement import target
+from phantastic.systems.movement.study import PursuitApply
 
 ROWS = [f"{row},{row % 7},{row % 5}" for row in range(60)]
 
@@ -42,28 +44,28 @@ def test_a_bad_file_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "target.csv"
     path.write_bytes(content)
     with pytest.raises(Refused, match=message):
-        target.apply(tmp_path / "out", 4.0, 8.0, {"target": str(path)})
+        target.apply(tmp_path / "out", 4.0, 8.0, PursuitApply(target=str(path)))
     assert not (tmp_path / "out").exists()
 
 
 def test_bad_options_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "target.csv"
     path.write_bytes(body(*ROWS))
-    for request, message in (
-        ({"bin": "1"}, "--bin needs the target too"),
-        ({"prior": "1"}, "--prior needs the target too"),
-        ({"target": str(path), "bin": "0"}, "--bin 0 is not possible; allowed: a number above 0"),
-        ({"target": str(path), "bin": "nan"}, "--bin nan is not possible"),
-        ({"target": str(path), "bin": "inf"}, "inf"),
-        ({"target": str(path), "bin": "1e-300"}, "allowed: 48 to 512"),
-        ({"target": str(path), "bin": "10"}, "allowed: 48 to 512"),
-        ({"target": str(path), "prior": "9"}, "--prior 9 is not possible; allowed: a number from -16 to 8"),
-        ({"target": str(path), "prior": "strong"}, "--prior strong"),
-        ({"target": str(tmp_path)}, "is not a file"),
-        ({"target": str(tmp_path / "none.csv")}, "does not exist"),
+    for words, message in (
+        ("--bin=1", "--target is missing: a CSV file"),
+        ("--prior=1", "--target is missing: a CSV file"),
+        (f"--target={path} --bin=0", "--bin 0 is not possible; allowed: number above 0"),
+        (f"--target={path} --bin=nan", "--bin nan is not possible"),
+        (f"--target={path} --bin=inf", "--bin inf is not possible"),
+        (f"--target={path} --bin=1e-300", "allowed: 48 to 512"),
+        (f"--target={path} --bin=10", "allowed: 48 to 512"),
+        (f"--target={path} --prior=9", "--prior 9 is not possible; allowed: number from -16 to 8"),
+        (f"--target={path} --prior=strong", "--prior strong is not possible; allowed: number from -16 to 8"),
+        (f"--target={tmp_path}", "is not a file"),
+        (f"--target={tmp_path / 'none.csv'}", "does not exist"),
     ):
         with pytest.raises(Refused, match=message):
-            target.apply(tmp_path / "out", 4.0, 8.0, request)
+            target.apply(tmp_path / "out", 4.0, 8.0, parse(PursuitApply, words.split(), "apply pursuit"))
     assert not (tmp_path / "out").exists()
 
 
@@ -71,6 +73,6 @@ def test_a_target_that_jumps_is_followed(tmp_path: Path) -> None:
     """A path without any smoothness ends in numbers or in a refusal, never otherwise."""
     path = tmp_path / "jumps.csv"
     path.write_text("x,y\n" + "\n".join(f"{(row * 7919) % 13},{(row * 104729) % 11}" for row in range(64)))
-    *_, table, _, png = target.apply(tmp_path / "out", 4.0, 8.0, {"target": str(path)})
+    *_, table, _, png = target.apply(tmp_path / "out", 4.0, 8.0, PursuitApply(target=str(path)))
     assert "nan" not in Path(table).read_text()
     assert Path(png).exists()

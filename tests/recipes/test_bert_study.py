@@ -24,7 +24,7 @@ from phantastic.pretraining.batches import language
 from phantastic.pretraining.wordpiece import CLS, SEP, load
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.bert.study import STUDY, BertRecipe
+from phantastic.systems.bert.study import STUDY, BertApply, BertRecipe
 from phantastic.world import sentences as world
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -180,20 +180,20 @@ def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_a_gap_is_filled_beside_the_exact_posterior(run: Run, lang: str) -> None:
-    head, *lines = run.study.load().apply(run, {"fill": "The cow sleeps. the [MASK] sleeps"})
+    head, *lines = run.study.load().apply(run, BertApply(fill="The cow sleeps. the [MASK] sleeps"))
     assert bool(JAPANESE.search(head)) == (lang == "ja")
     assert len(lines) == 5
     numbers = [[float(part) for part in line.split()[:2]] for line in lines]
     assert all(0 <= number <= 1 for row in numbers for number in row)
     assert numbers == sorted(numbers, key=lambda row: -row[0])
-    assert len(run.study.load().apply(run, {"fill": "the [MASK] [MASK] ."})) == 12
+    assert len(run.study.load().apply(run, BertApply(fill="the [MASK] [MASK] ."))) == 12
     with speaking("en"):
-        said = run.study.load().apply(run, {"fill": "the the [MASK] ."})
+        said = run.study.load().apply(run, BertApply(fill="the the [MASK] ."))
     assert said[-1] == "The grammar cannot make this text."
 
 
 def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:
-    written = run.study.load().apply(run, {"attend": "the cow sleeps", "to": str(tmp_path / "heads.png")})
+    written = run.study.load().apply(run, BertApply(attend="the cow sleeps", to=str(tmp_path / "heads.png")))
     assert written == [str(tmp_path / "heads.svg"), str(tmp_path / "heads.png")]
     with Image.open(written[1]) as picture:
         assert picture.size[0] > 100
@@ -202,7 +202,7 @@ def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:
 def test_surprisal_of_a_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("the cow sleeps .\nthe cow sleeps . the goats sleep .\nthe the cow .\n", encoding="utf-8")
-    head, *lines, table = run.study.load().apply(run, {"surprisal": str(path), "to": str(tmp_path / "t.csv")})
+    head, *lines, table = run.study.load().apply(run, BertApply(surprisal=str(path), to=str(tmp_path / "t.csv")))
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert [len([row for row in rows if row["sentence"] == number]) for number in "123"] == [4, 8, 4]
     assert head.startswith("pseudo-log-likelihood")
@@ -218,7 +218,7 @@ def test_surprisal_of_a_file(run: Run, tmp_path: Path) -> None:
 def test_vectors_of_a_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("the cow sleeps .\nthe cow sleeps . the goats sleep .\n", encoding="utf-8")
-    (said,) = run.study.load().apply(run, {"embed": str(path), "to": str(tmp_path / "v.safetensors")})
+    (said,) = run.study.load().apply(run, BertApply(embed=str(path), to=str(tmp_path / "v.safetensors")))
     assert said.startswith("2 sentences, 12 words, 2 layers")
     found = load_file(tmp_path / "v.safetensors")
     recipe: Any = run.recipe
@@ -241,7 +241,7 @@ def test_vectors_of_a_file(run: Run, tmp_path: Path) -> None:
 )
 def test_bad_requests_are_refused(run: Run, request_: dict[str, str], message: str) -> None:
     with pytest.raises(Refused, match=message):
-        run.study.load().apply(run, request_)
+        run.study.load().apply(run, BertApply(**request_))
 
 
 def test_a_bad_line_is_named(run: Run, tmp_path: Path) -> None:
@@ -253,10 +253,10 @@ def test_a_bad_line_is_named(run: Run, tmp_path: Path) -> None:
     ):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(Refused, match=message):
-            run.study.load().apply(run, {"surprisal": str(path)})
+            run.study.load().apply(run, BertApply(surprisal=str(path)))
     path.write_bytes(b"the cow \xff\n")
     with pytest.raises(Refused, match="line 1: not UTF-8"):
-        run.study.load().apply(run, {"embed": str(path)})
+        run.study.load().apply(run, BertApply(embed=str(path)))
 
 
 def test_recipes_out_of_bounds_are_refused() -> None:

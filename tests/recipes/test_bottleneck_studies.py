@@ -22,7 +22,7 @@ from phantastic.systems.bottleneck import clips, dubbing, experiment, integratio
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.measure import auc, average_precision
 from phantastic.systems.bottleneck.model import FusionTransformer
-from phantastic.systems.bottleneck.study import FUSION, INTEGRATION, FusionRecipe
+from phantastic.systems.bottleneck.study import FUSION, INTEGRATION, FusionApply, FusionRecipe
 from phantastic.world import cues, events
 
 STUDIES = register()
@@ -194,7 +194,7 @@ def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[
         Image.fromarray(frame).save(tmp_path / f"frames/{index:02d}.png")
     soundfile.write(tmp_path / "sound.wav", made.sound[0, 0], events.RATE)
     request = {"frames": str(tmp_path / "frames"), "audio": str(tmp_path / "sound.wav"), "to": str(tmp_path / "a.png")}
-    lines = run.study.load().apply(run, request)
+    lines = run.study.load().apply(run, FusionApply(**request))
     rows = [line for line in lines if line.endswith(events.CLASSES)]
     assert len(rows) == len(events.CLASSES)
     assert all(0 <= float(word) <= 1 for row in rows for word in row.split()[:3])
@@ -208,7 +208,7 @@ def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[
         (request | {"audio": str(tmp_path / "nothing.wav")}, "nothing.wav"),
     ):
         with pytest.raises(Refused, match=words):
-            run.study.load().apply(run, wrong)
+            run.study.load().apply(run, FusionApply(**wrong))
 
 
 def own_clips(root: Path) -> Path:
@@ -243,7 +243,10 @@ def test_the_study_runs_on_clips_of_the_user_s_own(tmp_path: Path, capsys: pytes
         measures["middle.map"].value
     )
     request = {"frames": str(folder / "test/rolls/clip0"), "audio": str(folder / "test/rolls/clip0/sound.wav")}
-    assert {line.split()[-1] for line in run.study.load().apply(run, request)[-3:-1]} == {"bounces", "rolls"}
+    assert {line.split()[-1] for line in run.study.load().apply(run, FusionApply(**request))[-3:-1]} == {
+        "bounces",
+        "rolls",
+    }
     run.close()
     (folder / "test/hums/clip0").mkdir(parents=True)
     with pytest.raises(Refused, match="only one of them holds 'hums'"):

@@ -15,7 +15,7 @@ from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
 from phantastic.run.folder import Run
 from phantastic.systems.entropy import column, experiment
-from phantastic.systems.entropy.study import STUDY, EntropyRecipe
+from phantastic.systems.entropy.study import STUDY, EntropyApply, EntropyRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
 
@@ -86,7 +86,7 @@ def numbers(folder: Path, values: list[float], header: str = "score") -> Path:
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_a_column_is_described_and_fitted(run: Run, tmp_path: Path, lang: str) -> None:
     values = np.random.default_rng(0).normal(100, 15, 400).tolist()
-    *lines, table, svg, png = run.study.load().apply(run, {"data": str(numbers(tmp_path, values))})
+    *lines, table, svg, png = run.study.load().apply(run, EntropyApply(data=str(numbers(tmp_path, values))))
     assert bool(JAPANESE.search(" ".join(lines))) == (lang == "ja")
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert len(rows) == 30

@@ -19,7 +19,7 @@ from phantastic.ground.errors import Refused
 from phantastic.lesion import damage, sites
 from phantastic.run.folder import Run
 from phantastic.systems.movement import pursuit, target
-from phantastic.systems.movement.study import STUDIES, PursuitRecipe
+from phantastic.systems.movement.study import STUDIES, PursuitApply, PursuitRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
 BY_NAME = {study.name: study for study in STUDIES}
@@ -129,7 +129,7 @@ def wave(folder: Path, samples: int = 96, step: float = 0.5, gaps: tuple[int, ..
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_eye_follows_a_target(tmp_path: Path, lang: str, tiny_run: Callable[[str], Run]) -> None:
     *lines, table, _, png = (
-        BY_NAME["pursuit"].load().apply(tiny_run("pursuit"), {"target": wave(tmp_path, gaps=(7, 8))})
+        BY_NAME["pursuit"].load().apply(tiny_run("pursuit"), PursuitApply(target=wave(tmp_path, gaps=(7, 8))))
     )
     text = "\n".join(lines)
     assert bool(JAPANESE.search(text)) == (lang == "ja")
@@ -152,8 +152,8 @@ def test_the_eye_follows_a_target(tmp_path: Path, lang: str, tiny_run: Callable[
 
 def test_other_sampling_rates_are_brought_to_bins(tmp_path: Path) -> None:
     path = target.read(wave(tmp_path, 960, 0.05))
-    assert target.width_of_bins(path, {}) == pytest.approx(959 * 0.05 / 511)  # too many samples for a bin each
-    assert target.width_of_bins(path, {"bin": "0.5"}) == 0.5
+    assert target.width_of_bins(path, None) == pytest.approx(959 * 0.05 / 511)  # too many samples for a bin each
+    assert target.width_of_bins(path, 0.5) == 0.5
     time, points = binned(path.time, path.points, 0.5)
     assert len(time) == 96
     assert points[10:-10, 0] == pytest.approx(500 + 200 * np.sin(time[10:-10] / 8), abs=0.5)
@@ -177,7 +177,7 @@ def test_columns_are_found_with_and_without_a_header(tmp_path: Path, header: str
 def test_a_prior_on_the_middle_lowers_the_gain() -> None:
     places = np.stack([np.sin(np.arange(96) / 8), np.cos(np.arange(96) / 8)], 1)
     gains = []
-    for prior in (target.FLAT, 2.0):
+    for prior in (-16.0, 2.0):
         result = target.follow(places, 4.0, 8.0, prior)
         assert result.process is not None
         eye = result.process.x[1]

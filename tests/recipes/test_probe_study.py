@@ -20,7 +20,7 @@ from phantastic.pretraining.batches import language
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.probe.network import longest
-from phantastic.systems.probe.study import STUDY
+from phantastic.systems.probe.study import STUDY, ProbeApply
 from phantastic.systems.probe.subject import fitting
 from phantastic.systems.probe.treebank import from_files, from_grammar
 from phantastic.systems.probe.wordpieces import Tokenizer
@@ -69,16 +69,16 @@ def test_figures_in_both_languages(run: Run, lang: str) -> None:
 
 
 def test_the_tree_of_a_sentence(run: Run) -> None:
-    lines = run.study.load().apply(run, {"parse": "the dog that the cats see barks ."})
+    lines = run.study.load().apply(run, ProbeApply(parse="the dog that the cats see barks ."))
     assert len(lines[0].removeprefix("edges: ").split(" · ")) == 6, "a tree of seven words, without the full stop"
     assert lines[1].removeprefix("root: ") in ["the", "dog", "that", "cats", "see", "barks"]
     assert [Path(line).suffix for line in lines[2:]] == [".svg", ".png"]
     assert all(Path(line).stat().st_size > 1000 for line in lines[2:])
     for bad in ("", "word " * 61):
         with pytest.raises(Refused, match="1 to 60, apart by spaces"):
-            run.study.load().apply(run, {"parse": bad})
+            run.study.load().apply(run, ProbeApply(parse=bad))
     with pytest.raises(Refused, match="one of them"):
-        run.study.load().apply(run, {"parse": "a", "treebank": "b"})
+        run.study.load().apply(run, ProbeApply(parse="a", treebank="b"))
 
 
 def test_damage_to_the_network_reaches_the_trees(run: Run) -> None:
@@ -126,7 +126,7 @@ def test_a_network_and_a_treebank_of_the_users_own(folder: Path) -> None:
         assert "layer1.uuas" in found
         assert not {"layer0.uuas", "jabberwocky.uuas", "middle.uuas"} & set(found)
         with speaking("ja"):
-            lines = run.study.load().apply(run, {"treebank": str(folder / "ja_other-ud-test.conllu")})
+            lines = run.study.load().apply(run, ProbeApply(treebank=str(folder / "ja_other-ud-test.conllu")))
         assert lines[0] == "20 文"
         assert re.fullmatch(r"UUAS 0\.\d{3}, DSpr\. -?0\.\d{3}", lines[1])
         assert len(lines) == 3 + 3 * 2

@@ -34,7 +34,7 @@ from phantastic.systems.scan.experiment import setting
 from phantastic.systems.scan.figures import unseen_operations
 from phantastic.systems.scan.language import Lexicon
 from phantastic.systems.scan.rooms import PALETTES, Rooms
-from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.study import ScanApply, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_concepts, draw_held_out
 
 SCAN = register()["scan"]
@@ -268,7 +268,7 @@ def apply(run: Run, experiment: ModuleType, tmp_path: Path) -> Callable[..., lis
     """`apply` with its images going to a temporary folder."""
 
     def call(**request: str) -> list[str]:
-        return run.study.load().apply(run, {"to": str(tmp_path / "imagined.png")} | request)
+        return run.study.load().apply(run, ScanApply(**{"to": str(tmp_path / "imagined.png")} | request))
 
     return call
 
@@ -304,10 +304,10 @@ def test_say(apply, tmp_path, lang, phrase, label):
 
 
 def test_say_writes_into_the_run_unless_told_otherwise(run, experiment, tmp_path):
-    (line,) = run.study.load().apply(run, {"say": "red hat"})
+    (line,) = run.study.load().apply(run, ScanApply(say="red hat"))
     assert line == f"red hat: {run.folder / 'imagined.png'}"
     assert (run.folder / "imagined.png").exists()
-    (line,) = run.study.load().apply(run, {"say": "red hat", "to": str(tmp_path / "a.b.PNG")})
+    (line,) = run.study.load().apply(run, ScanApply(say="red hat", to=str(tmp_path / "a.b.PNG")))
     assert Path(line.removeprefix("red hat: ")).exists()
 
 
@@ -369,7 +369,7 @@ def test_look_and_say_side_by_side(apply, room):
         ({"say": ""}, "names nothing"),
         ({"say": "AND hat"}, "'AND hat' lacks its first operand; write it, or give an image by --look"),
         ({"say": "red AND blue"}, "nothing can be both"),
-        ({"say": "red hat", "to": "hat.jpg"}, "--to hat.jpg: images are written as .png"),
+        ({"say": "red hat", "to": "hat.jpg"}, "--to hat.jpg: this is written as .png"),
         ({"say": "red hat", "look": "absent.png"}, "absent.png"),
         ({"look": "absent.png"}, "absent.png"),
     ],

@@ -13,7 +13,7 @@ from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.folder import Run
 from phantastic.systems.transformer import apply, measure, task
 from phantastic.systems.transformer.model import Transformer
-from phantastic.systems.transformer.study import STUDY
+from phantastic.systems.transformer.study import STUDY, TransformerApply
 from phantastic.systems.transformer.task import BEGIN, END, FIRST, PAD
 from phantastic.world import sentences
 
@@ -141,10 +141,12 @@ def test_the_loss_of_an_untrained_model_without_words_is_that_of_guessing():
 
 def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str], Run], tmp_path: Path):
     run = tiny_run("transformer")
-    lines = run.study.load().apply(run, {"reverse": "abca", "to": str(tmp_path / "look.png")})
+    lines = run.study.load().apply(run, TransformerApply(reverse="abca", to=str(tmp_path / "look.png")))
     assert lines[0].startswith("abca → ")
     with speaking("ja"):
-        (said, *files) = run.study.load().apply(run, {"translate": "The cow sleeps", "to": str(tmp_path / "say.png")})
+        (said, *files) = run.study.load().apply(
+            run, TransformerApply(translate="The cow sleeps", to=str(tmp_path / "say.png"))
+        )
     assert said.startswith("the cow sleeps . → ")
     assert all(Path(file).exists() for file in files)
 
@@ -157,7 +159,7 @@ def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str]
         ({"reverse": "abZ"}, "letter 3, 'Z', was not learned; allowed: a to t"),
         ({"reverse": ""}, "0 letters; allowed: 1 to 6"),
         ({"reverse": "abcabca"}, "7 letters; allowed: 1 to 6"),
-        ({"reverse": "abc", "to": "look.svg"}, "images are written as .png"),
+        ({"reverse": "abc", "to": "look.svg"}, "this is written as .png"),
         ({"translate": "the cow sleps ."}, "word 3, 'sleps', is not in the grammar's English; did you mean 'sleeps'"),
         ({"translate": "the " * 30}, "31 words with the full stop; allowed: 2 to 16"),
         ({"translate": "."}, "1 words with the full stop"),
@@ -165,7 +167,7 @@ def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str]
 )
 def test_apply_refuses_what_it_cannot_read(tiny_run: Callable[[str], Run], request_: dict[str, str], message: str):
     with pytest.raises(Refused, match=message):
-        apply.apply(tiny_run("transformer"), request_)
+        apply.apply(tiny_run("transformer"), TransformerApply(**request_))
 
 
 def test_every_learner_is_part_of_a_claim():

@@ -23,7 +23,7 @@ from phantastic.run.folder import Run
 from phantastic.systems.gan import experiment as gan
 from phantastic.systems.gan import study as gan_study
 from phantastic.systems.vae import experiment as vae
-from phantastic.systems.vae.study import DIVERGENCE, FAMILY, FamilyRecipe
+from phantastic.systems.vae.study import DIVERGENCE, FAMILY, FamilyApply, FamilyRecipe
 from phantastic.world import dsprites
 
 STUDIES = {study.name: study for study in (FAMILY, DIVERGENCE, gan_study.STUDY)}
@@ -241,14 +241,14 @@ def test_the_users_pictures_are_coded_and_reconstructed(made: Callable[[str], Ti
     run = made("vae").run
     for number in range(2):
         Image.fromarray(np.full((20, 30, 3), 100 * number, np.uint8)).save(tmp_path / f"{number}.png")
-    table, grid = run.study.load().apply(run, {"look": str(tmp_path)})
+    table, grid = run.study.load().apply(run, FamilyApply(look=str(tmp_path)))
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert [(row["file"], row["model"]) for row in rows] == [("0.png", "beta"), ("1.png", "beta")]
     assert all(np.isfinite(float(row[f"z{latent}"])) for row in rows for latent in range(1, 5))
     with Image.open(grid) as picture:
         assert picture.size[0] > 100
     with pytest.raises(Refused, match="does not exist"):
-        run.study.load().apply(run, {"look": str(tmp_path / "absent")})
+        run.study.load().apply(run, FamilyApply(look=str(tmp_path / "absent")))
 
 
 # --- kl

@@ -108,20 +108,3 @@ def target(word: str, root: Path) -> "tuple[Study, Path | None]":
         names = [*studies, *(path.relative_to(root).as_posix() for path in manifest.listed(root))]
         raise Refused(f"no study and no run '{word}'{nearest(word, names)}")
     return study.find(manifest.read(folder).study), folder
-
-
-def parsed(words: tuple[str, ...], allowed: dict[str, Any], command: str) -> dict[str, str]:
-    """``--key value`` and ``--key=value`` words as a study declares them; raises `Refused` for any others."""
-    request: dict[str, str] = {}
-    rest = list(words)
-    while rest:
-        word, separator, value = rest.pop(0).partition("=")
-        key = word.removeprefix("--")
-        if not word.startswith("--") or key not in allowed:
-            raise Refused(f"{command}: unknown option '{word}'{nearest(word, [f'--{each}' for each in allowed])}")
-        if not separator and not rest:
-            raise Refused(f"{command}: {word} needs a value, for example {word} VALUE")
-        if key in request:
-            raise Refused(f"{command}: {word} is given twice")
-        request[key] = value if separator else rest.pop(0)
-    return request

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from phantastic import __version__
-from phantastic.cli.common import Verbs, parsed, target, with_checkpoints, with_json, with_lang, with_root
+from phantastic.cli.common import Verbs, target, with_checkpoints, with_json, with_lang, with_root
 from phantastic.ground import parallel
 from phantastic.ground.errors import Refused, command
 
@@ -129,15 +129,16 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path) -> None:
 
     Without further options, list those that the study takes.
     """
+    from phantastic.declare.request import parse
     from phantastic.declare.study import find
     from phantastic.run import manifest
     from phantastic.show import terminal
 
     found = find(study)
-    request = parsed(tuple(ctx.args), found.applications, f"apply {study}")
-    if not request:
+    if found.apply is None or not ctx.args:
         terminal.applications(found)
         return
+    request = parse(found.apply, ctx.args, f"apply {study}")
     folder = manifest.find(run, root) if run else manifest.newest(study, root)
     if folder is None:
         make = command("run", study, *manifest.elsewhere(root))
@@ -162,18 +163,18 @@ def fit(ctx: click.Context, study: str) -> None:
 
     Without further options, list those that the study takes. No run is needed.
     """
+    from phantastic.declare.request import parse
     from phantastic.declare.study import find, register
     from phantastic.show import terminal
 
     found = find(study)
-    if not found.fits:
-        able = ", ".join(each.name for each in register().values() if each.fits)
+    if found.fit is None:
+        able = ", ".join(each.name for each in register().values() if each.fit)
         raise Refused(f"'{study}' infers nothing from behaviour; studies that do: {able or 'none'}")
-    request = parsed(tuple(ctx.args), found.fits, f"fit {study}")
-    if not request:
+    if not ctx.args:
         terminal.fits(found)
         return
-    for line in found.load().fit(request):
+    for line in found.load().fit(parse(found.fit, ctx.args, f"fit {study}")):
         click.echo(line)
 
 

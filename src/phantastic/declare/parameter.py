@@ -1,4 +1,4 @@
-"""The parameters of a recipe as people and pages see them, and how what people write becomes their values."""
+"""The parameters of a recipe or a request as people and pages see them, and how what people write becomes a value."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -29,6 +29,8 @@ class Parameter(Struct, frozen=True):
     """Does it name a trained network?"""
     item: Literal["integer", "string", ""] = ""
     """Of what a list consists."""
+    required: bool = False
+    """Has it no default?"""
 
     @property
     def allowed(self) -> str:
@@ -74,24 +76,26 @@ def converted(word: str, kind: type[int] | type[float]) -> Any:
 
 
 def parameters(recipe: type[Struct]) -> list[Parameter]:
-    """Every parameter of a recipe type with its description and bounds."""
-    schema = msgspec.json.schema(recipe)
-    properties = schema["$defs"][recipe.__name__]["properties"]
-    defaults = msgspec.to_builtins(recipe())
+    """Every parameter of a recipe's or a request's type with its description and bounds; the default of what may be
+    left out, and of what must be given, is None."""
+    schema = msgspec.json.schema(recipe)["$defs"][recipe.__name__]
+    properties = schema["properties"]
     found = []
     for name, entry in properties.items():
-        details = entry | next((part for part in entry.get("allOf", []) if isinstance(part, dict)), {})
+        parts = entry.get("allOf", []) + [part for part in entry.get("anyOf", []) if part != {"type": "null"}]
+        details = entry | next((part for part in parts if isinstance(part, dict)), {})
         english, items = details.get("description", name), details.get("items", {})
         kind: Any = "choice" if "enum" in details else {"array": "list"}.get(details["type"], details["type"])
         found.append(
             Parameter(
-                name, Text(english, details.get("ja", english)), kind, defaults[name],
+                name, Text(english, details.get("ja", english)), kind, entry.get("default"),
                 details.get("symbol", ""), details.get("unit", ""),
                 details.get("minimum"), details.get("exclusiveMinimum"),
                 details.get("maximum"), details.get("exclusiveMaximum"),
                 tuple(details.get("enum", items.get("enum", ()))),
                 details.get("network", False),
                 "" if kind != "list" else "integer" if items.get("type") == "integer" else "string",
+                name in schema["required"],
             )
         )  # fmt: skip
     return found

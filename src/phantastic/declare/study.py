@@ -11,12 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from phantastic.declare import references
 from phantastic.declare.claims import Claim, read_claims
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe
+from phantastic.declare.request import Request
 from phantastic.ground.errors import Refused, nearest
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 class Study(Struct, frozen=True):
     """A recipe type with presets, the papers it implements and the module that runs it.
 
-    ``experiment`` names a module and its final `Experiment`, with a colon between. Where ``applications`` is not empty,
-    that has ``apply``; where ``fits`` is not empty, ``fit``.
+    ``experiment`` names a module and its final `Experiment`, with a colon between. Where ``apply`` is given, that has
+    the method ``apply``; where ``fit`` is given, ``fit``.
     """
 
     name: str
@@ -42,10 +43,10 @@ class Study(Struct, frozen=True):
     experiment: str
     measures: tuple[str, ...] = ()
     """What it measures, see `claims.names`."""
-    applications: dict[str, Text] = field(default_factory=dict)
-    """What ``phantastic apply`` takes: option name -> help."""
-    fits: dict[str, Text] = field(default_factory=dict)
-    """What ``phantastic fit`` takes: option name -> help."""
+    apply: type[Request] | None = None
+    """What ``phantastic apply`` takes."""
+    fit: type[Request] | None = None
+    """What ``phantastic fit`` takes."""
     bibliography: Path = references.FILE
     """The BibTeX file of its papers; a study from outside this package brings its own."""
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from phantastic.declare.claims import Measure
 from phantastic.declare.recipe import Recipe
@@ -54,10 +54,10 @@ class Experiment(ABC, Generic[R]):
         entry per item, in an order that no damage changes; deterministic. Written beside the dose curve."""
         return {}
 
-    def apply(self, run: "Run[R]", request: Mapping[str, str]) -> list[str]:
-        """Take stimuli as the study's ``applications`` declare them; lines to be printed."""
+    def apply(self, run: "Run[R]", request: Any) -> list[str]:
+        """Take stimuli in a request of the study's type ``apply``; lines to be printed."""
         raise NotImplementedError
 
-    def fit(self, request: Mapping[str, str]) -> list[str]:
-        """Infer a person's parameters as the study's ``fits`` declare; lines to be printed."""
+    def fit(self, request: Any) -> list[str]:
+        """Infer a person's parameters from a request of the study's type ``fit``; lines to be printed."""
         raise NotImplementedError

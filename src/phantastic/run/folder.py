@@ -238,6 +238,14 @@ class Run(Generic[R]):
                     files.write_json(self.folder / MANIFEST, self.manifest)
         return self.folder / name
 
+    def destination(self, to: str | None, name: str) -> Path:
+        """Where something is written: where ``--to`` says, else among the artefacts as ``name``. Raises `Refused` for
+        another kind of file than that."""
+        path = Path(to) if to else self.artefact(name)
+        if path.suffix.lower() != Path(name).suffix:
+            raise Refused(f"--to {path}: this is written as {Path(name).suffix}")
+        return path
+
     def finish(self) -> None:
         """Merge the finished stages into model.safetensors and let ``LATEST`` point there; the checkpoints go, and the
         clock stops."""

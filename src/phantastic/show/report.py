@@ -130,10 +130,11 @@ def commands(run: "Run[Any]") -> list[tuple[str, str]]:
     ]
     if run.checkpoints.latest.finished:  # networks were trained
         found.append((word["do_lesion"], command("lesion", name, "--list")))
-    for option, text in study.applications.items():
-        found.append((f"{word['do_apply']}: {text}", f"{command('apply', study.name, '--run', name)} --{option} …"))
-    for option, text in study.fits.items():
-        found.append((f"{word['do_fit']}: {text}", f"{command('fit', study.name)} --{option} …"))
+    for option in parameters(study.apply) if study.apply else ():
+        with_run = command("apply", study.name, "--run", name)
+        found.append((f"{word['do_apply']}: {option.text}", f"{with_run} --{option.name} …"))
+    for option in parameters(study.fit) if study.fit else ():
+        found.append((f"{word['do_fit']}: {option.text}", f"{command('fit', study.name)} --{option.name} …"))
     return found
 
 

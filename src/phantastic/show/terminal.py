@@ -17,6 +17,7 @@ from rich.text import Text
 from phantastic.declare.claims import Finding, Measure
 from phantastic.declare.i18n import SYMBOLS, duration, language, speaking, words
 from phantastic.declare.parameter import parameters
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Refused, printable
 from phantastic.run import manifest, stages
@@ -107,26 +108,33 @@ def study(entry: Study) -> None:
         say(f"{word['paper']}: {paper.reference}")
     say(f"{word['presets']}: {', '.join(presets(entry))}")
     parameter_table(entry, {name: to_builtins(recipe) for name, recipe in entry.presets.items()})
-    if entry.applications:
+    if entry.apply:
         applications(entry)
-    if entry.fits:
+    if entry.fit:
         fits(entry)
 
 
 def applications(entry: Study) -> None:
     """What ``phantastic apply`` takes for this study."""
     heading(words()["applications"])
-    for option, text in entry.applications.items():
-        say(f"  phantastic apply {entry.name} --{option} …   {text}")
-    if not entry.applications:
+    if entry.apply is None:
         say(words()["nothing_to_apply"])
+    else:
+        options(f"apply {entry.name}", entry.apply)
 
 
 def fits(entry: Study) -> None:
     """What ``phantastic fit`` takes for this study."""
     heading(words()["fits"])
-    for option, text in entry.fits.items():
-        say(f"  phantastic fit {entry.name} --{option} …   {text}")
+    assert entry.fit is not None
+    options(f"fit {entry.name}", entry.fit)
+
+
+def options(verb: str, request: type[Request]) -> None:
+    """Each option of a verb, of a number also what is allowed."""
+    for option in parameters(request):
+        bounds = f" ({option.allowed} {option.unit}".rstrip() + ")" if option.kind == "number" else ""
+        say(f"  phantastic {verb} --{option.name} …   {option.text}{bounds}")
 
 
 def parameter_table(entry: Study, columns: Mapping[str, Mapping[str, Any]]) -> None:

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from phantastic.declare.i18n import Text
-from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure, image_grid
-from toys.study import ToyRecipe
+from toys.study import ToyApply, ToyRecipe
 
 
 def curve(run: Run[ToyRecipe], x: Tensor) -> Tensor:
@@ -109,10 +108,6 @@ class Toy(Experiment[ToyRecipe]):
             "ramps": Figure(str(Text("Ramps <of> grey.", "濃淡。")), grid),
         }
 
-    def apply(self, run: Run[ToyRecipe], request: Mapping[str, str]) -> list[str]:
-        try:
-            x = float(request["at"])
-        except ValueError:
-            raise Refused(f"--at {request['at']} is not a number") from None
+    def apply(self, run: Run[ToyRecipe], request: ToyApply) -> list[str]:
         with torch.no_grad():
-            return [f"y = {float(self.networks(run)['fit'](torch.tensor([[x]]))):.4f}"]
+            return [f"y = {float(self.networks(run)['fit'](torch.tensor([[request.at]]))):.4f}"]

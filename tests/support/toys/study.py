@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 
@@ -16,6 +17,10 @@ class ToyRecipe(Recipe, frozen=True, kw_only=True):
     ] = 0.01
     shape: Annotated[Literal["sine", "step"], about("curve to fit", "当てはめる曲線")] = "sine"
     scale: Annotated[float, about("height of the curve", "曲線の高さ", symbol="a")] = 1.0
+
+
+class ToyApply(Request, frozen=True, kw_only=True):
+    at: Annotated[float, about("where the curve is read", "曲線を読む位置")]
 
 
 TOY = Study(
@@ -31,5 +36,5 @@ TOY = Study(
     minutes={"tiny": 0.02},
     experiment="toys.experiment:Toy",
     bibliography=Path(__file__).with_name("references.bib"),
-    applications={"at": Text("a number where the curve is read", "曲線を読む位置の数")},
+    apply=ToyApply,
 )

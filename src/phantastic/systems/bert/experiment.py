@@ -22,7 +22,7 @@ from phantastic.systems.bert import apply as applied
 from phantastic.systems.bert import figures as drawn
 from phantastic.systems.bert.agreement import Agreement
 from phantastic.systems.bert.measure import Exact, Test
-from phantastic.systems.bert.study import BertRecipe
+from phantastic.systems.bert.study import BertApply, BertRecipe
 
 POINTS = 16  # of the learning curve on the test pairs
 FEW = 60  # pairs, and as many items of each number of attractors, on which a damaged model is measured
@@ -151,5 +151,5 @@ class BertExperiment(Experiment[BertRecipe]):
             found["agreement"] = drawn.agreement(items, agreement.preferred(model, items))
         return found
 
-    def apply(self, run: Run[BertRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[BertRecipe], request: BertApply) -> list[str]:
         return applied.apply(run, lambda: trained(run), request)

@@ -1,7 +1,5 @@
 """Text of a person -> what the model and the grammar read; what both expect at the masked words."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -182,11 +180,3 @@ def vectors(model: Model, tongue: Language, text: Sentences) -> Float[torch.Tens
     assert result.hidden_states is not None
     words = [place for place, token in enumerate(batch.input_ids[0].tolist()) if token not in (CLS, SEP)]
     return torch.stack(result.hidden_states)[:, 0, words].float().cpu()
-
-
-def target(given: str | None, default: Callable[[], Path], suffix: str) -> Path:
-    """Where to write; raises `Refused` for another kind of file than is written."""
-    path = Path(given) if given else default()
-    if path.suffix.lower() != suffix:
-        raise Refused(f"--to {path}: this is written as {suffix}")
-    return path

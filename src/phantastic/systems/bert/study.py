@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 
@@ -69,6 +70,40 @@ class BertRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 500  # fmt: skip
 
 
+class BertApply(Request, frozen=True, kw_only=True):
+    """A person's own sentences: one of the first four at a time."""
+
+    fill: Annotated[
+        str | None,
+        about(
+            'a text with [MASK] in it, such as "the knights near the castle [MASK] ."; lists the likeliest words',
+            '[MASK] を含む文。例 "the knights near the castle [MASK] ."。そこに入りそうな語を並べる',
+        ),
+    ] = None
+    attend: Annotated[
+        str | None,
+        about(
+            "a text of one or two sentences; draws where each head looks",
+            "1 文か 2 文。各ヘッドがどこを見るかを描く",
+        ),
+    ] = None
+    surprisal: Annotated[
+        str | None,
+        about(
+            "a file with a sentence in each line; writes how surprising each word is, in nats, when it is masked",
+            "1 行に 1 文のファイル。各語を隠したときの驚き(ナット)を書き出す",
+        ),
+    ] = None
+    embed: Annotated[
+        str | None,
+        about(
+            "a file with a sentence in each line; writes the vectors of all words in all layers",
+            "1 行に 1 文のファイル。全語の全層でのベクトルを書き出す",
+        ),
+    ] = None
+    to: Annotated[str | None, about("where the picture or the file is written", "図やファイルの保存先")] = None
+
+
 STUDY = Study(
     name="bert",
     title=Text("BERT: reading from both sides", "BERT:両側から読む"),
@@ -102,23 +137,6 @@ STUDY = Study(
         "agreement.{,attractors0,attractors1,attractors2}",
     ),
     experiment="phantastic.systems.bert.experiment:BertExperiment",
-    applications={
-        "fill": Text(
-            "a text with [MASK] in it, such as \"the knights near the castle [MASK] .\"; lists the likeliest words",
-            "[MASK] を含む文。例 \"the knights near the castle [MASK] .\"。そこに入りそうな語を並べる",
-        ),
-        "attend": Text(
-            "a text of one or two sentences; draws where each head looks", "1 文か 2 文。各ヘッドがどこを見るかを描く"
-        ),
-        "surprisal": Text(
-            "a file with a sentence in each line; writes how surprising each word is, in nats, when it is masked",
-            "1 行に 1 文のファイル。各語を隠したときの驚き(ナット)を書き出す",
-        ),
-        "embed": Text(
-            "a file with a sentence in each line; writes the vectors of all words in all layers",
-            "1 行に 1 文のファイル。全語の全層でのベクトルを書き出す",
-        ),
-        "to": Text("where the picture or the file is written", "図やファイルの保存先"),
-    },
+    apply=BertApply,
 )  # fmt: skip
 STUDIES = (STUDY,)

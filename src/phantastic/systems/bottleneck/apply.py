@@ -1,6 +1,5 @@
 """A clip of the user's own: what a trained model hears, sees and both, and where its bottleneck looks and listens."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import Figure, image_grid, write
 from phantastic.systems.bottleneck.clips import Corpus, architectures, classes_of, middle
 from phantastic.systems.bottleneck.model import FusionTransformer
-from phantastic.systems.bottleneck.study import FusionRecipe
+from phantastic.systems.bottleneck.study import FusionApply, FusionRecipe
 from phantastic.systems.bottleneck.training import build
 from phantastic.world import events
 
@@ -26,20 +25,17 @@ HEADS = Text("event", "出来事"), Text("both", "両方"), Text("seen", "視覚
 SHOWN = 160  # pixels of a picture's side
 
 
-def apply(run: Run[FusionRecipe], request: Mapping[str, str]) -> list[str]:
+def apply(run: Run[FusionRecipe], request: FusionApply) -> list[str]:
     """Event probabilities of ``clip``, or of ``frames`` with ``audio``: with both senses and with each alone; and a
     picture of the bottleneck's attention."""
     recipe = run.recipe
-    if not request.keys() & {"clip", "frames", "audio"} or ("clip" in request) == bool(
-        request.keys() & {"frames", "audio"}
-    ):
+    apart = [Path(given) for given in (request.frames, request.audio) if given is not None]
+    if (request.clip is None) == (not apart):
         raise Refused("apply fusion: give --clip FILE (a video), or --frames DIR and --audio FILE")
-    if "clip" not in request and not {"frames", "audio"} <= request.keys():
+    if len(apart) == 1:
         raise Refused("apply fusion: frames and sound go together; give both --frames DIR and --audio FILE")
-    target = Path(request["to"]) if "to" in request else run.artefact("attention.png")
-    if target.suffix.lower() != ".png":
-        raise Refused(f"--to {target}: pictures are written as .png")
-    paths = [Path(request[key]) for key in ("clip", "frames", "audio") if key in request]
+    target = run.destination(request.to, "attention.png")
+    paths = apart if request.clip is None else [Path(request.clip)]
     clip = clips.read(paths, 0.0, recipe.seconds, None, recipe.frames, recipe.size)
     spectrogram = log_mel(torch.from_numpy(clip.sound), bands=recipe.bands, hop=recipe.hop)
     seen = Corpus(torch.from_numpy(clip.frames)[None], spectrogram[None].half(), torch.zeros(1, 1))

@@ -26,7 +26,7 @@ from phantastic.systems.bottleneck.clips import Corpus, architectures, batch, co
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.model import Architecture, Compute, FusionTransformer, Sense
 from phantastic.systems.bottleneck.scores import Judgement, drawn, told
-from phantastic.systems.bottleneck.study import FusionRecipe
+from phantastic.systems.bottleneck.study import FusionApply, FusionRecipe
 from phantastic.systems.bottleneck.training import WARM, build, optimiser_of
 
 LESIONED = 256  # test clips that lesions are measured on
@@ -221,6 +221,6 @@ class Fusion(Experiment[FusionRecipe]):
         recipe = run.recipe
         return pictures.figures(recipe, run.measures(), run.result("seconds", Seconds))
 
-    def apply(self, run: Run[FusionRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[FusionRecipe], request: FusionApply) -> list[str]:
         """--clip FILE, or --frames DIR --audio FILE: event probabilities, and what the bottleneck attends to."""
         return applied.apply(run, request)

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 
@@ -82,6 +83,32 @@ PAPER = FusionRecipe(
     numbers=(1, 4, 16, 64, 256), size=224, frames=32, patch=16, tubelet=2, bands=128, hop=0.01, patch_time=16,
     patch_bands=16, stochastic_depth=0.3, smoothing=0.3, mixup=0.5, seeds=3,
 )  # fmt: skip
+
+
+class FusionApply(Request, frozen=True, kw_only=True):
+    """A clip of the user's own: a video, or frames with their sound."""
+
+    clip: Annotated[
+        str | None,
+        about(
+            "a video file with sound (needs the extra audiovisual)",
+            "音声付きの動画ファイル(追加機能 audiovisual が必要)",
+        ),
+    ] = None
+    frames: Annotated[
+        str | None,
+        about("a folder of frames, instead of a video", "動画の代わりに、画像のフォルダ"),
+    ] = None
+    audio: Annotated[
+        str | None,
+        about("a WAV or FLAC file, with the frames", "画像と合わせる WAV または FLAC ファイル"),
+    ] = None
+    to: Annotated[
+        str | None,
+        about("where the picture of the attention is written (PNG)", "注意の図の保存先 (PNG)"),
+    ] = None
+
+
 FUSION = Study(
     name="fusion",
     title=Text("Where should the senses meet?", "感覚はどこで出会うべきか"),
@@ -110,15 +137,7 @@ FUSION = Study(
         "numbers.spread",
     ),
     experiment="phantastic.systems.bottleneck.experiment:Fusion",
-    applications={
-        "clip": Text(
-            "a video file with sound (needs the extra audiovisual)",
-            "音声付きの動画ファイル(追加機能 audiovisual が必要)",
-        ),
-        "frames": Text("a folder of frames, instead of a video", "動画の代わりに、画像のフォルダ"),
-        "audio": Text("a WAV or FLAC file, with the frames", "画像と合わせる WAV または FLAC ファイル"),
-        "to": Text("where the picture of the attention is written (PNG)", "注意の図の保存先 (PNG)"),
-    },
+    apply=FusionApply,
 )  # fmt: skip
 
 

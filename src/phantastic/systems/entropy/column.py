@@ -6,7 +6,6 @@ entropy that the data lack is their divergence from the fit: what the column tel
 """
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from phantastic.ground.errors import Refused, nearest
 from phantastic.show.figure import write
 from phantastic.systems.entropy.figures import fitted
 from phantastic.systems.entropy.maxent import maximum_entropy
+from phantastic.systems.entropy.study import EntropyApply
 
 EXPECTED = "a CSV file with a column of numbers"
 
@@ -97,16 +97,14 @@ def fit(x: Float64[ndarray, " m"], shares: Float64[ndarray, " m"], order: int) -
     return maximum_entropy(features, features @ torch.from_numpy(shares)).probabilities.numpy()
 
 
-def apply(folder: Path, bins: int, request: Mapping[str, str]) -> list[str]:
+def apply(folder: Path, bins: int, request: EntropyApply) -> list[str]:
     """Read, fit, write a table and a figure into ``folder``; the lines that say what came out."""
-    if "data" not in request:
-        raise Refused("apply entropy: --column needs the file too: --data FILE.csv")
-    column = read(request["data"], request.get("column"))
+    column = read(request.data, request.column)
     found, index = sort(column.values, bins)
     header = ["value", "count", "share", "surprise", "maxent_mean", "maxent_mean_variance"]
     columns = (found.x, found.counts, found.shares, found.surprise(), found.by_mean, found.by_variance)
     rows = [[f"{cell:.9g}" for cell in row] for row in zip(*columns, strict=True)]
-    stem = folder / (Path(request["data"]).stem or "column")
+    stem = folder / (Path(request.data).stem or "column")
     target = stem.with_name(f"{stem.name}.csv")
     files.write_csv(target, [header, *rows])
     drawn = fitted(column.name, found.x, found.width, found.shares, found.by_mean, found.by_variance)

@@ -14,7 +14,7 @@ from phantastic.show.figure import Figure
 from phantastic.systems.entropy import column, energy_figures, measure
 from phantastic.systems.entropy import figures as pictures
 from phantastic.systems.entropy.measure import Found
-from phantastic.systems.entropy.study import EntropyRecipe
+from phantastic.systems.entropy.study import EntropyApply, EntropyRecipe
 
 BOGACZ = {"light": 2.0, "expected": 3.0, "noise": 1.0}  # what the published size was seen with
 
@@ -90,6 +90,6 @@ class Entropy(Experiment[EntropyRecipe]):
             "gibbs": energy_figures.gas(recipe.kelvin),
         }
 
-    def apply(self, run: Run[EntropyRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[EntropyRecipe], request: EntropyApply) -> list[str]:
         """--data FILE.csv [--column NAME]: entropy, surprises and maximum-entropy fits of the user's numbers."""
         return column.apply(run.artefact("columns"), run.recipe.bins, request)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 
@@ -56,6 +57,24 @@ class EntropyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 FULL = EntropyRecipe(trials=10_000, particles=10**9, seeds=5)
+
+
+class EntropyApply(Request, frozen=True, kw_only=True):
+    """A column of the user's numbers."""
+
+    data: Annotated[
+        str,
+        about(
+            "a CSV file with a column of numbers: its entropy, surprises and maximum-entropy fits (CSV and PNG)",
+            "数値の列をもつ CSV ファイル。エントロピー、驚き、最大エントロピー分布の当てはめ(CSV と PNG)",
+        ),
+    ]
+    column: Annotated[
+        str | None,
+        about("name of the column, where there are several", "列の名前(列が複数あるとき)"),
+    ] = None
+
+
 STUDY = Study(
     name="entropy",
     title=Text("Entropy and free energy", "エントロピーと自由エネルギー"),
@@ -87,12 +106,6 @@ STUDY = Study(
         "gas.entropy.{He,Ne,Ar,Kr,Xe}.{,error}",
     ),
     experiment="phantastic.systems.entropy.experiment:Entropy",
-    applications={
-        "data": Text(
-            "a CSV file with a column of numbers: its entropy, surprises and maximum-entropy fits (CSV and PNG)",
-            "数値の列をもつ CSV ファイル。エントロピー、驚き、最大エントロピー分布の当てはめ(CSV と PNG)",
-        ),
-        "column": Text("name of the column, where there are several", "列の名前(列が複数あるとき)"),
-    },
+    apply=EntropyApply,
 )  # fmt: skip
 STUDIES = (STUDY,)

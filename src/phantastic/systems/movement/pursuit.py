@@ -19,7 +19,7 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.movement import pursuit_figures as pictures
 from phantastic.systems.movement import target
-from phantastic.systems.movement.study import PursuitRecipe
+from phantastic.systems.movement.study import PursuitApply, PursuitRecipe
 
 Traces = dict[str, list]
 Rows = list[dict[str, Any]]
@@ -157,7 +157,7 @@ class Pursuit(Experiment[PursuitRecipe]):
         """The equations of the published models, for the report."""
         return printed(("pursuit", "expected_reversal"))
 
-    def apply(self, run: Run[PursuitRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[PursuitRecipe], request: PursuitApply) -> list[str]:
         """--target FILE.csv [--bin LENGTH] [--prior LOG-PRECISION]: the eye follows the user's own target."""
         recipe = run.recipe
         return target.apply(run.artefact("targets"), recipe.senses, recipe.motion, request)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 SENSES = about("log-precision of the senses", "感覚の対数精度", symbol="ln V₁", ge=-2, le=8)
@@ -77,6 +78,38 @@ class PlaidRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     ] = -0.5  # fmt: skip
 
 
+class PursuitApply(Request, frozen=True, kw_only=True):
+    """A target of the user's for the eye to follow."""
+
+    target: Annotated[
+        str,
+        about(
+            "a CSV file with a target's path (columns time, x, y or x, y) for the eye to follow (CSV and PNG)",
+            "眼に追わせる標的の軌跡の CSV ファイル(列は time, x, y または x, y。CSV と PNG を書き出す)",
+        ),
+    ]
+    bin: (
+        Annotated[
+            float,
+            about(
+                "how long a bin lasts, in the file's time (default: as far apart as its samples are)",
+                "1 ビンの長さ(ファイルの時間の単位。省略時は標本の間隔)",
+                gt=0,
+            ),
+        ]
+        | None
+    ) = None
+    prior: Annotated[
+        float,
+        about(
+            "log-precision of a prior that the target stays in the middle (default: -16, none)",
+            "標的が中央にとどまるという事前分布の対数精度(省略時は -16 で、なし)",
+            ge=-16,
+            le=8,
+        ),
+    ] = -16.0
+
+
 PURSUIT = Study(
     name="pursuit",
     title=Text("Smooth pursuit", "滑動性追跡眼球運動"),
@@ -98,20 +131,7 @@ PURSUIT = Study(
         "{expected,unexpected}.bin.difference",
     ),
     experiment="phantastic.systems.movement.pursuit:Pursuit",
-    applications={
-        "target": Text(
-            "a CSV file with a target's path (columns time, x, y or x, y) for the eye to follow (CSV and PNG)",
-            "眼に追わせる標的の軌跡の CSV ファイル(列は time, x, y または x, y。CSV と PNG を書き出す)",
-        ),
-        "bin": Text(
-            "how long a bin lasts, in the file's time (default: as far apart as its samples are)",
-            "1 ビンの長さ(ファイルの時間の単位。省略時は標本の間隔)",
-        ),
-        "prior": Text(
-            "log-precision of a prior that the target stays in the middle, from -16 (none, the default) to 8",
-            "標的が中央にとどまるという事前分布の対数精度(-16 から 8。省略時は -16 で、なし)",
-        ),
-    },
+    apply=PursuitApply,
 )  # fmt: skip
 OBSERVE = Study(
     name="observe",

@@ -5,7 +5,6 @@ world      o' = tanh a - o / 16                    v is the target itself; both 
 """
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,11 +23,10 @@ from phantastic.inference import Level, Model, Result
 from phantastic.inference.action import act
 from phantastic.show.figure import write
 from phantastic.systems.movement.pursuit_figures import followed
+from phantastic.systems.movement.study import PursuitApply
 
 EXPECTED = "a CSV file with the columns time, x, y or x, y"
 FEWEST, MOST = 48, 512  # bins
-FLAT = -16.0
-PRIORS = (FLAT, 8.0)
 
 
 class Path2D(NamedTuple):
@@ -70,23 +68,11 @@ def read(path: str) -> Path2D:
     return Path2D(time, points, timed, missing, longest)
 
 
-def number(request: Mapping[str, str], option: str, low: float, high: float, default: float) -> float:
-    """An option as a number; raises `Refused` with what is allowed."""
-    if option not in request:
-        return default
-    value = table.number(request[option])
-    if value is None or not low <= value <= high:
-        allowed = "a number above 0" if math.isinf(high) else f"a number from {low:g} to {high:g}"
-        raise Refused(f"apply pursuit: --{option} {request[option]} is not possible; allowed: {allowed}")
-    return value
-
-
-def width_of_bins(path: Path2D, request: Mapping[str, str]) -> float:
+def width_of_bins(path: Path2D, asked: float | None) -> float:
     """How long a bin is in the file's time: as asked, or as far apart as the samples are; longer for long paths."""
     span = float(path.time[-1] - path.time[0])
-    smallest = float(np.finfo(float).tiny)
-    width = number(request, "bin", smallest, math.inf, float(np.median(np.diff(path.time))))
-    if "bin" not in request and span / width > MOST - 1:
+    width = float(np.median(np.diff(path.time))) if asked is None else max(asked, float(np.finfo(float).tiny))
+    if asked is None and span / width > MOST - 1:
         width = span / (MOST - 1)
     bins = int(span / width * (1 + 1e-9)) + 1 if span / width < 1e9 else 10**9
     if not FEWEST <= bins <= MOST:
@@ -129,21 +115,18 @@ def follow(points: Float64[ndarray, "bins 2"], senses: float, motion: float, pri
     return act(model, process, torch.from_numpy(points), orders=(4, 1))
 
 
-def apply(folder: Path, senses: float, motion: float, request: Mapping[str, str]) -> list[str]:
+def apply(folder: Path, senses: float, motion: float, request: PursuitApply) -> list[str]:
     """Read, follow, write the eye's path and a figure into ``folder``; the lines that say what came out."""
-    if "target" not in request:
-        raise Refused(f"apply pursuit: --{next(iter(request))} needs the target too: --target FILE.csv")
-    given = request["target"]
+    given = request.target
     path = read(given)
-    prior = number(request, "prior", *PRIORS, FLAT)
-    width = width_of_bins(path, request)
+    width = width_of_bins(path, request.bin)
     time, points = binned(path.time, path.points, width)
     low, high = points.min(0), points.max(0)
     middle, scale = (low + high) / 2, float((high - low).max()) / 2
     if not scale > 0:
         raise Refused(f"{given!r}: the target does not move; there is nothing to follow")
     places = (points - middle) / scale
-    result = follow(places, senses, motion, prior)
+    result = follow(places, senses, motion, request.prior)
     assert result.process is not None
     eye = result.process.x[1]
     found = following(eye, torch.atan(torch.from_numpy(places)))

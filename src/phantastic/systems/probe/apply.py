@@ -1,7 +1,5 @@
 """Putting fitted probes to use: the tree of a sentence of the user's, or scores on a treebank of theirs."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
@@ -13,7 +11,7 @@ from phantastic.show.figure import Figure, write
 from phantastic.systems.probe.arcs import arcs
 from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
 from phantastic.systems.probe.network import longest, tokenizer_for
-from phantastic.systems.probe.study import ProbeRecipe
+from phantastic.systems.probe.study import ProbeApply, ProbeRecipe
 from phantastic.systems.probe.subject import fitting, networks, vectors_of
 from phantastic.systems.probe.treebank import Sentences, read
 from phantastic.systems.probe.trees import distances, spanning_tree
@@ -24,21 +22,21 @@ SCORED = Text("Gold tree above, predicted tree below.", "上が正解の構文�
 
 
 @torch.no_grad()
-def apply(run: Run[ProbeRecipe], request: Mapping[str, str]) -> list[str]:
+def apply(run: Run[ProbeRecipe], request: ProbeApply) -> list[str]:
     """``parse``: the tree of a sentence; ``treebank``: scores on sentences in CoNLL-U, and the first ones drawn."""
-    if len(request) != 1:
+    if (request.parse is None) == (request.treebank is None):
         raise Refused('apply probe: give --parse "the dog that barks sleeps ." or --treebank FILE.conllu, one of them')
-    given = sentence(request["parse"]) if "parse" in request else read(request["treebank"])
+    given = sentence(request.parse) if request.parse is not None else read(str(request.treebank))
     trained, recipe = networks(run), run.recipe
     network = trained["network"]
     assert isinstance(network, Model)
     assert isinstance(recipe, ProbeRecipe)
-    if "treebank" in request:
+    if request.treebank is not None:
         given = fitting(given, tokenizer_for(recipe), longest(network.config))
     vectors = vectors_of(run, trained["network"], given)
     space = geometry([trained["distance"](words) for words in vectors], "distance")
     height = geometry([trained["depth"](words) for words in vectors], "depth")
-    return (parsed if "parse" in request else scored)(run, given, space, height)
+    return (parsed if request.treebank is None else scored)(run, given, space, height)
 
 
 def sentence(text: str) -> Sentences:

@@ -30,7 +30,7 @@ from phantastic.systems.probe.probe_suite import (
     mapped,
     random_vectors,
 )
-from phantastic.systems.probe.study import ProbeRecipe
+from phantastic.systems.probe.study import ProbeApply, ProbeRecipe
 from phantastic.systems.probe.subject import KINDS, networks, probes_of, sentences_of, vectors_of
 from phantastic.systems.probe.treebank import from_grammar
 
@@ -162,7 +162,7 @@ class Probe(Experiment[ProbeRecipe]):
     def figures(self, run: Run[ProbeRecipe]) -> dict[str, Figure]:
         return figures(run)
 
-    def apply(self, run: Run[ProbeRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[ProbeRecipe], request: ProbeApply) -> list[str]:
         return apply(run, request)
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 
@@ -67,6 +68,27 @@ FULL = ProbeRecipe(
     train_sentences=5_000, dev_sentences=1_000, test_sentences=2_000, seeds=3, bert="full",
     ranks=(1, 2, 4, 8, 16, 32, 64, 128),
 )  # fmt: skip
+
+
+class ProbeApply(Request, frozen=True, kw_only=True):
+    """A sentence, or a treebank of the user's."""
+
+    parse: Annotated[
+        str | None,
+        about(
+            "a sentence, its words apart by spaces: the tree in the network's space (PNG and SVG)",
+            "空白で区切った文。ネットワークの空間にある木(PNG と SVG)",
+        ),
+    ] = None
+    treebank: Annotated[
+        str | None,
+        about(
+            "sentences in CoNLL-U: how well the probes find their trees, and the first trees drawn",
+            "CoNLL-U の文。プローブが木をどれだけ見つけるかと、最初の数文の木",
+        ),
+    ] = None
+
+
 STUDY = Study(
     name="probe",
     title=Text("Trees in the space of words: structural probes", "単語空間の中の木:構造プローブ"),
@@ -82,15 +104,6 @@ STUDY = Study(
         "{over_linear,over_untrained,selectivity}",
     ),
     experiment="phantastic.systems.probe.experiment:Probe",
-    applications={
-        "parse": Text(
-            "a sentence, its words apart by spaces: the tree in the network's space (PNG and SVG)",
-            "空白で区切った文。ネットワークの空間にある木(PNG と SVG)",
-        ),
-        "treebank": Text(
-            "sentences in CoNLL-U: how well the probes find their trees, and the first trees drawn",
-            "CoNLL-U の文。プローブが木をどれだけ見つけるかと、最初の数文の木",
-        ),
-    },
+    apply=ProbeApply,
 )
 STUDIES = (STUDY,)

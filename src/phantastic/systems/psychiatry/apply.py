@@ -1,7 +1,7 @@
 """`phantastic fit`: from a file of behaviour to each person's parameters, printed, written and drawn."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,44 +13,32 @@ from phantastic.systems.psychiatry import behaviour, figures
 from phantastic.systems.psychiatry.behaviour import Sheet
 from phantastic.systems.psychiatry.cohort import compare, level
 from phantastic.systems.psychiatry.fit import Posterior, infer
+from phantastic.systems.psychiatry.study import BehaviourFit
 
 SHOWN = 20  # people that are printed; all are in the table
 SILENT = 0.7  # share of the prior's standard deviation above which the data say little
 NOBODY = Text("all", "全員")
 
 
-def fit(
-    study: str, request: Mapping[str, str], read: Callable[[], Sheet], template: Callable[[Path], None]
-) -> list[str]:
+def fit(study: str, request: BehaviourFit, read: Callable[[str], Sheet], template: Callable[[Path], None]) -> list[str]:
     """Write the template or fit the data that were asked for; the lines that say what came out."""
-    if ("data" in request) == ("template" in request):
+    if (request.data is None) == (request.template is None):
         raise Refused(f"fit {study}: give either --data FILE.csv or --template FILE.csv, a file to fill in")
-    if "template" in request:
-        target = Path(request["template"])
+    if request.data is None:
+        target = Path(str(request.template))
         if target.exists() or target.is_symlink():
             raise Refused(f"--template {target}: there is something of that name already; choose another")
         template(target)
         return [str(target)]
-    sheet = read()
+    sheet = read(request.data)
     found = infer(sheet.task.simulate, sheet.data, sheet.task.prior)
-    stem = Path(request["data"]).with_suffix("")
+    stem = Path(request.data).with_suffix("")
     stem = stem.with_name(f"{stem.name}-fit")
     target = stem.with_name(f"{stem.name}.csv")
     written(sheet, found, target)
     pictures = write(figures.fitted(sheet, found), stem)
     lines = [str(note) for note in sheet.notes] + people(sheet, found) + groups(sheet, found)
     return [*lines, str(target), *map(str, pictures)]
-
-
-def positive(request: Mapping[str, str], name: str, default: float) -> float:
-    """An option as a number above 0. Raises `Refused`."""
-    try:
-        value = float(request.get(name, default))
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise Refused(f"--{name} {request[name]}: give a number above 0")
-    return value
 
 
 def interval(mean: float, low: float, high: float) -> str:

@@ -15,10 +15,10 @@ from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 from phantastic.ground.randomness import torch_generator
 from phantastic.systems.psychiatry.fit import Data, repeated
+from phantastic.systems.psychiatry.study import CYCLE, REACH
 from phantastic.systems.psychiatry.tasks import EYES, MOST_FORCE, Task, matching, pressing, watch
 
-CYCLE, BINS = 32, 64  # bins of one cycle of the target, and of the task
-REACH = 1 / (1 + (2 * np.pi / CYCLE) ** 2) ** 0.5  # amplitude of the target in the simulator's units
+BINS = 64  # of the task
 FEWEST = 16  # bins with a sample without which a trace is not worth a fit
 COARSEST = 4.0  # bins between samples
 MOST_LEVELS = 24

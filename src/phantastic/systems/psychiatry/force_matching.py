@@ -15,7 +15,7 @@ from phantastic.show.figure import Figure
 from phantastic.systems.psychiatry import apply, behaviour, hand_figures, measure
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, PRESSED, deviations, vector
 from phantastic.systems.psychiatry.simulate import intending, press, pressed
-from phantastic.systems.psychiatry.study import ForceRecipe
+from phantastic.systems.psychiatry.study import BehaviourFit, ForceRecipe
 
 PUBLISHED = (6.0, 2.0)  # attenuation and delusion of the published runs
 
@@ -99,8 +99,6 @@ class ForceMatching(Experiment[ForceRecipe]):
         """The equations of the published models, for the report."""
         return printed(("attenuation", "self_hE+6"))
 
-    def fit(self, request: Mapping[str, str]) -> list[str]:
+    def fit(self, request: BehaviourFit) -> list[str]:
         """--data FILE.csv or --template FILE.csv: attenuation and compensation from forces."""
-        return apply.fit(
-            "force_matching", request, lambda: behaviour.forces(request["data"]), behaviour.forces_template
-        )
+        return apply.fit("force_matching", request, behaviour.forces, behaviour.forces_template)

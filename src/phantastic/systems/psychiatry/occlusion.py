@@ -1,6 +1,7 @@
 """The study `occlusion`: a target that is hidden, that turns unexpectedly, whose frequency is unknown."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import final
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from phantastic.show.figure import Figure
 from phantastic.systems.psychiatry import apply, behaviour, eye_figures, measure
 from phantastic.systems.psychiatry.measure import FOLLOWED, deviations, vector
 from phantastic.systems.psychiatry.simulate import watched, watching
-from phantastic.systems.psychiatry.study import OcclusionRecipe
+from phantastic.systems.psychiatry.study import OcclusionFit, OcclusionRecipe
 
 Doses = dict[str, list[float]]
 PUBLISHED = (4.0, 0.0, 4.0)  # the log-precisions of the published runs
@@ -83,10 +84,7 @@ class Occlusion(Experiment[OcclusionRecipe]):
         """The equations of the published models, for the report."""
         return printed(("occlusion", "fig1_occluded_highprec"))
 
-    def fit(self, request: Mapping[str, str]) -> list[str]:
+    def fit(self, request: OcclusionFit) -> list[str]:
         """--data FILE.csv [--period P] [--amplitude A], or --template FILE.csv: precisions from eye traces."""
-        period = apply.positive(request, "period", behaviour.CYCLE)
-        amplitude = apply.positive(request, "amplitude", behaviour.REACH)
-        return apply.fit(
-            "occlusion", request, lambda: behaviour.eyes(request["data"], period, amplitude), behaviour.eyes_template
-        )
+        read = partial(behaviour.eyes, period=request.period, amplitude=request.amplitude)
+        return apply.fit("occlusion", request, read, behaviour.eyes_template)

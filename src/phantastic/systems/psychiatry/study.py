@@ -1,16 +1,15 @@
 """The studies `occlusion`, `force_matching` and `schizophrenia`: what precision does in perception and action."""
 
+import math
 from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
-DATA = Text(
-    "a CSV file of behaviour, of one person or many; missing samples may be empty",
-    "行動データの CSV ファイル(1 人でも多人数でもよい。欠測は空欄)",
-)
-TEMPLATE = Text("writes a CSV file to fill in, with two simulated people", "記入用の CSV ファイルを作る(模擬の 2 人分)")
+CYCLE = 32  # bins of one cycle of the target
+REACH = 1 / (1 + (2 * math.pi / CYCLE) ** 2) ** 0.5  # its amplitude in the simulator's units
 
 
 class OcclusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,6 +88,43 @@ class SchizophreniaRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_on
     grid: Annotated[int, about("points of the map in each direction", "地図の各方向の点数", ge=3, le=61)] = 15
 
 
+class BehaviourFit(Request, frozen=True, kw_only=True):
+    """Behaviour, or a template of it to be filled in."""
+
+    data: Annotated[
+        str | None,
+        about(
+            "a CSV file of behaviour, of one person or many; missing samples may be empty",
+            "行動データの CSV ファイル(1 人でも多人数でもよい。欠測は空欄)",
+        ),
+    ] = None
+    template: Annotated[
+        str | None,
+        about("writes a CSV file to fill in, with two simulated people", "記入用の CSV ファイルを作る(模擬の 2 人分)"),
+    ] = None
+
+
+class OcclusionFit(BehaviourFit, frozen=True, kw_only=True):
+    """Eye traces, or a template of them to be filled in."""
+
+    period: Annotated[
+        float,
+        about(
+            "period of the target, in the unit of the column time (default: 32)",
+            "標的の周期(列 time の単位で。既定値 32)",
+            gt=0,
+        ),
+    ] = CYCLE
+    amplitude: Annotated[
+        float,
+        about(
+            "amplitude of the target, in the unit of the column eye (default: 0.98)",
+            "標的の振幅(列 eye の単位で。既定値 0.98)",
+            gt=0,
+        ),
+    ] = REACH
+
+
 OCCLUSION = Study(
     name="occlusion",
     title=Text("Pursuit behind an occluder", "遮蔽物の向こうへの追跡眼球運動"),
@@ -108,16 +144,7 @@ OCCLUSION = Study(
         "frequency.{control,reduced}.{,deviation}",
     ),
     experiment="phantastic.systems.psychiatry.occlusion:Occlusion",
-    fits={
-        "data": DATA,
-        "template": TEMPLATE,
-        "period": Text(
-            "of the target, in the unit of the column time (32)", "標的の周期(列 time の単位で。既定値 32)"
-        ),
-        "amplitude": Text(
-            "of the target, in the unit of the column eye (0.98)", "標的の振幅(列 eye の単位で。既定値 0.98)"
-        ),
-    },
+    fit=OcclusionFit,
 )  # fmt: skip
 FORCE = Study(
     name="force_matching",
@@ -140,7 +167,7 @@ FORCE = Study(
         "replay.{internal,external}",
     ),
     experiment="phantastic.systems.psychiatry.force_matching:ForceMatching",
-    fits={"data": DATA, "template": TEMPLATE},
+    fit=BehaviourFit,
 )  # fmt: skip
 LARGE = SchizophreniaRecipe(people=4_000, fitted=1_000, seeds=3, grid=31)
 SCHIZOPHRENIA = Study(

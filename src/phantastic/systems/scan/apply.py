@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,28 +17,24 @@ from phantastic.systems.scan.evaluation import grounded
 from phantastic.systems.scan.figures import enlarged, imagine
 from phantastic.systems.scan.language import Lexicon
 from phantastic.systems.scan.rooms import Rooms, as_observed
-from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.study import ScanApply, ScanRecipe
 from phantastic.systems.scan.symbolic import perceive
 
 LEVELS = (Text("anything", "何でも"), Text("superordinate", "上位"), Text("basic", "基本"), Text("basic", "基本"),
           Text("subordinate", "下位"))  # fmt: skip
 
 
-def apply(
-    run: Run[ScanRecipe], networks: Callable[[], Mapping[str, nn.Module]], request: Mapping[str, str]
-) -> list[str]:
+def apply(run: Run[ScanRecipe], networks: Callable[[], Mapping[str, nn.Module]], request: ScanApply) -> list[str]:
     """``say``: images imagined for a phrase; ``look``: the concepts of an image; both: the image as first operand."""
     recipe = run.recipe
     rooms = Rooms(recipe.size, recipe.colours)
     lexicon = Lexicon(rooms.palette)
-    say, look = request.get("say"), request.get("look")
+    say, look = request.say, request.look
     if say is None and look is None:
         raise Refused('apply scan: give --say "red suitcase, blue wall" or --look FILE.png, or both')
     operator, first, _ = lexicon.parse_operation(say) if say is not None else (None, None, None)
     open_operand = operator is not None and first is None
-    target = Path(request["to"]) if "to" in request else run.artefact("imagined.png")
-    if target.suffix.lower() != ".png":
-        raise Refused(f"--to {target}: images are written as .png")
+    target = run.destination(request.to, "imagined.png")
     if open_operand and look is None:
         raise Refused(f"'{say}' lacks its first operand; write it, or give an image by --look FILE.png")
     seen = as_observed(picture(look, recipe.size)[None]) if look is not None else None

@@ -32,7 +32,7 @@ from phantastic.systems.scan.evaluation import (
 from phantastic.systems.scan.measure import Classifier
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms, as_input
-from phantastic.systems.scan.study import ScanRecipe
+from phantastic.systems.scan.study import ScanApply, ScanRecipe
 from phantastic.systems.scan.symbolic import (
     draw_concepts,
     draw_held_out,
@@ -192,5 +192,5 @@ class Scan(Experiment[ScanRecipe]):
     def figures(self, run: Run[ScanRecipe]) -> dict[str, Figure]:
         return figures.figures(run, self.networks(run))
 
-    def apply(self, run: Run[ScanRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[ScanRecipe], request: ScanApply) -> list[str]:
         return apply.apply(run, lambda: self.networks(run), request)

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 
@@ -144,6 +145,21 @@ PAPER = ScanRecipe(
     classifier_steps=20_000, test_images=10_000, samples=128,
 )  # fmt: skip
 
+
+class ScanApply(Request, frozen=True, kw_only=True):
+    """A phrase to imagine, an image to name, or both: the image as first operand."""
+
+    say: Annotated[
+        str | None,
+        about(
+            'a phrase to imagine, such as "red suitcase, blue wall" or "yellow AND hat"',
+            "想像させる句。例:「赤いスーツケース、青い壁」「黄 AND 帽子」",
+        ),
+    ] = None
+    look: Annotated[str | None, about("an image file to put into words", "言葉にさせる画像ファイル")] = None
+    to: Annotated[str | None, about("where the imagined images are written (PNG)", "想像した画像の保存先 (PNG)")] = None
+
+
 STUDIES = (
     Study(
         name="scan",
@@ -163,13 +179,6 @@ STUDIES = (
             "classifier.accuracy",
         ),
         experiment="phantastic.systems.scan.experiment:Scan",
-        applications={
-            "say": Text(
-                'a phrase to imagine, such as "red suitcase, blue wall" or "yellow AND hat"',
-                "想像させる句。例:「赤いスーツケース、青い壁」「黄 AND 帽子」",
-            ),
-            "look": Text("an image file to put into words", "言葉にさせる画像ファイル"),
-            "to": Text("where the imagined images are written (PNG)", "想像した画像の保存先 (PNG)"),
-        },
+        apply=ScanApply,
     ),
 )

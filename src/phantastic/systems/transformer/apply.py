@@ -1,7 +1,5 @@
 """Putting the trained Transformers to use: a string backwards, a sentence translated, and where they looked."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,7 +13,7 @@ from phantastic.systems.transformer import figures, measure, task
 from phantastic.systems.transformer.learners import LEARNERS, drawn, trained
 from phantastic.systems.transformer.measure import Follower
 from phantastic.systems.transformer.model import Transformer
-from phantastic.systems.transformer.study import TransformerRecipe
+from phantastic.systems.transformer.study import TransformerApply, TransformerRecipe
 from phantastic.systems.transformer.task import BEGIN, END, FIRST, LETTERS, PAD, Pairs
 
 
@@ -52,15 +50,13 @@ def looked_at(recipe: TransformerRecipe, name: str, model: Transformer, pairs: P
     return look(recipe, name, model, pairs, int(disorder.argmax()), measure.best_follower(model, pairs))
 
 
-def apply(run: Run[TransformerRecipe], request: Mapping[str, str]) -> list[str]:
+def apply(run: Run[TransformerRecipe], request: TransformerApply) -> list[str]:
     """``reverse``: a string; ``translate``: an English sentence; ``to``: the file for the attention picture."""
-    given = {name: request[name] for name in ("reverse", "translate") if name in request}
+    given = {name: value for name in ("reverse", "translate") if (value := getattr(request, name)) is not None}
     if len(given) != 1:
         raise Refused('apply transformer: give --reverse "abc" or --translate "the cow sleeps ."')
     ((verb, text),) = given.items()
-    path = Path(request["to"]) if "to" in request else run.artefact(f"{verb}.png")
-    if path.suffix.lower() != ".png":
-        raise Refused(f"--to {path}: images are written as .png")
+    path = run.destination(request.to, f"{verb}.png")
     recipe, name = run.recipe, "reversal" if verb == "reverse" else "translation"
     words = spelled(recipe, text) if verb == "reverse" else parsed(recipe, text)
     model = trained(run, name)

@@ -19,7 +19,7 @@ from phantastic.systems.transformer import measure, task
 from phantastic.systems.transformer.learners import LEARNERS, LONGER, drawn, learn, trained
 from phantastic.systems.transformer.measure import Shares
 from phantastic.systems.transformer.model import Transformer
-from phantastic.systems.transformer.study import TransformerRecipe
+from phantastic.systems.transformer.study import TransformerApply, TransformerRecipe
 
 LOOKED_AT = ("reversal", "translation")  # the ones that are shown and damaged
 FEW = 24  # strings or sentences with which a damaged model is measured
@@ -90,5 +90,5 @@ class Transformers(Experiment[TransformerRecipe]):
             "learning": pictures.learning(curves),
         }
 
-    def apply(self, run: Run[TransformerRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[TransformerRecipe], request: TransformerApply) -> list[str]:
         return applied.apply(run, request)

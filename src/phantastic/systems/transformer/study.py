@@ -4,6 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 
@@ -56,6 +57,14 @@ class TransformerRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
     ] = 500
 
 
+class TransformerApply(Request, frozen=True, kw_only=True):
+    """A string or a sentence."""
+
+    reverse: Annotated[str | None, about("a string to be written backwards", "逆順に書く文字列")] = None
+    translate: Annotated[str | None, about("an English sentence of the grammar", "文法の語で書いた英文")] = None
+    to: Annotated[str | None, about("the attention picture (PNG)", "注意の図の保存先(PNG)")] = None
+
+
 STUDY = Study(
     name="transformer",
     title=Text("The Transformer", "Transformer"),
@@ -84,10 +93,6 @@ STUDY = Study(
         "{reversal,learned,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",
     ),
     experiment="phantastic.systems.transformer.experiment:Transformers",
-    applications={
-        "reverse": Text("a string to be written backwards", "逆順に書く文字列"),
-        "translate": Text("an English sentence of the grammar", "文法の語で書いた英文"),
-        "to": Text("the attention picture (PNG)", "注意の図の保存先(PNG)"),
-    },
+    apply=TransformerApply,
 )  # fmt: skip
 STUDIES = (STUDY,)

@@ -28,7 +28,7 @@ from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacit
 from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
 from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
 from phantastic.systems.vae.objectives.factor_vae import factor_vae
-from phantastic.systems.vae.study import FamilyRecipe
+from phantastic.systems.vae.study import FamilyApply, FamilyRecipe
 from phantastic.world import dsprites
 
 EPOCH = dsprites.IMAGES // 64  # steps, 11,520, of the published runs
@@ -287,9 +287,9 @@ class Family(Experiment[FamilyRecipe]):
             drawn[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent)
         return drawn
 
-    def apply(self, run: Run[FamilyRecipe], request: Mapping[str, str]) -> list[str]:
+    def apply(self, run: Run[FamilyRecipe], request: FamilyApply) -> list[str]:
         """--look FOLDER: the codes and reconstructions of the user's pictures, written into the run's looks/."""
-        seen = folders.load(request["look"], dsprites.SIZE, channels=1)
+        seen = folders.load(request.look, dsprites.SIZE, channels=1)
         batch = torch.from_numpy(seen.images).permute(0, 3, 1, 2).float().to(run.device) / 255
         members = self.networks(run)
         table = [["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, run.recipe.latent + 1))]]
@@ -300,7 +300,7 @@ class Family(Experiment[FamilyRecipe]):
                     codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]
                     terms = f"{found.reconstruction[row]:.6g}", f"{found.kl[row]:.6g}"
                     table.append([name, objective, *terms, *codes])
-        stem = run.artefact("looks") / (Path(request["look"]).resolve().name or "pictures")
+        stem = run.artefact("looks") / (Path(request.look).resolve().name or "pictures")
         files.write_csv(stem.with_name(f"{stem.name}.csv"), table)
         grid = pictures(members, batch, seen.names)
         return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]

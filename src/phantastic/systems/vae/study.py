@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.request import Request
 from phantastic.declare.study import Study
 
 Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising"]
@@ -91,6 +92,18 @@ class DivergenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=
     steps: Annotated[int, about("steps of gradient descent", "勾配降下のステップ数", ge=1, le=10_000)] = 600
 
 
+class FamilyApply(Request, frozen=True, kw_only=True):
+    """The user's pictures."""
+
+    look: Annotated[
+        str,
+        about(
+            "a folder of pictures: writes their codes (CSV) and reconstructions (PNG)",
+            "画像のフォルダ。符号(CSV)と再構成(PNG)を書き出す",
+        ),
+    ]
+
+
 FAMILY = Study(
     name="vae",
     title=Text("The VAE family on dSprites", "dSprites で学ぶ VAE の仲間"),
@@ -129,12 +142,7 @@ FAMILY = Study(
         "capacity.kl.deviation",
     ),
     experiment="phantastic.systems.vae.experiment:Family",
-    applications={
-        "look": Text(
-            "a folder of pictures: writes their codes (CSV) and reconstructions (PNG)",
-            "画像のフォルダ。符号(CSV)と再構成(PNG)を書き出す",
-        ),
-    },
+    apply=FamilyApply,
 )  # fmt: skip
 DIVERGENCE = Study(
     name="kl",
