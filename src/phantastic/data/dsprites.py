@@ -70,12 +70,12 @@ def header(
     """The number of rows that an array's header gives, once the header is what it should be."""
     if np.lib.format.read_magic(stream) != (1, 0):  # as published; later versions allow headers of gigabytes
         raise Refused(f"'{key}' is not a NumPy array of format version 1.0")
-    shape, by_columns, found = np.lib.format.read_array_header_1_0(stream)
+    shape, by_columns, stored = np.lib.format.read_array_header_1_0(stream)
     rows = shape[0] if shape else 0
-    if found != dtype or by_columns or shape[1:] != item or not 1 <= rows <= IMAGES or rows != (count or rows):
+    if stored != dtype or by_columns or shape[1:] != item or not 1 <= rows <= IMAGES or rows != (count or rows):
         wanted = f"{count or f'n, at most {IMAGES},'} rows of shape {list(item)}"
         raise Refused(
-            f"'{key}' is {found}{list(shape)}{' by columns' if by_columns else ''}; expected {dtype}, {wanted}"
+            f"'{key}' is {stored}{list(shape)}{' by columns' if by_columns else ''}; expected {dtype}, {wanted}"
         )
     return rows
 
