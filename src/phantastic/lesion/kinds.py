@@ -66,14 +66,14 @@ class Site:
 
 def sites(models: Mapping[str, nn.Module]) -> list[Site]:
     """Every site of the models, in their order; a module that two names lead to is listed by the first."""
-    found, seen = [], set()
+    places, visited = [], set()
     for model, root in models.items():
-        for path, module in root.named_modules(memo=seen):
+        for path, module in root.named_modules(memo=visited):
             shape = units_of(module)
             if shape is not None:
                 name = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"{model}.{path}" if path else model)
-                found.append(Site(name, module, *shape))
-    return found
+                places.append(Site(name, module, *shape))
+    return places
 
 
 # --- kinds: what each makes of weights or of an output; ``call`` counts the calls of the site since the lesion was made

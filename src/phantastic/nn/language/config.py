@@ -17,9 +17,13 @@ Problem = Literal["regression", "single_label_classification", "multi_label_clas
 C = TypeVar("C", bound="Config")
 
 ACTIVATIONS = {  # the library's name -> ours
-    "relu": "relu", "gelu": "gelu", "gelu_python": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_python_tanh": "gelu_tanh",
-}  # fmt: skip
+}
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -81,9 +85,15 @@ class Config(Struct, frozen=True, kw_only=True):
 
 # What no architecture here computes. Positions: relative and rotary ones; decoders with cross-attention; pruned heads.
 ONLY: dict[str, Any] = {
-    "position_embedding_type": "absolute", "rope_theta": None, "rope_scaling": None, "rope_parameters": None,
-    "is_encoder_decoder": False, "add_cross_attention": False, "pruned_heads": {}, "quantization_config": None,
-}  # fmt: skip
+    "position_embedding_type": "absolute",
+    "rope_theta": None,
+    "rope_scaling": None,
+    "rope_parameters": None,
+    "is_encoder_decoder": False,
+    "add_cross_attention": False,
+    "pruned_heads": {},
+    "quantization_config": None,
+}
 
 
 def interpret(content: dict[str, Any], kind: type[C], path: Path) -> C:
