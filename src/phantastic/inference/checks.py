@@ -52,11 +52,11 @@ def _functions(number: int, level: Level, model: Model) -> None:
         raise Refused(f"level {number}: {len(level.flow)} expressions in its flow f for {len(level.states)} states")
     if not level.response:
         raise Refused(f"level {number}: it has no response g, so it says nothing to the level below")
-    known = {*level.states, *level.causes, *level.actions, *level.parameters}
+    symbols = {*level.states, *level.causes, *level.actions, *level.parameters}
     for name in ("flow", "response", "log_V", "log_W"):
         for row, expression in enumerate(getattr(level, name) or (), start=1):
             expression = sympy.sympify(expression)
-            for symbol in sorted(expression.free_symbols - known, key=str):
+            for symbol in sorted(expression.free_symbols - symbols, key=str):
                 raise Refused(
                     f"level {number}: unknown symbol '{symbol}' in row {row} of its {name}; declare it as a state, "
                     f"a cause, an action or a parameter of that level"

@@ -103,8 +103,8 @@ class World:
             arrays = self.functions(torch.cat([x, v[..., self.ny :], a[..., 0, :]], -1))
             v = arrays["value"][..., :no] + z[..., 0, :]
         by_x, by_v, by_a = (part.mT for part in arrays["slope"].split([self.nx, self.nv, self.na], -1))
-        known = a @ by_a  # of every order, but for what the states themselves add
-        outputs, motion = known[..., :no] + z, known[..., no:] + w
+        from_actions = a @ by_a  # of every order, but for what the states themselves add
+        outputs, motion = from_actions[..., :no] + z, from_actions[..., no:] + w
         if before is not None:
             outputs = outputs + self._ahead @ before[..., self.ny :] @ by_v[..., :no]
         motion = motion + outputs[..., self.ny :] @ by_v[..., no:]

@@ -64,7 +64,7 @@ def plaid(points: int = 4) -> list[sympy.Expr]:
         return [sympy.exp(-18 * (s / points) ** 2) * sympy.cos(4 * sympy.pi * s / points) for s in places]
 
     along, across = (grating(position) for position in _POSITION)
-    return [one * other for other in across for one in along]
+    return [column * row for row in across for column in along]
 
 
 def cosines(channels: int) -> list[sympy.Expr]:

@@ -204,8 +204,8 @@ def built(head: Callable[[XLNetConfig, XLNet], heads.Head]) -> Callable[..., tup
 def initialise(model: nn.Module, config: XLNetConfig) -> None:
     normal(model, config.initializer_range)
     for module in model.modules():
-        own = module.named_parameters(recurse=False) if isinstance(module, RelativeAttention | XLNet) else ()
-        for _, parameter in own:
+        parameters = module.named_parameters(recurse=False) if isinstance(module, RelativeAttention | XLNet) else ()
+        for _, parameter in parameters:
             nn.init.normal_(parameter, std=config.initializer_range)
 
 
