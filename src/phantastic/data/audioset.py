@@ -64,7 +64,7 @@ def vggsound(path: str | Path, split: str) -> Listing:
     """
     if split not in ("train", "test"):
         raise Refused(f"VGGSound has no part '{split}'; allowed: train, test")
-    found = []
+    segments = []
     for line, row in rows(path, "vggsound.csv"):
         start = number(row[1]) if len(row) == 4 else None
         if start is None or not 0 <= start < 1e6 or row[3] not in ("train", "test") or not row[2]:
@@ -72,12 +72,12 @@ def vggsound(path: str | Path, split: str) -> Listing:
                 f"{str(path)!r}, line {line}: expected YTID, start, label, train or test; got {','.join(row)[:60]!r}"
             )
         identifier(row[0], path, line)
-        found.append((row[0], start, row[2], row[3]))
-    classes = tuple(sorted({label for _, _, label, _ in found}))
+        segments.append((row[0], start, row[2], row[3]))
+    classes = tuple(sorted({label for _, _, label, _ in segments}))
     columns = {label: place for place, label in enumerate(classes)}
     entries = [
         Entry(spellings(name, start, start + VGG_SECONDS), VGG_SECONDS, (columns[label],))
-        for name, start, label, part in found
+        for name, start, label, part in segments
         if part == split
     ]
     return Listing(classes, filled(entries, path))
@@ -126,10 +126,10 @@ def rows(path: str | Path, expected: str) -> list[tuple[int, list[str]]]:
         raise Refused(f"{str(path)!r} cannot be read ({error.strerror})") from None
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     try:
-        found = [(reader.line_num, row) for row in reader]
+        numbered = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise Refused(f"{str(path)!r}, line {reader.line_num}: {error}; expected {expected}") from None
-    return [(line, [cell.strip() for cell in row]) for line, row in found if row and not row[0].startswith("#")]
+    return [(line, [cell.strip() for cell in row]) for line, row in numbered if row and not row[0].startswith("#")]
 
 
 def filled(entries: list[Entry], path: str | Path) -> tuple[Entry, ...]:

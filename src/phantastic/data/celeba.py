@@ -73,8 +73,10 @@ def parse(listing: Path) -> tuple[tuple[str, ...], tuple[str, ...], Int8[np.ndar
         )
     rows = cells[first - 1 :]
     if not commas and cells[0] != [str(len(rows))]:
-        said = " ".join(cells[0])[:40]
-        raise Refused(f"{str(listing)!r}, line 1: the number of pictures is given as {said!r}; {len(rows)} rows follow")
+        count = " ".join(cells[0])[:40]
+        raise Refused(
+            f"{str(listing)!r}, line 1: the number of pictures is given as {count!r}; {len(rows)} rows follow"
+        )
     attributes = np.empty((len(rows), ATTRIBUTES), np.int8)
     for line, row in enumerate(rows, start=first):
         signs = [SIGNS.get(sign.strip(), 0) for sign in row[1:]]

@@ -76,7 +76,7 @@ class Report(NamedTuple):
 
     def lines(self) -> list[str]:
         """The report in words: a line for what was kept, one for each reason and each kind of conversion."""
-        told = [f"{self.kept} of {self.kept + len(self.left_out)} clips are used"]
+        lines = [f"{self.kept} of {self.kept + len(self.left_out)} clips are used"]
         for lead, pairs in (
             ("left out, ", [(reason, name) for name, reason, _ in self.left_out]),
             ("", [(note, name) for name, note in self.converted]),
@@ -84,8 +84,8 @@ class Report(NamedTuple):
             for kind, count in Counter(kind for kind, _ in pairs).most_common():
                 names = [name for other, name in pairs if other == kind]
                 more = f" and {count - 5} more" if count > 5 else ""
-                told.append(f"{lead}{kind}: {count} ({', '.join(names[:5])}{more})")
-        return told
+                lines.append(f"{lead}{kind}: {count} ({', '.join(names[:5])}{more})")
+        return lines
 
 
 def load(
@@ -145,20 +145,20 @@ def files_of(entry: Entry, root: Path, shelves: dict[Path, dict[str, list[Path]]
         place = root / name.rpartition("/")[0]
         if place not in shelves:
             shelves[place] = shelf(place)
-        if found := shelves[place].get(name.rpartition("/")[2]):
-            return found
+        if paths := shelves[place].get(name.rpartition("/")[2]):
+            return paths
     raise Fault("missing", f"{str(root)!r} holds no clip named {' or '.join(entry.names)}")
 
 
 def shelf(place: Path) -> dict[str, list[Path]]:
     """What a folder holds, by name without ending."""
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for name in names_in(place) if place.is_dir() else []:
         if not name.startswith(".") and name.lower() not in DROPPINGS:
             stem, ending = os.path.splitext(name)
             known = ending.lower() in (*SOUNDS, *VIDEOS)
-            found.setdefault(stem if known else name, []).append(place / name)
-    return found
+            files.setdefault(stem if known else name, []).append(place / name)
+    return files
 
 
 def read(paths: list[Path], start: float, seconds: float, whole: float | None, frames: int, size: int) -> Clip:
@@ -167,7 +167,7 @@ def read(paths: list[Path], start: float, seconds: float, whole: float | None, f
 
     Raises Fault where it cannot be used.
     """
-    beside, video, pictures = None, None, None
+    sound_file, video, pictures = None, None, None
     for path in paths:
         ending = path.suffix.lower()
         if path.is_dir():
@@ -175,34 +175,34 @@ def read(paths: list[Path], start: float, seconds: float, whole: float | None, f
         elif not path.is_file():
             raise Fault("damaged", f"{str(path)!r} is neither a file nor a folder")
         elif ending in SOUNDS:
-            beside = path
+            sound_file = path
         elif ending in VIDEOS:
             video = path
         else:
             raise Fault(
                 "not a clip", f"{str(path)!r} is none of {', '.join((*SOUNDS, *VIDEOS))} nor a folder of frames"
             )
-    if beside is None and pictures is not None:
-        inside = [pictures / name for name in names_in(pictures) if name.lower().endswith(SOUNDS)]
-        beside = inside[0] if inside else None
-    shown = np.empty((0, size, size, 3), np.uint8)
-    if beside is not None:
-        raw, rate, lasts = sound_of_file(beside, start, seconds)
+    if sound_file is None and pictures is not None:
+        sound_files = [pictures / name for name in names_in(pictures) if name.lower().endswith(SOUNDS)]
+        sound_file = sound_files[0] if sound_files else None
+    images = np.empty((0, size, size, 3), np.uint8)
+    if sound_file is not None:
+        raw, rate, lasts = sound_of_file(sound_file, start, seconds)
     elif video is not None:
         raw, rate = sound_of_video(video, start, seconds)
         lasts = seconds
     else:
         raise Fault("no sound", f"{str(paths[0])!r} has no sound file beside it or in it")
-    sound, notes = as_used(raw, rate, seconds, beside or video)
+    sound, notes = as_used(raw, rate, seconds, sound_file or video)
     if frames:
         times = start + (np.arange(frames) + 0.5) * (seconds / frames)
         if pictures is not None:
-            shown = frames_of_folder(pictures, times / (whole or lasts), size)
+            images = frames_of_folder(pictures, times / (whole or lasts), size)
         elif video is not None:
-            shown = frames_of_video(video, times, size)
+            images = frames_of_video(video, times, size)
         else:
             raise Fault("no picture", f"{str(paths[0])!r} has no video or folder of frames beside it")
-    return Clip(shown, sound, notes)
+    return Clip(images, sound, notes)
 
 
 def as_used(

@@ -20,11 +20,11 @@ COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DE
 _NUMBER = "0|[1-9][0-9]{0,5}"  # ASCII digits only, which int() would not insist on
 _WORD, _TOKEN, _EMPTY = map(re.compile, (_NUMBER, f"({_NUMBER})-({_NUMBER})", f"({_NUMBER})\\.({_NUMBER})"))
 PTB_PUNCTUATION = frozenset(("''", ",", ".", ":", "``", "-LRB-", "-RRB-"))  # which Hewitt & Manning (2019) leave out
-PTB_TAGS = PTB_PUNCTUATION | frozenset((  # Penn Treebank, with what OntoNotes and the English Web Treebank added
-    "#", "$", "ADD", "AFX", "CC", "CD", "DT", "EX", "FW", "GW", "HYPH", "IN", "JJ", "JJR", "JJS", "LS", "MD", "NFP",
-    "NN", "NNP", "NNPS", "NNS", "PDT", "POS", "PRP", "PRP$", "RB", "RBR", "RBS", "RP", "SYM", "TO", "UH", "VB", "VBD",
-    "VBG", "VBN", "VBP", "VBZ", "WDT", "WP", "WP$", "WRB", "XX",
-))  # fmt: skip
+_PTB_OTHERS = (  # Penn Treebank, with what OntoNotes and the English Web Treebank added
+    "# $ ADD AFX CC CD DT EX FW GW HYPH IN JJ JJR JJS LS MD NFP NN NNP NNPS NNS PDT POS PRP PRP$ RB RBR RBS RP SYM TO "
+    "UH VB VBD VBG VBN VBP VBZ WDT WP WP$ WRB XX"
+)
+PTB_TAGS = PTB_PUNCTUATION | frozenset(_PTB_OTHERS.split())
 
 
 class Sentence(NamedTuple):
@@ -127,8 +127,8 @@ def parse(lines: Sequence[str], start: int = 1) -> Sentence:
         if not _WORD.fullmatch(cell):
             raise _Flaw(row, f"HEAD {cell!r}; expected the number of a word, or 0 for the root")
     heads = np.array([int(cell) for cell in head], dtype=np.int64)
-    if found := flaw(heads):
-        raise _Flaw(rows[found[0]], found[1])
+    if fault := flaw(heads):
+        raise _Flaw(rows[fault[0]], fault[1])
     return Sentence(forms, upos, xpos, heads, deprels, name, start)
 
 

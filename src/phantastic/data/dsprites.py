@@ -49,8 +49,8 @@ def blocks(
 ) -> Iterator[np.ndarray]:
     """The array `key`, CHUNK rows at a time, `count` in all where that is given; nothing is read beyond its shape."""
     if f"{key}.npy" not in archive.namelist():
-        held = ", ".join(sorted(name.removesuffix(".npy") for name in archive.namelist())[:8])
-        raise Refused(f"the key '{key}' is missing (it holds: {held}); expected imgs, latents_classes, latents_values")
+        keys = ", ".join(sorted(name.removesuffix(".npy") for name in archive.namelist())[:8])
+        raise Refused(f"the key '{key}' is missing (it holds: {keys}); expected imgs, latents_classes, latents_values")
     with archive.open(f"{key}.npy") as stream:
         rows = header(stream, key, dtype, item, count)
         row_bytes = dtype.itemsize * math.prod(item)
@@ -70,12 +70,12 @@ def header(
     """The number of rows that an array's header gives, once the header is what it should be."""
     if np.lib.format.read_magic(stream) != (1, 0):  # as published; later versions allow headers of gigabytes
         raise Refused(f"'{key}' is not a NumPy array of format version 1.0")
-    shape, by_columns, found = np.lib.format.read_array_header_1_0(stream)
+    shape, by_columns, stored = np.lib.format.read_array_header_1_0(stream)
     rows = shape[0] if shape else 0
-    if found != dtype or by_columns or shape[1:] != item or not 1 <= rows <= IMAGES or rows != (count or rows):
+    if stored != dtype or by_columns or shape[1:] != item or not 1 <= rows <= IMAGES or rows != (count or rows):
         wanted = f"{count or f'n, at most {IMAGES},'} rows of shape {list(item)}"
         raise Refused(
-            f"'{key}' is {found}{list(shape)}{' by columns' if by_columns else ''}; expected {dtype}, {wanted}"
+            f"'{key}' is {stored}{list(shape)}{' by columns' if by_columns else ''}; expected {dtype}, {wanted}"
         )
     return rows
 
@@ -88,11 +88,11 @@ def agreeing(classes: np.ndarray, values: np.ndarray) -> np.ndarray:
     if (factors < 0).any() or (factors >= SIZES).any():
         row = np.flatnonzero(((factors < 0) | (factors >= SIZES)).any(axis=1))[0]
         raise Refused(f"'latents_classes' is {factors[row].tolist()} in row {row}; expected each below {list(SIZES)}")
-    meant = np.stack([table[column] for table, column in zip(VALUES, factors.T, strict=True)], axis=1)
-    apart = np.flatnonzero(~np.isclose(meant, values[:, 1:], atol=1e-6).all(axis=1))
+    expected = np.stack([table[column] for table, column in zip(VALUES, factors.T, strict=True)], axis=1)
+    apart = np.flatnonzero(~np.isclose(expected, values[:, 1:], atol=1e-6).all(axis=1))
     if apart.size:
         raise Refused(
             f"'latents_values' is {values[apart[0], 1:].tolist()} in row {apart[0]}; "
-            f"expected {meant[apart[0]].tolist()}, as 'latents_classes' has it"
+            f"expected {expected[apart[0]].tolist()}, as 'latents_classes' has it"
         )
     return np.ascontiguousarray(factors)

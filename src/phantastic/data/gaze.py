@@ -14,11 +14,11 @@ def filled(
 ) -> tuple[Float64[ndarray, "n axes"], int, int]:
     """The path with missing samples (NaN in any axis) interpolated linearly in time, held at the ends; how many were
     missing, and the most in a row. At least one sample must be there."""
-    gone = np.isnan(path).any(1)
-    whole = np.stack([np.interp(time, time[~gone], axis[~gone]) for axis in path.T], 1)
-    edges = np.diff(np.concatenate([[0], gone.astype(int), [0]]))
+    missing = np.isnan(path).any(1)
+    complete = np.stack([np.interp(time, time[~missing], axis[~missing]) for axis in path.T], 1)
+    edges = np.diff(np.concatenate([[0], missing.astype(int), [0]]))
     runs = np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0)
-    return whole, int(gone.sum()), int(runs.max(initial=0))
+    return complete, int(missing.sum()), int(runs.max(initial=0))
 
 
 def binned(
@@ -30,8 +30,8 @@ def binned(
     """
     bins = int((time[-1] - time[0]) / width * (1 + 1e-9)) + 1
     at = time[0] + width * np.arange(bins)
-    each = max(1, round(width / float(np.median(np.diff(time)))))
-    within = width * ((np.arange(each) + 0.5) / each - 0.5)
+    samples = max(1, round(width / float(np.median(np.diff(time)))))
+    within = width * ((np.arange(samples) + 0.5) / samples - 0.5)
     points = at[:, None] + within
     return at, np.stack([np.interp(points, time, axis).mean(1) for axis in path.T], 1)
 
@@ -51,15 +51,15 @@ def correlations(
     """Cross-correlation (uncentred, all axes together) of the velocities, and the slope of the eye's on the target's,
     at lags -furthest ... furthest, [..., lags]."""
     bins = eye.shape[-2]
-    fast, aim = (torch.gradient(path, dim=-2)[0] for path in torch.broadcast_tensors(eye, target))
-    found, slopes = [], []
+    eye_velocity, target_velocity = (torch.gradient(path, dim=-2)[0] for path in torch.broadcast_tensors(eye, target))
+    coefficients, slopes = [], []
     for lag in range(-furthest, furthest + 1):
-        late = fast[..., max(lag, 0) : bins + min(lag, 0), :]
-        early = aim[..., max(-lag, 0) : bins - max(lag, 0), :]
+        late = eye_velocity[..., max(lag, 0) : bins + min(lag, 0), :]
+        early = target_velocity[..., max(-lag, 0) : bins - max(lag, 0), :]
         product, power = (late * early).sum((-1, -2)), (early**2).sum((-1, -2))
-        found.append(product / (power * (late**2).sum((-1, -2))).sqrt())
+        coefficients.append(product / (power * (late**2).sum((-1, -2))).sqrt())
         slopes.append(product / power)
-    return torch.stack(found, -1), torch.stack(slopes, -1)
+    return torch.stack(coefficients, -1), torch.stack(slopes, -1)
 
 
 def following(
@@ -80,6 +80,6 @@ def following(
     bend = left - 2 * middle + right
     inside = (peak > 0) & (peak < 2 * furthest) & (bend < -1e-9)
     shift = torch.where(inside, (left - right) / (2 * torch.where(inside, bend, -1.0)), 0.0)
-    found = middle[..., 0]
-    lag = torch.where(found.isnan(), found, (peak - furthest + shift)[..., 0])
-    return Following(slope.gather(-1, peak)[..., 0], lag, found)
+    peak_correlation = middle[..., 0]
+    lag = torch.where(peak_correlation.isnan(), peak_correlation, (peak - furthest + shift)[..., 0])
+    return Following(slope.gather(-1, peak)[..., 0], lag, peak_correlation)

@@ -133,7 +133,7 @@ def _rows(
 ) -> Examples:
     columns = TASKS[task]
     texts = [names.index(name) for name in columns.sentences]
-    found = Examples(task, str(path), [], [] if labelled else None, [], [])
+    examples = Examples(task, str(path), [], [] if labelled else None, [], [])
     for number, line in enumerate(lines, first):
         cells = line.split("\t")
         try:
@@ -149,13 +149,13 @@ def _rows(
         except ValueError as error:
             if not skip_damaged:
                 raise Refused(f"{str(path)!r}, line {number}: {error}") from None
-            found.damaged.append(f"line {number}: {error}")
+            examples.damaged.append(f"line {number}: {error}")
             continue
-        found.sentences.append(sentences)
-        if found.labels is not None:
-            found.labels.append(label)  # pyright: ignore[reportArgumentType]
-        found.indices.append(cells[names.index(columns.key)] if columns.key in names else str(number - first))
-    return found
+        examples.sentences.append(sentences)
+        if examples.labels is not None:
+            examples.labels.append(label)  # pyright: ignore[reportArgumentType]
+        examples.indices.append(cells[names.index(columns.key)] if columns.key in names else str(number - first))
+    return examples
 
 
 def _label(task: Task, cell: str) -> int | float:
@@ -189,15 +189,15 @@ def _from_hub(task: str, split: str) -> Examples:
     columns = TASKS[task]
     configuration, texts = columns.hub
     rows = hub("nyu-mll/glue", configuration, split.replace("dev", "validation"))
-    found = Examples(task, f"nyu-mll/glue {configuration} {split}", [], [], [], [])
+    examples = Examples(task, f"nyu-mll/glue {configuration} {split}", [], [], [], [])
     labels: list[float] = []
     for number, row in enumerate(rows):
-        where = f"{found.source}, row {number}"
-        found.sentences.append(tuple(field(row, text, str, where) for text in texts))
+        where = f"{examples.source}, row {number}"
+        examples.sentences.append(tuple(field(row, text, str, where) for text in texts))
         labels.append(row["label"])
-        found.indices.append(str(row.get("idx", number)))
+        examples.indices.append(str(row.get("idx", number)))
     hidden = all(label == -1 for label in labels)
-    return found._replace(labels=None if hidden else labels)
+    return examples._replace(labels=None if hidden else labels)
 
 
 def write_submission(

@@ -97,7 +97,7 @@ def sound_of_video(path: Path, start: float, seconds: float) -> tuple[Float32[np
 def frames_of_video(path: Path, times: np.ndarray, size: int) -> UInt8[np.ndarray, "frames size size 3"]:
     """The pictures that a video shows at some times in rising order (seconds), middle squares, resized."""
     av = needed("av", "videos")
-    shown, begin, end, last = [], None, 0.0, None
+    images, begin, end, last = [], None, 0.0, None
     try:
         with path.open("rb") as stream, av.open(stream, format=VIDEOS[path.suffix.lower()]) as container:
             if not container.streams.video:
@@ -105,30 +105,30 @@ def frames_of_video(path: Path, times: np.ndarray, size: int) -> UInt8[np.ndarra
             track = container.streams.video[0]
             if track.codec_context.width * track.codec_context.height > LARGEST:
                 raise Fault("damaged", f"{str(path)!r} says it has more than {LARGEST:,} pixels")
-            lasts = float(1 / track.average_rate) if track.average_rate else 0.04
+            duration = float(1 / track.average_rate) if track.average_rate else 0.04
             for frame in whole_part(container, track):
                 if frame.width * frame.height > LARGEST:  # it may change within a track
                     raise Fault("damaged", f"{str(path)!r} has more than {LARGEST:,} pixels")
                 begin = frame.time if begin is None and frame.time is not None else begin
                 now = (frame.time if frame.time is not None else end) - (begin or 0)
-                while last is not None and len(shown) < len(times) and times[len(shown)] < now:
-                    shown.append(fitted(last, size))
-                if len(shown) == len(times):
+                while last is not None and len(images) < len(times) and times[len(images)] < now:
+                    images.append(fitted(last, size))
+                if len(images) == len(times):
                     break
-                last, end = frame, now + lasts
-            while last is not None and len(shown) < len(times) and times[len(shown)] <= end + SLACK:
-                shown.append(fitted(last, size))
+                last, end = frame, now + duration
+            while last is not None and len(images) < len(times) and times[len(images)] <= end + SLACK:
+                images.append(fitted(last, size))
     except Fault:
         raise
     except Exception as error:
         raise Fault("damaged", f"{str(path)!r} cannot be read as a video ({error})") from error
     if last is None:
         raise Fault("damaged", f"{str(path)!r}: none of its pictures can be decoded")
-    if len(shown) < len(times):
+    if len(images) < len(times):
         raise Fault(
             "truncated", f"{str(path)!r} shows nothing after {end:.2f} s; pictures up to {times[-1]:.2f} s are used"
         )
-    return np.stack(shown)
+    return np.stack(images)
 
 
 def whole_part(container: Any, track: Any) -> Iterator[Any]:

@@ -33,17 +33,17 @@ def load(path: str | Path) -> dict[str, list[Pair]]:
             raise Refused(f"{str(path)!r} holds no minimal pairs; expected .jsonl (BLiMP) or .txt (Zorro) files")
     else:
         files = [path]
-    found: dict[str, list[Pair]] = {}
+    by_paradigm: dict[str, list[Pair]] = {}
     for file in files:
         for paradigm, pairs in (_blimp(file) if file.suffix == ".jsonl" else _zorro(file)).items():
-            if paradigm in found:
+            if paradigm in by_paradigm:
                 raise Refused(f"{str(file)!r}: the paradigm '{paradigm}' was in another file already")
-            found[paradigm] = pairs
-    return found
+            by_paradigm[paradigm] = pairs
+    return by_paradigm
 
 
 def _blimp(file: Path) -> dict[str, list[Pair]]:
-    found: dict[str, list[Pair]] = {}
+    pairs: dict[str, list[Pair]] = {}
     for number, line in enumerate(lines_of(file, "BLiMP (one JSON object per line)"), 1):
         where = f"{str(file)!r}, line {number}"
         try:
@@ -52,8 +52,8 @@ def _blimp(file: Path) -> dict[str, list[Pair]]:
             raise Refused(f"{where}: {error}; expected one JSON object per line") from None
         good, bad = (field(row, key, str, where) for key in ("sentence_good", "sentence_bad"))
         paradigm = field(row, "UID", str, where) if "UID" in row else file.stem
-        found.setdefault(paradigm, []).append(_pair(good, bad, where))
-    return found
+        pairs.setdefault(paradigm, []).append(_pair(good, bad, where))
+    return pairs
 
 
 def _zorro(file: Path) -> dict[str, list[Pair]]:
@@ -82,10 +82,10 @@ def evaluate(pairs: Mapping[str, Sequence[Pair]], score: Callable[[list[str]], S
     """
     if not pairs or "overall" in pairs:
         raise Refused("there are no minimal pairs to evaluate" if not pairs else "no paradigm may be called 'overall'")
-    found = {}
-    for paradigm, some in pairs.items():
-        scores = score([sentence for pair in some for sentence in pair])
-        if len(scores) != 2 * len(some):
-            raise Refused(f"{paradigm}: {len(scores)} scores for {2 * len(some)} sentences")
-        found[paradigm] = sum(good > bad for good, bad in zip(scores[0::2], scores[1::2], strict=True)) / len(some)
-    return found | {"overall": sum(found.values()) / len(found)}
+    accuracy = {}
+    for paradigm, group in pairs.items():
+        scores = score([sentence for pair in group for sentence in pair])
+        if len(scores) != 2 * len(group):
+            raise Refused(f"{paradigm}: {len(scores)} scores for {2 * len(group)} sentences")
+        accuracy[paradigm] = sum(good > bad for good, bad in zip(scores[0::2], scores[1::2], strict=True)) / len(group)
+    return accuracy | {"overall": sum(accuracy.values()) / len(accuracy)}

@@ -39,17 +39,17 @@ def load(folder: str | Path, split: str) -> list[Choice]:
     if split not in SPLITS:
         raise Refused(f"RACE has no split '{split}'{nearest(split, SPLITS)}")
     place = existing_folder(Path(folder) / split, "RACE as released: train, dev and test, each with middle and high")
-    found = []
+    choices = []
     for level in LEVELS:
         if (place / level).is_dir():
             names = [name for name in names_in(place / level) if name.endswith(".txt")]
             for name in sorted(names, key=lambda name: (len(name), name)):
                 path = place / level / name
                 article = json_of(path, EXPECTED)
-                found += _questions(article, repr(str(path)), f"{level}{name}", level)
-    if not found:
+                choices += _questions(article, repr(str(path)), f"{level}{name}", level)
+    if not choices:
         raise Refused(f"{str(place)!r} holds no article; expected middle/*.txt and high/*.txt")
-    return found
+    return choices
 
 
 def _questions(holder: Any, where: str, name: str, level: str) -> list[Choice]:
@@ -80,13 +80,13 @@ def load_hub(split: str, level: str) -> list[Choice]:
     """A split of "middle" or "high" through the package `datasets`."""
     if level not in LEVELS:
         raise Refused(f"RACE has no level '{level}'{nearest(level, LEVELS)}")
-    found = []
+    choices = []
     for number, row in enumerate(hub("ehovy/race", level, split.replace("dev", "validation"))):
         where = f"ehovy/race {level} {split}, row {number}"
         article = field(row, "article", str, where)
         key = f"{row.get('example_id', level)}/{number}"
-        found.append(_choice(row["question"], row["options"], row["answer"], article, where, key, level))
-    return found
+        choices.append(_choice(row["question"], row["options"], row["answer"], article, where, key, level))
+    return choices
 
 
 def evaluate(choices: Sequence[Choice], predicted: Mapping[str, int]) -> dict[str, float]:
@@ -99,7 +99,7 @@ def evaluate(choices: Sequence[Choice], predicted: Mapping[str, int]) -> dict[st
         raise Refused(f"there is no prediction for question {lacking!r}")
     groups = {"accuracy": list(choices)} | {level: [c for c in choices if c.level == level] for level in LEVELS}
     return {
-        name: measure("accuracy", [predicted[c.id] for c in some], [c.answer for c in some])
-        for name, some in groups.items()
-        if some
+        name: measure("accuracy", [predicted[c.id] for c in group], [c.answer for c in group])
+        for name, group in groups.items()
+        if group
     }

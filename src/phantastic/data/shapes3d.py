@@ -85,8 +85,8 @@ def array(file: Any, key: str, dtype: np.dtype, item: tuple[int, ...]) -> Any:
     if not isinstance(file.get(key, getlink=True, default=None), h5py.HardLink) or not isinstance(
         file[key], h5py.Dataset
     ):
-        held = ", ".join(sorted(map(str, file))[:8])
-        raise Refused(f"the array '{key}' is missing (it holds: {held}); expected images and labels")
+        keys = ", ".join(sorted(map(str, file))[:8])
+        raise Refused(f"the array '{key}' is missing (it holds: {keys}); expected images and labels")
     stored = file[key]
     if stored.external or stored.is_virtual:
         raise Refused(f"'{key}' keeps its numbers in another file; expected them in this one")

@@ -36,8 +36,8 @@ def load(path: str | Path) -> list[Question]:
     Raises `Refused` naming the file and the place in it (data[3].paragraphs[0].qas[2]) of what is not as released: a
     missing or empty field, an answer that is not the text at its start, an id used twice.
     """
-    found: list[Question] = []
-    seen: set[str] = set()
+    questions: list[Question] = []
+    ids: set[str] = set()
     holder = json_of(path, EXPECTED)
     for i, article in enumerate(field(holder, "data", list, repr(str(path)))):
         where = f"{str(path)!r}, data[{i}]"
@@ -45,17 +45,17 @@ def load(path: str | Path) -> list[Question]:
             at = f"{where}.paragraphs[{j}]"
             context = field(paragraph, "context", str, at)
             for k, entry in enumerate(field(paragraph, "qas", list, at)):
-                found.append(_question(entry, context, article.get("title", ""), f"{at}.qas[{k}]", seen))
-    if not found:
+                questions.append(_question(entry, context, article.get("title", ""), f"{at}.qas[{k}]", ids))
+    if not questions:
         raise Refused(f"{str(path)!r} holds no question; expected {EXPECTED}")
-    return found
+    return questions
 
 
-def _question(entry: dict, context: str, title: str, where: str, seen: set[str]) -> Question:
+def _question(entry: dict, context: str, title: str, where: str, ids: set[str]) -> Question:
     key, question = field(entry, "id", str, where), field(entry, "question", str, where)
-    if key in seen:
+    if key in ids:
         raise Refused(f"{where}: the id {key!r} was used before")
-    seen.add(key)
+    ids.add(key)
     if not question.strip():
         raise Refused(f"{where}: the question is empty")
     impossible = "is_impossible" in entry and field(entry, "is_impossible", bool, where)
@@ -72,10 +72,10 @@ def _question(entry: dict, context: str, title: str, where: str, seen: set[str])
 
 
 def _checked(answer: Answer, context: str, where: str) -> Answer:
-    there = context[answer.start : answer.start + len(answer.text)] if answer.start >= 0 else ""
-    if not answer.text or there != answer.text:
+    span = context[answer.start : answer.start + len(answer.text)] if answer.start >= 0 else ""
+    if not answer.text or span != answer.text:
         raise Refused(
-            f"{where}: {answer.text!r} does not stand at character {answer.start} of the context ({there!r} does)"
+            f"{where}: {answer.text!r} does not stand at character {answer.start} of the context ({span!r} does)"
         )
     return answer
 
@@ -85,15 +85,15 @@ def load_hub(version: str, split: str) -> list[Question]:
     if version not in _HUB:
         raise Refused(f"there is no SQuAD {version}{nearest(version, _HUB)}")
     name = _HUB[version]
-    found = []
+    questions = []
     for number, row in enumerate(hub(name, None, split.replace("dev", "validation"))):
         where = f"{name} {split}, row {number}"
-        given = field(row, "answers", dict, where)
-        pairs = zip(field(given, "text", list, where), field(given, "answer_start", list, where), strict=True)
+        columns = field(row, "answers", dict, where)
+        pairs = zip(field(columns, "text", list, where), field(columns, "answer_start", list, where), strict=True)
         context = field(row, "context", str, where)
         answers = tuple(_checked(Answer(text, start), context, where) for text, start in pairs)
-        found.append(Question(row["id"], row["question"], context, row.get("title", ""), answers))
-    return found
+        questions.append(Question(row["id"], row["question"], context, row.get("title", ""), answers))
+    return questions
 
 
 def evaluate(

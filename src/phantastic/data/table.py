@@ -73,17 +73,17 @@ def read(path: str, expected: str) -> Table:
         raise Refused(f"{path!r} cannot be read: {error.strerror}") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise Refused(f"{path!r}, line {reader.line_num}: {error}; expected {expected}") from None
-    full = [position for position, (_, row) in enumerate(found) if any(row)]
+    full = [position for position, (_, row) in enumerate(rows) if any(row)]
     if not full:
         raise Refused(f"{path!r} is empty; expected {expected}")
-    found = [(line, row) for line, row in found[full[0] : full[-1] + 1] if len(row) > 1 or any(row)]
-    first = found[0][1]
+    rows = [(line, row) for line, row in rows[full[0] : full[-1] + 1] if len(row) > 1 or any(row)]
+    first = rows[0][1]
     header = any(number(cell) is None and cell not in MISSING for cell in first)
     names = first if header else [str(position) for position in range(1, len(first) + 1)]
-    for line, row in found[header:]:
+    for line, row in rows[header:]:
         if len(row) != len(names):
             raise Refused(f"{path!r}, line {line}: {len(row)} cells where the first row has {len(names)}")
-    return Table(path, names, header, [row for _, row in found[header:]], [line for line, _ in found[header:]])
+    return Table(path, names, header, [row for _, row in rows[header:]], [line for line, _ in rows[header:]])

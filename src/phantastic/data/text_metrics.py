@@ -79,7 +79,7 @@ def best_answer(predicted: str, answers: Sequence[str]) -> tuple[float, float]:
     Answers that normalisation leaves nothing of do not count (evaluate-v2.0.py).
     """
     gold = [answer for answer in answers if normalised(answer)] or [""]
-    return max(exact_match(predicted, one) for one in gold), max(token_f1(predicted, one) for one in gold)
+    return max(exact_match(predicted, answer) for answer in gold), max(token_f1(predicted, answer) for answer in gold)
 
 
 def squad_measures(
@@ -94,8 +94,8 @@ def squad_measures(
     the threshold above which a prediction counts as "" that is best on these very questions. Raises `Refused` where a
     question has no prediction or a prediction no question.
     """
-    for one, other, what in ((answers, predicted, "prediction"), (predicted, answers, "question")):
-        lacking = next((key for key in one if key not in other), None)
+    for ids, others, what in ((answers, predicted, "prediction"), (predicted, answers, "question")):
+        lacking = next((key for key in ids if key not in others), None)
         if lacking is not None:
             raise Refused(f"there is no {what} for id {lacking!r}")
     if not answers:
@@ -103,11 +103,11 @@ def squad_measures(
     keys = list(answers)
     scores = np.array([best_answer(predicted[key], answers[key]) for key in keys])
     answerable = np.array([bool(answers[key]) for key in keys])
-    found = {"exact": scores[:, 0].mean(), "f1": scores[:, 1].mean()}
+    measures = {"exact": scores[:, 0].mean(), "f1": scores[:, 1].mean()}
     if not answerable.all():
-        for kind, those in (("answerable", answerable), ("unanswerable", ~answerable)):
-            if those.any():
-                found |= {f"{kind}_exact": scores[those, 0].mean(), f"{kind}_f1": scores[those, 1].mean()}
+        for kind, mask in (("answerable", answerable), ("unanswerable", ~answerable)):
+            if mask.any():
+                measures |= {f"{kind}_exact": scores[mask, 0].mean(), f"{kind}_f1": scores[mask, 1].mean()}
     if no_answer is not None:
         order = np.argsort([no_answer[key] for key in keys], kind="stable")
         # Raising the threshold past one question after the other keeps its prediction in place of "".
@@ -115,5 +115,5 @@ def squad_measures(
             answerable[:, None], scores, np.array([[-1.0 * bool(predicted[key])] * 2 for key in keys])
         )
         totals = (~answerable).sum() + np.concatenate([[[0.0, 0.0]], np.cumsum(as_predicted[order], axis=0)])
-        found |= {"best_exact": totals[:, 0].max() / len(keys), "best_f1": totals[:, 1].max() / len(keys)}
-    return {name: float(value) for name, value in found.items()}
+        measures |= {"best_exact": totals[:, 0].max() / len(keys), "best_f1": totals[:, 1].max() / len(keys)}
+    return {name: float(value) for name, value in measures.items()}

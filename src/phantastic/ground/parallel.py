@@ -169,8 +169,8 @@ def average(tensors: "Sequence[Tensor]") -> "list[Tensor]":
 def average_gradients(optimiser: "Optimizer") -> None:
     """Average the gradients of an optimiser's parameters; all processes have gradients of the same ones."""
     if store:
-        found = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-        for gradient, mean in zip(found, average(found), strict=True):
+        gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+        for gradient, mean in zip(gradients, average(gradients), strict=True):
             gradient.copy_(mean)
 
 

@@ -32,20 +32,20 @@ def hardware(device: str) -> tuple[bool, str]:
     """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name()
-    found, limit = ", ".join(sorted(instructions())), held()
+    supported, limit = ", ".join(sorted(instructions())), held()
     kernels = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-    return bool(found) and not limit, limit or found or kernels
+    return bool(supported) and not limit, limit or supported or kernels
 
 
 def instructions() -> set[str]:
     """The processor's instructions that multiply bfloat16, by their names in Linux."""
     listing = Path("/proc/cpuinfo")
-    there = {
+    support = {
         "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
         "amx_bf16": torch.cpu._is_amx_tile_supported(),
         "bf16": listing.exists() and "bf16" in listing.read_text().split(),  # Arm
     }
-    return {name for name, found in there.items() if found}
+    return {name for name, supported in support.items() if supported}
 
 
 def held() -> str:

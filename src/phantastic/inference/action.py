@@ -215,7 +215,7 @@ class Agent:
     def result(self, infos: list[Info], included: Tensor, count_entropy: bool) -> Result:
         """Everything about all bins at once. included: 0 or 1 for every order of every row, [..., rows, n]."""
         g = self.g
-        us, actions, senses, outputs, states = (torch.broadcast_tensors(*each) for each in zip(*infos, strict=True))
+        us, actions, senses, outputs, states = (torch.broadcast_tensors(*series) for series in zip(*infos, strict=True))
         w, y = g.full(torch.stack(us, -2)), torch.stack(senses, -3)
         values = [v[..., None] if isinstance(v, Tensor) and v.ndim else v for v in g.model.parameters]
         arrays = g.model.dynamics(residual=True).bind(values)(w[..., 0, :])
@@ -229,7 +229,7 @@ class Agent:
         prior = rows[..., g.ny :].sum((-1, -2))
         spread, entropy = self.posterior(arrays["slope"], precision)
         entropy = entropy if count_entropy else torch.zeros_like(prior)
-        names = [torch.as_tensor(value, dtype=torch.float64) for value in g.model.parameters]
+        parameters = [torch.as_tensor(value, dtype=torch.float64) for value in g.model.parameters]
         return Result(
             *beliefs(g, w, errors, y[..., 0, :]),
             a={len(self.world.model.levels): torch.stack(actions, -2)},
@@ -237,8 +237,8 @@ class Agent:
             free_energy=(accuracy + prior + entropy)[..., None],
             parts=Parts(accuracy, -prior - entropy, entropy),
             precision=precision.expand(*errors.shape[:-2], -1),
-            parameters=torch.stack(torch.broadcast_tensors(*names), -1)
-            if names
+            parameters=torch.stack(torch.broadcast_tensors(*parameters), -1)
+            if parameters
             else torch.zeros(0, dtype=torch.float64),
             log_precisions=torch.zeros(0, dtype=torch.float64),
             process=self.world.trajectory(list(outputs), list(states)),
@@ -261,10 +261,10 @@ class Agent:
 
         A few bins at a time, so that a cohort needs no more memory than its trajectories.
         """
-        some = max(1, 4096 // max(1, math.prod(slope.shape[:-3])))
+        chunk = max(1, 4096 // max(1, math.prod(slope.shape[:-3])))
         spreads, entropy = [], torch.zeros((), dtype=torch.float64)
         precision = precision.expand(*slope.shape[:-2], -1)
-        for slopes, precisions in zip(slope.split(some, -3), precision.split(some, -2), strict=True):
+        for slopes, precisions in zip(slope.split(chunk, -3), precision.split(chunk, -2), strict=True):
             root = torch.linalg.cholesky(self.g.curvature(slopes, precisions) + self.prior)
             spreads.append(covariance(self.g, torch.cholesky_inverse(root)))
             entropy = entropy - root.diagonal(dim1=-2, dim2=-1).log().sum((-1, -2))

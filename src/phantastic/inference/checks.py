@@ -21,12 +21,12 @@ def check(model: Model) -> None:
         raise Refused("a model needs at least two levels: one with functions, and above it the prior on its causes")
     if callable(levels[-1].response) or callable(levels[-1].flow) or levels[-1].response or levels[-1].states:
         raise Refused(f"level {len(levels)} is the last: it has a precision V only, no states and no functions")
-    seen: dict[Any, int] = {}
+    owners: dict[Any, int] = {}
     for number, level in enumerate(levels, start=1):
         for symbol in [*level.states, *level.causes, *level.actions, *level.parameters]:
-            if symbol in seen:
-                raise Refused(f"level {number}: '{symbol}' already stands for something in level {seen[symbol]}")
-            seen[symbol] = number
+            if symbol in owners:
+                raise Refused(f"level {number}: '{symbol}' already stands for something in level {owners[symbol]}")
+            owners[symbol] = number
         if number < len(levels):
             _functions(number, level, model)
     for number, (level, channels) in enumerate(zip(levels, model.outputs, strict=True), start=1):
@@ -52,11 +52,11 @@ def _functions(number: int, level: Level, model: Model) -> None:
         raise Refused(f"level {number}: {len(level.flow)} expressions in its flow f for {len(level.states)} states")
     if not level.response:
         raise Refused(f"level {number}: it has no response g, so it says nothing to the level below")
-    known = {*level.states, *level.causes, *level.actions, *level.parameters}
+    symbols = {*level.states, *level.causes, *level.actions, *level.parameters}
     for name in ("flow", "response", "log_V", "log_W"):
         for row, expression in enumerate(getattr(level, name) or (), start=1):
             expression = sympy.sympify(expression)
-            for symbol in sorted(expression.free_symbols - known, key=str):
+            for symbol in sorted(expression.free_symbols - symbols, key=str):
                 raise Refused(
                     f"level {number}: unknown symbol '{symbol}' in row {row} of its {name}; declare it as a state, "
                     f"a cause, an action or a parameter of that level"
@@ -69,14 +69,14 @@ def _functions(number: int, level: Level, model: Model) -> None:
                     )
 
 
-def _precision(what: str, given: Any, channels: int) -> None:
-    if not isinstance(given, float | int | torch.Tensor):
-        if not (given.floor >= 0 and given.variance >= 0):
+def _precision(what: str, precision: Any, channels: int) -> None:
+    if not isinstance(precision, float | int | torch.Tensor):
+        if not (precision.floor >= 0 and precision.variance >= 0):
             raise Refused(
-                f"{what} is learned with floor {given.floor} and variance {given.variance}; both are 0 or more"
+                f"{what} is learned with floor {precision.floor} and variance {precision.variance}; both are 0 or more"
             )
         return
-    values = torch.as_tensor(given, dtype=torch.float64)
+    values = torch.as_tensor(precision, dtype=torch.float64)
     if values.ndim and values.shape[-1] not in (1, channels):
         raise Refused(f"{what} has {values.shape[-1]} channels where {channels} are needed")
     if not bool((values > 0).all()):

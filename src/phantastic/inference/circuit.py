@@ -77,16 +77,16 @@ def circuit(model: Model) -> tuple[list[Unit], list[Message]]:
 
 def _depends(level: Level, kind: str, symbols: list) -> bool:
     functions = level.response if kind == "z" else level.flow
-    return callable(functions) or any(sympy.sympify(each).free_symbols & set(symbols) for each in functions)
+    return callable(functions) or any(sympy.sympify(expression).free_symbols & set(symbols) for expression in functions)
 
 
-def _precision(given: object, logs: object) -> str:
+def _precision(precision: object, logs: object) -> str:
     """The log-precision as a label: a number, a range, or a sign that it is learned or depends on states."""
     if logs is not None:
         return "h(x, v)"
-    if isinstance(given, LogPrecision):
+    if isinstance(precision, LogPrecision):
         return "?"
-    values = torch.as_tensor(given, dtype=torch.float64).log()
+    values = torch.as_tensor(precision, dtype=torch.float64).log()
     low, high = float(values.min()), float(values.max())
     return f"{low:.3g}".replace("-", "−") if high - low < 1e-9 else f"{low:.3g} … {high:.3g}".replace("-", "−")
 
@@ -111,9 +111,8 @@ def message_passing(model: Model) -> Figure:
         length = math.hypot(x2 - x, y2 - y)
         ux, uy = (x2 - x) / length, (y2 - y) / length
         aside = 7  # messages back and forth run side by side
-        x, y, x2, y2 = (
-            x + 19 * ux - aside * uy, y + 19 * uy + aside * ux, x2 - 24 * ux - aside * uy, y2 - 24 * uy + aside * ux
-        )  # fmt: skip
+        x, y = x + 19 * ux - aside * uy, y + 19 * uy + aside * ux
+        x2, y2 = x2 - 24 * ux - aside * uy, y2 - 24 * uy + aside * ux
         angle = math.degrees(math.atan2(ux, uy))  # clockwise from upwards
         lines.append({"x": x, "y": y, "x2": x2, "y2": y2, "which": words[message.what]})
         heads.append({"x": x2, "y": y2, "angle": angle, "which": words[message.what]})

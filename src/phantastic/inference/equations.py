@@ -45,7 +45,7 @@ def latex(lines: Iterator[Equation]) -> str:
 
 def mathml(lines: Iterator[Equation]) -> list[str]:
     """A ``math`` element for each equation."""
-    found = []
+    elements = []
     for function, number, name, expression in lines:
         if function == "f":
             rate = f"<mrow><mi>d</mi>{_presented(sympy.Symbol(str(name)))}</mrow>"
@@ -53,8 +53,8 @@ def mathml(lines: Iterator[Equation]) -> list[str]:
         else:
             level = f"<mrow><mo>(</mo><mn>{number}</mn><mo>)</mo></mrow>"
             left = f"<msubsup><mi>{function}</mi><mn>{name}</mn>{level}</msubsup>"
-        found.append(f'<math display="block"><mrow>{left}<mo>=</mo>{_presented(expression)}</mrow></math>')
-    return found
+        elements.append(f'<math display="block"><mrow>{left}<mo>=</mo>{_presented(expression)}</mrow></math>')
+    return elements
 
 
 def _presented(expression: sympy.Expr) -> str:

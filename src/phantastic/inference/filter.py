@@ -109,7 +109,7 @@ def _follow(
     field: MeanField | None,
     rate: float,
 ) -> Tensor:
-    u, path, small, law = geometry.flat(start), [], ridge(geometry), polynomial(geometry.n)
+    u, path, small, recurrence = geometry.flat(start), [], ridge(geometry), polynomial(geometry.n)
     shifted = [data]
     for _ in range(geometry.n - 1):
         shifted.append(torch.nn.functional.pad(shifted[-1][..., 1:, :], (0, 0, 0, 1)))
@@ -124,11 +124,11 @@ def _follow(
         curvature = geometry.curvature(slope, precision) + small
         ascent = forcing[0] - small[0, 0] * u
         if field is not None:
-            gradient, more = mean_field(geometry, field, w, precision)
-            ascent, curvature = ascent - gradient / 2, curvature + more / 2
+            gradient, extra_curvature = mean_field(geometry, field, w, precision)
+            ascent, curvature = ascent - gradient / 2, curvature + extra_curvature / 2
         flow = rate * ascent + (geometry.D @ u[..., None])[..., 0]
         forcing = torch.cat([flow[None], rate * forcing[1:]]).movedim(0, -2)
-        u = u + step(geometry.D - rate * curvature, forcing, law)
+        u = u + step(geometry.D - rate * curvature, forcing, recurrence)
     return torch.stack(torch.broadcast_tensors(*path), -2)
 
 
@@ -147,27 +147,27 @@ def _follow_affine(
     slope = arrays["slope"]
     curvature = geometry.curvature(slope, precision) + ridge(geometry)
     constant = torch.nn.functional.pad(-arrays["value"][..., None, :], (0, 0, 0, geometry.n - 1))
-    own = geometry.back(geometry.weigh(constant, precision), slope)
+    offset = geometry.back(geometry.weigh(constant, precision), slope)
     # The flow of one unit of each coordinate; the last order has no error of its own, so this is not the curvature.
-    units, each = geometry.full(eye).expand(*slope.shape[:-2], -1, -1, -1), slope[..., None, :, :]
-    nothing = zero.new_zeros(geometry.n, geometry.rows)
-    errors = geometry.errors(nothing, units, (units[..., :1, :] @ each.mT)[..., 0, :], each)
+    units, slopes = geometry.full(eye).expand(*slope.shape[:-2], -1, -1, -1), slope[..., None, :, :]
+    no_data = zero.new_zeros(geometry.n, geometry.rows)
+    errors = geometry.errors(no_data, units, (units[..., :1, :] @ slopes.mT)[..., 0, :], slopes)
     ascent = geometry.back(geometry.weigh(errors, precision[..., None, :]), slope[..., None, :, :]).mT - ridge(geometry)
     if field is not None:
-        gradient, more = mean_field(geometry, field, zero, precision)
-        own, curvature, ascent = own - gradient / 2, curvature + more / 2, ascent - more / 2
+        gradient, extra_curvature = mean_field(geometry, field, zero, precision)
+        offset, curvature, ascent = offset - gradient / 2, curvature + extra_curvature / 2, ascent - extra_curvature / 2
     rows = [*range(geometry.ny), *range(geometry.ne - geometry.nc, geometry.ne)]  # those that data ever fill
     inputs = torch.eye(geometry.n * len(rows), dtype=torch.float64).reshape(-1, geometry.n, len(rows))
     basis = zero.new_zeros(len(inputs), geometry.n, geometry.rows).index_copy(-1, torch.tensor(rows), inputs)
     drive = geometry.back(geometry.weigh(basis, precision[..., None, :]), slope[..., None, :, :]).mT
     change = _propagators(geometry.D - rate * curvature, rate * drive, len(rows))
     held = change[..., : geometry.nu]  # what a constant flow comes to in one bin
-    known = data[..., rows].flatten(-2)
-    driven = known @ change[..., geometry.nu :].mT + (held @ (rate * own[..., None])).mT
-    keep, u, path = eye + held @ (geometry.D + rate * ascent), geometry.flat(start), []
+    observed = data[..., rows].flatten(-2)
+    driven = observed @ change[..., geometry.nu :].mT + (held @ (rate * offset[..., None])).mT
+    transition, u, path = eye + held @ (geometry.D + rate * ascent), geometry.flat(start), []
     for bin in range(data.shape[-3]):
         path.append(u)
-        u = (keep @ u[..., None])[..., 0] + driven[..., bin, :]
+        u = (transition @ u[..., None])[..., 0] + driven[..., bin, :]
     return torch.stack(torch.broadcast_tensors(*path), -2)
 
 

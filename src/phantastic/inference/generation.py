@@ -29,18 +29,18 @@ def innovations(
     sizes = {"z": model.outputs, "w": [len(level.states) for level in model.levels]}
     for letter, name in (("z", "V"), ("w", "W")):
         for number, (level, size) in enumerate(zip(model.levels, sizes[letter], strict=True), start=1):
-            given = noise.pop(key := f"noise_{letter}{number}", None)
-            if given is not None:
-                given = torch.as_tensor(given, dtype=torch.float64)
-                if given.shape[-2:] != (bins, size):
-                    raise Refused(f"{key} is {list(given.shape)}; it must be [..., {bins} bins, {size} channels]")
+            series = noise.pop(key := f"noise_{letter}{number}", None)
+            if series is not None:
+                series = torch.as_tensor(series, dtype=torch.float64)
+                if series.shape[-2:] != (bins, size):
+                    raise Refused(f"{key} is {list(series.shape)}; it must be [..., {bins} bins, {size} channels]")
             elif seed is None or not size:
-                given = exogenous.new_zeros(bins, size)
+                series = exogenous.new_zeros(bins, size)
             else:
                 precision = torch.as_tensor(getattr(level, name), dtype=torch.float64)
                 width = model.smoothness if level.smoothness is None else level.smoothness
-                given = smooth_noise(precision.expand(*precision.shape[:-1], size), bins, width, seed, key)
-            parts[letter].append(given)
+                series = smooth_noise(precision.expand(*precision.shape[:-1], size), bins, width, seed, key)
+            parts[letter].append(series)
     if noise:
         raise Refused(f"there is no noise called '{next(iter(noise))}' in a model of {len(model.levels)} levels")
     parts["z"][-1] = parts["z"][-1] + exogenous
@@ -103,8 +103,8 @@ class World:
             arrays = self.functions(torch.cat([x, v[..., self.ny :], a[..., 0, :]], -1))
             v = arrays["value"][..., :no] + z[..., 0, :]
         by_x, by_v, by_a = (part.mT for part in arrays["slope"].split([self.nx, self.nv, self.na], -1))
-        known = a @ by_a  # of every order, but for what the states themselves add
-        outputs, motion = known[..., :no] + z, known[..., no:] + w
+        from_actions = a @ by_a  # of every order, but for what the states themselves add
+        outputs, motion = from_actions[..., :no] + z, from_actions[..., no:] + w
         if before is not None:
             outputs = outputs + self._ahead @ before[..., self.ny :] @ by_v[..., :no]
         motion = motion + outputs[..., self.ny :] @ by_v[..., no:]
@@ -129,7 +129,7 @@ class World:
         scale = (1 / rate) ** torch.arange(self.length, dtype=torch.float64).reshape(-1, *[1] * x.ndim)
         powers = _powers(own[..., :nx, :nx].mT / rate, max(nx, n - 1))
 
-        z, w = (each[..., bin, :, :].expand(*x.shape[:-2], -1, -1) for each in (self.z, self.w))
+        z, w = (innovation[..., bin, :, :].expand(*x.shape[:-2], -1, -1) for innovation in (self.z, self.w))
         inputs = torch.nn.functional.pad(torch.cat([w, z[..., ny:], z[..., :ny]], -1), (0, 0, 0, driven))
         inputs = inputs.unfold(-2, n, 1).movedim(-3, 0).mT  # what is left after each shift, [driven + 1, ..., n, :]
         points = [_moved(torch.cat([x, v[..., ny:]], -1))]  # derivatives of states and causes, from the first on
@@ -165,9 +165,11 @@ class World:
         sizes = [len(level.states) for level in self.model.levels]
         v, x = torch.stack(outputs, -2), torch.stack(states, -2)
         return Trajectory(
-            by_level(x, sizes), by_level(v, self.model.outputs),
-            by_level(self.z[..., 0, :], self.model.outputs), by_level(self.w[..., 0, :], sizes),
-        )  # fmt: skip
+            x=by_level(x, sizes),
+            v=by_level(v, self.model.outputs),
+            z=by_level(self.z[..., 0, :], self.model.outputs),
+            w=by_level(self.w[..., 0, :], sizes),
+        )
 
 
 def _powers(matrix: Tensor, most: int) -> Tensor:
@@ -209,9 +211,9 @@ def generate(
     """
     world = World(model, torch.as_tensor(causes, dtype=torch.float64), orders[0] + 1, noise, seed)
     x, v, outputs, states = world.start(), None, [], []
-    none = x.new_zeros(*x.shape[:-1], world.n, model.na)
+    no_action = x.new_zeros(*x.shape[:-1], world.n, model.na)
     for bin in range(world.z.shape[-3]):
-        v, motion, slope = world.observe(bin, x, none, v)
+        v, motion, slope = world.observe(bin, x, no_action, v)
         outputs.append(v[..., 0, :])
         states.append(motion[..., 0, :])
         v = torch.cat([v[..., :-1, :], torch.zeros_like(v[..., -1:, :])], -2)  # here SPM leaves out the last order
@@ -219,9 +221,9 @@ def generate(
         x = motion[..., 0, :] + step(
             slope[..., world.no :, : world.nx], course.forcing.movedim(0, -2), course.recurrence
         )
-    made = world.trajectory(outputs, states)
-    for kind, levels in (("states", made.x), ("outputs", made.v)):
+    trajectory = world.trajectory(outputs, states)
+    for kind, levels in (("states", trajectory.x), ("outputs", trajectory.v)):
         for number, array in levels.items():
             if not bool((finite := array.isfinite()).all()):
                 raise Refused(f"the process diverges at {first(~finite)[2]}: {kind} of level {number} are not finite")
-    return made
+    return trajectory

@@ -114,20 +114,20 @@ class _Inversion:
         history: dict[str, list[Tensor]] = {"F": [], "e": [], "h": []}
         done = torch.tensor(False)
         for _ in range(iterations if learns else 1):
-            now = self.expect(e, h, C_p)
-            deviation = now.pop("deviation")
-            wrong = astray(deviation, now.pop("deviation_at_start"))
-            if bool((lost := wrong.flatten(-2).any(-1)).any()):
+            stats = self.expect(e, h, C_p)
+            deviation = stats.pop("deviation")
+            wrong = astray(deviation, stats.pop("deviation_at_start"))
+            if bool((diverged := wrong.flatten(-2).any(-1)).any()):
                 if not best:
                     raise refusal(self.model, deviation, wrong)
-                now = {key: _choose(lost, best[key], value) for key, value in now.items()}
+                stats = {key: _choose(diverged, best[key], value) for key, value in stats.items()}
             C_h, sum_dh = prior_h.new_zeros(*batch, *prior_h.shape), torch.zeros(())
             h_used = h
             if self.components:
-                h, h_used, C_h, sum_dh = self.maximise(now, h, h0, prior_h, log_time_h, steps)
-            C_p_new = inverse(now["ic"] + prior_p) if size else C_p
-            F, parts = self.free_energy(now, e, C_p_new, prior_p, h_used, h0, prior_h, C_h)
-            F = torch.where(lost, -math.inf, F)
+                h, h_used, C_h, sum_dh = self.maximise(stats, h, h0, prior_h, log_time_h, steps)
+            C_p_new = inverse(stats["ic"] + prior_p) if size else C_p
+            F, parts = self.free_energy(stats, e, C_p_new, prior_p, h_used, h0, prior_h, C_h)
+            F = torch.where(diverged, -math.inf, F)
             F = torch.where(done, history["F"][-1], F) if history["F"] else F
             new = {
                 "F": F,
@@ -136,24 +136,24 @@ class _Inversion:
                 "h": h,
                 "C_h": C_h,
                 **parts,
-                **now,
+                **stats,
                 "precision": self.precision(h_used),
             }
-            better = (best["F"] < F) & ~done if best else torch.ones_like(F, dtype=torch.bool)
-            best = {**best, **{k: _choose(better, value, best[k]) for k, value in new.items()}} if best else new
-            log_time_p = torch.where(better, (log_time_p + 0.5).clamp(max=4), (log_time_p - 2).clamp(max=-2))
-            log_time_h = torch.where(better, (log_time_h + 0.5).clamp(max=4), (log_time_h - 2).clamp(max=-2))
-            steps = torch.where(better, steps, 1)
+            improved = (best["F"] < F) & ~done if best else torch.ones_like(F, dtype=torch.bool)
+            best = {**best, **{k: _choose(improved, value, best[k]) for k, value in new.items()}} if best else new
+            log_time_p = torch.where(improved, (log_time_p + 0.5).clamp(max=4), (log_time_p - 2).clamp(max=-2))
+            log_time_h = torch.where(improved, (log_time_h + 0.5).clamp(max=4), (log_time_h - 2).clamp(max=-2))
+            steps = torch.where(improved, steps, 1)
             h, C_p, dp = best["h"], best["C_p"], torch.zeros_like(best["e"])
             if size:
                 gradient = best["dFdp"] - (prior_p @ best["e"][..., None])[..., 0]
                 dp = ascend(gradient, best["dFdpp"] - prior_p, log_time_p)
-                best["moved"] = _choose(better, best["e"] + dp, best["moved"]) if "moved" in best else best["e"] + dp
+                best["moved"] = _choose(improved, best["e"] + dp, best["moved"]) if "moved" in best else best["e"] + dp
             e = best.get("moved", best["e"])
             for key, value in (("F", F), ("e", e), ("h", h)):
                 history[key].append(value)
             small = dp.abs().sum(-1) <= math.exp(-4) * e.abs().sum(-1)
-            done = done | (small & (sum_dh.abs() <= math.exp(-4))) & better | (log_time_p < -8)
+            done = done | (small & (sum_dh.abs() <= math.exp(-4))) & improved | (log_time_p < -8)
             if bool(done.all()):
                 break
         return self.result(best, history)
@@ -189,12 +189,12 @@ class _Inversion:
         curvature = g.curvature(slope, precision[..., None, :])
         C_u = inverse(curvature + ridge(g)) * self.unknown()
         batch = torch.broadcast_shapes(errors.shape[:-2], C_u.shape[:-2])
-        now = {"w": w, "errors": errors, "C_u": C_u.expand(*batch, -1, -1)}
-        still = self.data[..., :1, :] - functions(start[..., 0, :])["value"][..., None, None, :]
-        now["deviation"] = deviations(errors, precision[..., None, :])
-        now["deviation_at_start"] = deviations(still, precision[..., None, :]).amax(-2)
+        stats = {"w": w, "errors": errors, "C_u": C_u.expand(*batch, -1, -1)}
+        start_errors = self.data[..., :1, :] - functions(start[..., 0, :])["value"][..., None, None, :]
+        stats["deviation"] = deviations(errors, precision[..., None, :])
+        stats["deviation_at_start"] = deviations(start_errors, precision[..., None, :]).amax(-2)
         if not (self.priors or self.components):
-            return now
+            return stats
         S, flat = g.dense_precision(precision)[..., None, :, :], errors.flatten(-2)
         E_u = -g.dense(slope)
         spread = E_u @ C_u @ E_u.mT
@@ -207,12 +207,12 @@ class _Inversion:
             weighed = S[..., None, :, :] @ E_up
             first = torch.einsum("...ab,...krb,...ra->...k", C_u, weighed, E_u)
             second = torch.einsum("...ab,...krb,...lra->...kl", C_u, weighed, E_up)
-            now["dFdp"] = (-first / 2 - ((E_p.mT @ S) @ flat[..., None])[..., 0]).sum(-2)
-            now["ic"] = (E_p.mT @ S @ E_p).sum(-3)
-            now["dFdpp"] = -second.sum(-3) / 2 - now["ic"]
+            stats["dFdp"] = (-first / 2 - ((E_p.mT @ S) @ flat[..., None])[..., 0]).sum(-2)
+            stats["ic"] = (E_p.mT @ S @ E_p).sum(-3)
+            stats["dFdpp"] = -second.sum(-3) / 2 - stats["ic"]
             spread = spread + E_p @ C_p[..., None, :, :] @ E_p.mT
-        now["scatter"] = (spread + flat[..., :, None] * flat[..., None, :]).sum(-3)
-        return now
+        stats["scatter"] = (spread + flat[..., :, None] * flat[..., None, :]).sum(-3)
+        return stats
 
     def unknown(self) -> Tensor:
         """0 in the rows and columns of u~ that count as known, 1 elsewhere; [..., 1, nu, nu].
@@ -226,8 +226,8 @@ class _Inversion:
         first, last = g.ny * g.n, g.ny * g.n + g.nv * g.d
         causes = noisy[..., : g.ne].flatten(-2)[..., first:last].unflatten(-1, (g.d, g.nv))
         causes = torch.nn.functional.pad(causes, (0, 0, 0, g.n - g.d))
-        kept = torch.cat([noisy[..., g.ne :], causes], -1).flatten(-2)[..., g.used]
-        return (kept[..., None] * kept[..., None, :])[..., None, :, :]
+        unknown = torch.cat([noisy[..., g.ne :], causes], -1).flatten(-2)[..., g.used]
+        return (unknown[..., None] * unknown[..., None, :])[..., None, :, :]
 
     def row_diagonal(self) -> Tensor:
         """The fixed precision of every order of every row, [..., rows, n]."""
@@ -236,15 +236,15 @@ class _Inversion:
         return temporal * self.fixed[..., None]
 
     def maximise(
-        self, now: dict[str, Tensor], h: Tensor, h0: Tensor, prior: Tensor, log_time: Tensor, steps: Tensor
+        self, stats: dict[str, Tensor], h: Tensor, h0: Tensor, prior: Tensor, log_time: Tensor, steps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The M-step: log-precisions after it, before its last step, their covariance, and their whole change."""
-        g, start, going = self.g, h, torch.ones(now["errors"].shape[:-3], dtype=torch.bool)
+        g, start, active = self.g, h, torch.ones(stats["errors"].shape[:-3], dtype=torch.bool)
         unit = [g.dense_precision(_indicator(g.rows, c.rows)) for c in self.components]
         h_used, C_h = h, torch.zeros_like(prior)
         for i in range(int(steps.max())):
             S = inverse(g.dense_precision(self.precision(h)))
-            excess = now["scatter"] - self.bins * S
+            excess = stats["scatter"] - self.bins * S
             P = torch.stack([h[..., k, None, None].exp() * Q for k, Q in enumerate(unit)], -3)
             gradient = -0.5 * torch.einsum("...kab,...ba->...k", P, excess)
             PS = P @ S[..., None, :, :]
@@ -254,24 +254,24 @@ class _Inversion:
             gradient = gradient - ((h - h0) @ prior)
             curvature = curvature - prior
             change = ascend(gradient, curvature, log_time).clamp(-2, 2)
-            h_used = _choose(going, h, h_used)
-            C_h = _choose(going, -inverse(curvature), C_h)
-            h = _choose(going, h + change, h)
+            h_used = _choose(active, h, h_used)
+            C_h = _choose(active, -inverse(curvature), C_h)
+            h = _choose(active, h + change, h)
             stop = ((gradient * change).sum(-1) < math.exp(-4)) | (change.abs().sum(-1) < math.exp(-4))
-            going = going & ~stop & (i + 1 < steps)
-            if not bool(going.any()):
+            active = active & ~stop & (i + 1 < steps)
+            if not bool(active.any()):
                 break
         return h, h_used, C_h, (h - start).sum(-1)
 
     def free_energy(
-        self, now: dict, e: Tensor, C_p: Tensor, prior_p: Tensor, h: Tensor, h0: Tensor, prior_h: Tensor, C_h: Tensor
+        self, stats: dict, e: Tensor, C_p: Tensor, prior_p: Tensor, h: Tensor, h0: Tensor, prior_h: Tensor, C_h: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Free energy [...] and its parts; errors whose fixed precision is exp(16) or more do not count."""
         g = self.g
         included = (self.row_diagonal() < _PRECISE * (1 - 1e-12)).double()
-        rows = log_likelihood(g, now["errors"], self.precision(h)[..., None, :], included[..., None, :, :])
+        rows = log_likelihood(g, stats["errors"], self.precision(h)[..., None, :], included[..., None, :, :])
         accuracy = (rows[..., : g.ny].sum(-1) - constant(g)).sum(-1)
-        entropy = log_determinant(now["C_u"]).sum(-1) / 2
+        entropy = log_determinant(stats["C_u"]).sum(-1) / 2
         prior = rows[..., g.ny :].sum((-1, -2))
         if self.priors:
             prior = prior - (e @ prior_p * e).sum(-1) / 2 + log_determinant(C_p @ prior_p) / 2

@@ -42,8 +42,8 @@ def _in_parts(function: Callable[[Tensor], Tensor], matrix: Tensor) -> Tensor:
     """``function`` of one matrix, or of a few at a time."""
     if matrix.ndim == 2:
         return function(matrix)
-    few = max(1, _PART // max(1, matrix.shape[-1] ** 2))
-    return torch.cat([function(part) for part in matrix.flatten(0, -3).split(few)]).unflatten(0, matrix.shape[:-2])
+    chunk = max(1, _PART // max(1, matrix.shape[-1] ** 2))
+    return torch.cat([function(part) for part in matrix.flatten(0, -3).split(chunk)]).unflatten(0, matrix.shape[:-2])
 
 
 def _series(matrix: Tensor) -> tuple[Tensor, int]:

@@ -224,9 +224,9 @@ class Model:
 
     def _log_rows(self) -> list[sympy.Expr]:
         """Log-precisions that depend on the state; 0 in rows whose precision is a number."""
-        given = [(level.log_V, size) for level, size in zip(self.levels, self.outputs, strict=True)]
-        given += [(level.log_W, len(level.states)) for level in self.levels]
-        return [sympy.sympify(e) for logs, size in given for e in (logs if logs is not None else [0] * size)]
+        declared = [(level.log_V, size) for level, size in zip(self.levels, self.outputs, strict=True)]
+        declared += [(level.log_W, len(level.states)) for level in self.levels]
+        return [sympy.sympify(e) for logs, size in declared for e in (logs if logs is not None else [0] * size)]
 
     def _length(self, index: int, function: Callable[..., Tensor]) -> int:
         return len(function(*probe(self, index)))

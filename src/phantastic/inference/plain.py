@@ -24,9 +24,9 @@ class PlainFunctions:
         self.free = [names.index(symbol) for symbol in model.free]
 
     def bind(self, constants: Sequence[float | Tensor]) -> PlainFunctions:
-        self.constants = torch.stack(
-            torch.broadcast_tensors(*(torch.as_tensor(c, dtype=torch.float64) for c in constants)), -1
-        ) if constants else torch.zeros(0, dtype=torch.float64)  # fmt: skip
+        values = [torch.as_tensor(constant, dtype=torch.float64) for constant in constants]
+        nothing = torch.zeros(0, dtype=torch.float64)
+        self.constants = torch.stack(torch.broadcast_tensors(*values), -1) if values else nothing
         self.batch = self.constants.shape[:-1]
         return self
 
@@ -51,14 +51,14 @@ class PlainFunctions:
         model = self.model
         x, v, a = point.split([model.nx, model.nv, model.na])
         responses, flows = [], []
-        at = {"states": 0, "causes": 0, "actions": 0, "parameters": 0}
+        offsets = {"states": 0, "causes": 0, "actions": 0, "parameters": 0}
         for level in model.levels[:-1]:
             arguments = []
-            for kind, whole in (("states", x), ("causes", v), ("actions", a), ("parameters", constants)):
+            for kind, values in (("states", x), ("causes", v), ("actions", a), ("parameters", constants)):
                 size = len(getattr(level, kind))
                 if kind != "actions" or size:
-                    arguments.append(whole[at[kind] : at[kind] + size])
-                at[kind] += size
+                    arguments.append(values[offsets[kind] : offsets[kind] + size])
+                offsets[kind] += size
             responses.append(level.response(*arguments))  # type: ignore[operator]
             flows += [level.flow(*arguments)] if level.states else []  # type: ignore[operator]
         rows = torch.cat([*responses, v.new_zeros(model.nc)])

@@ -45,15 +45,15 @@ class Precisions(Joined):
 
     def __init__(self, model: Model):
         super().__init__()
-        found: dict[tuple[int, str], Tensor] = {}
+        log_precisions: dict[tuple[int, str], Tensor] = {}
         for number, (level, outputs) in enumerate(zip(model.levels, model.outputs, strict=True), start=1):
             for letter, channels in (("V", outputs), ("W", len(level.states))):
-                given = getattr(level, letter)
-                if channels and not isinstance(given, LogPrecision):
-                    given = torch.as_tensor(given, dtype=torch.float64).log()
-                    found[number, letter] = given.expand(*given.shape[:-1], channels)
-        people = torch.broadcast_shapes(*(value.shape[:-1] for value in found.values()))
-        for (number, letter), value in found.items():
+                precision = getattr(level, letter)
+                if channels and not isinstance(precision, LogPrecision):
+                    value = torch.as_tensor(precision, dtype=torch.float64).log()
+                    log_precisions[number, letter] = value.expand(*value.shape[:-1], channels)
+        people = torch.broadcast_shapes(*(value.shape[:-1] for value in log_precisions.values()))
+        for (number, letter), value in log_precisions.items():
             name = f"level{number}"
             if not hasattr(self, name):
                 self.add_module(name, Joined())

@@ -71,15 +71,15 @@ class Geometry:
 
     def components(self) -> list[Component]:
         """The learned log-precisions: V from the first level up, then W."""
-        found, start = [], 0
+        components, start = [], 0
         sizes = [self.model.outputs, [len(level.states) for level in self.model.levels]]
         for letter, widths in zip("VW", sizes, strict=True):
             for number, (level, size) in enumerate(zip(self.model.levels, widths, strict=True), start=1):
                 prior = getattr(level, letter)
                 if isinstance(prior, LogPrecision) and size:
-                    found.append(Component(f"{letter}{number}", prior, slice(start, start + size)))
+                    components.append(Component(f"{letter}{number}", prior, slice(start, start + size)))
                 start += size
-        return found
+        return components
 
     def data(self, y: Tensor, prior_u: Tensor | None, every_order: bool = False) -> Float64[Tensor, "... bins n rows"]:
         """What is compared with predictions: y~, and the prior mean of the last causes with its sign turned.
@@ -140,12 +140,12 @@ class Geometry:
         """-dE/du."""
         eye, states = torch.eye(self.n, dtype=torch.float64), torch.zeros(self.rows, self.m, dtype=torch.float64)
         states[self.ne :, : self.nx] = torch.eye(self.nx, dtype=torch.float64)
-        whole = torch.einsum("ij,...ra->...irja", eye, slope) - torch.einsum("ij,ra->irja", shift(self.n), states)
-        return whole.flatten(-4, -3).flatten(-2)[..., self.used]
+        jacobian = torch.einsum("ij,...ra->...irja", eye, slope) - torch.einsum("ij,ra->irja", shift(self.n), states)
+        return jacobian.flatten(-4, -3).flatten(-2)[..., self.used]
 
     def _kronecker(self, temporal: Tensor, blocks: Tensor) -> Tensor:
-        whole = temporal @ blocks.flatten(-2)
-        return whole.flatten(-2)[..., self._pairs].unflatten(-1, (self.nu, self.nu))
+        product = temporal @ blocks.flatten(-2)
+        return product.flatten(-2)[..., self._pairs].unflatten(-1, (self.nu, self.nu))
 
     def flat(self, w: Tensor) -> Float64[Tensor, "... nu"]:
         """[..., n, m] -> the coordinates that exist."""
@@ -161,8 +161,10 @@ def stack_levels(model: Model, first: str, outputs: list[int], second: str, stat
     parts = []
     for name, sizes in ((first, outputs), (second, states)):
         for level, size in zip(model.levels, sizes, strict=True):
-            given = getattr(level, name)
-            value = torch.as_tensor(given.floor if isinstance(given, LogPrecision) else given, dtype=torch.float64)
+            precision = getattr(level, name)
+            value = torch.as_tensor(
+                precision.floor if isinstance(precision, LogPrecision) else precision, dtype=torch.float64
+            )
             parts.append(value.expand(*value.shape[:-1], size))
     batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
     return torch.cat([part.expand(*batch, -1) for part in parts], -1)

@@ -118,8 +118,8 @@ def log_likelihood(
     """
     R = sum(mask[:, None, None] * R for mask, R in zip(geometry.masks, geometry.R, strict=True))
     masked = R * included[..., None, :] * included[..., :, None] + torch.diag_embed(1 - included)
-    kept = errors.mT * included
-    square = ((kept[..., None, :] @ R)[..., 0, :] * kept).sum(-1) * precision
+    counted = errors.mT * included
+    square = ((counted[..., None, :] @ R)[..., 0, :] * counted).sum(-1) * precision
     return 0.5 * (included.sum(-1) * precision.log() + torch.linalg.slogdet(masked).logabsdet - square)
 
 

@@ -62,9 +62,9 @@ class Program:
                 raise ValueError("not the text of a model")
         self._functions = []
         for names in (_MATH, _TORCH):
-            space: dict[str, Any] = dict(names)
-            exec(compile(tree, "<model>", "exec"), space)  # only arithmetic: checked above
-            self._functions.append((space["constant"], space["varying"]))
+            namespace: dict[str, Any] = dict(names)
+            exec(compile(tree, "<model>", "exec"), namespace)  # only arithmetic: checked above
+            self._functions.append((namespace["constant"], namespace["varying"]))
 
     def bind(self, constants: Sequence[float | Tensor]) -> "Bound":
         """The arrays as a function of the point alone."""
@@ -100,16 +100,16 @@ class Bound:
         self.batch = torch.broadcast_shapes(*(c.shape for c in self.constants if isinstance(c, Tensor)))
 
     def __call__(self, point: Float64[Tensor, "... coordinates"]) -> dict[str, Tensor]:
-        whole = self._template
+        flat = self._template
         if self.program.at[1]:
             rows = point.tolist() if point.ndim == 1 else point.unbind(-1)
             entries = self.program.entries(1, rows, self.constants)
-            batch = torch.broadcast_shapes(entries.shape[:-1], whole.shape[:-1])
-            whole = whole.expand(*batch, -1).index_copy(-1, self._at, entries.expand(*batch, -1))
+            batch = torch.broadcast_shapes(entries.shape[:-1], flat.shape[:-1])
+            flat = flat.expand(*batch, -1).index_copy(-1, self._at, entries.expand(*batch, -1))
         arrays, start = {}, 0
         for name, shape in self.program.shapes.items():
             stop = start + math.prod(shape)
-            arrays[name] = whole[..., start:stop].reshape(*whole.shape[:-1], *shape)
+            arrays[name] = flat[..., start:stop].reshape(*flat.shape[:-1], *shape)
             start = stop
         return arrays
 
@@ -198,9 +198,8 @@ def _function(name: str, arguments: list[str], entries: list[sympy.Expr], *count
         if letter in arguments and count
     ]
     body = [f"    {symbol} = {write(expression)}" for symbol, expression in shared]
-    return [
-        f"def {name}({', '.join(arguments)}):", *unpack, *body, f"    return [{', '.join(map(write, reduced))}]"
-    ]  # fmt: skip
+    head = f"def {name}({', '.join(arguments)}):"
+    return [head, *unpack, *body, f"    return [{', '.join(map(write, reduced))}]"]
 
 
 class _Printer(PythonCodePrinter):

@@ -4,6 +4,16 @@ from phantastic.lesion.doses import MOST_DOSES, Found, Row, by_dose, curve, pars
 from phantastic.lesion.kinds import KINDS, Site, Sites, checked, damage, sites
 
 __all__ = [
-    "KINDS", "MOST_DOSES", "Found", "Row", "Site", "Sites", "by_dose", "checked", "curve", "damage", "parse_doses",
+    "KINDS",
+    "MOST_DOSES",
+    "Found",
+    "Row",
+    "Site",
+    "Sites",
+    "by_dose",
+    "checked",
+    "curve",
+    "damage",
+    "parse_doses",
     "sites",
-]  # fmt: skip
+]

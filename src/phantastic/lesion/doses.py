@@ -61,12 +61,12 @@ def by_dose(
         checked(models, site, kind, dose)
     if not doses or repeats < 1:
         raise Refused(f"{len(doses)} doses with {repeats} repeats are nothing to measure; give at least one of each")
-    found = []
+    results = []
     for dose, sham in [*((dose, False) for dose in dict.fromkeys(doses)), (max(doses), True)]:
         for repeat in range(1 if sham or dose == 0 or kind == "scale" else repeats):
             with damage(models, site, kind, dose, seed + repeat, sham):
-                found.append(Found(dose, sham, repeat, compute()))
-    return found
+                results.append(Found(dose, sham, repeat, compute()))
+    return results
 
 
 def curve(
@@ -80,8 +80,8 @@ def curve(
 ) -> list[Row]:
     """Measures by dose and under the sham, see `by_dose`; rows are grouped by measure."""
     conditions: dict[tuple[float, bool], list[Mapping[str, float]]] = {}
-    for found in by_dose(measure, models, site, kind, doses, repeats, seed):
-        conditions.setdefault((found.dose, found.sham), []).append(found.value)
+    for result in by_dose(measure, models, site, kind, doses, repeats, seed):
+        conditions.setdefault((result.dose, result.sham), []).append(result.value)
     rows = []
     for (dose, sham), values in conditions.items():
         for name in values[0]:
@@ -96,7 +96,7 @@ def parse_doses(text: str) -> list[float]:
 
     Sorted, each once. Raises `Refused` for anything else, doses outside [0, 1] or more than a thousand.
     """
-    found: set[float] = set()
+    doses: set[float] = set()
     example = "write it as 0:1:0.2, as 0,0.5,1 or as one number, from 0 (intact) to 1"
     for part in text.split(","):
         try:
@@ -107,7 +107,7 @@ def parse_doses(text: str) -> list[float]:
             steps = (last - first) / step
         except (ArithmeticError, ValueError):
             raise Refused(f"doses '{text}': '{part.strip()}' is not possible; {example}") from None
-        if steps >= MOST_DOSES - len(found):
+        if steps >= MOST_DOSES - len(doses):
             raise Refused(f"doses '{text}' are more than {MOST_DOSES}; {example}")
-        found |= {float(first + index * step) for index in range(int(steps) + 1)}
-    return sorted(found)
+        doses |= {float(first + index * step) for index in range(int(steps) + 1)}
+    return sorted(doses)

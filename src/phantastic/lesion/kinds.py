@@ -66,14 +66,14 @@ class Site:
 
 def sites(models: Mapping[str, nn.Module]) -> list[Site]:
     """Every site of the models, in their order; a module that two names lead to is listed by the first."""
-    found, seen = [], set()
+    places, visited = [], set()
     for model, root in models.items():
-        for path, module in root.named_modules(memo=seen):
+        for path, module in root.named_modules(memo=visited):
             shape = units_of(module)
             if shape is not None:
                 name = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"{model}.{path}" if path else model)
-                found.append(Site(name, module, *shape))
-    return found
+                places.append(Site(name, module, *shape))
+    return places
 
 
 # --- kinds: what each makes of weights or of an output; ``call`` counts the calls of the site since the lesion was made
@@ -124,24 +124,24 @@ Sites = str | Sequence[str]
 def checked(models: Mapping[str, nn.Module], site: Sites, kind: str, dose: float) -> list[Site]:
     """The sites of those names; raises `Refused` for an unknown or repeated site, for no site, for a kind that is
     unknown or not possible there, or a dose outside [0, 1]."""
-    known = {place.name: place for place in sites(models)}
+    places = {place.name: place for place in sites(models)}
     names = [site] if isinstance(site, str) else list(site)
     for name in names:
-        if name not in known:
-            raise Refused(f"unknown site '{name}'{nearest(name, known)}")
+        if name not in places:
+            raise Refused(f"unknown site '{name}'{nearest(name, places)}")
         if kind not in KINDS:
             raise Refused(f"unknown kind of lesion '{kind}'{nearest(kind, KINDS)}")
-        if kind not in known[name].kinds:
+        if kind not in places[name].kinds:
             raise Refused(
-                f"site '{name}' has no connections of its own to sever; possible there: {', '.join(known[name].kinds)}"
+                f"site '{name}' has no connections of its own to sever; possible there: {', '.join(places[name].kinds)}"
             )
         if names.count(name) > 1:
             raise Refused(f"site '{name}' is named {names.count(name)} times; name each site once")
     if not names:
-        raise Refused(f"no site is named; give one or more of: {', '.join(known)}")
+        raise Refused(f"no site is named; give one or more of: {', '.join(places)}")
     if not 0 <= dose <= 1:
         raise Refused(f"dose {dose} is not possible; allowed: a number from 0 (intact) to 1 (all of the site)")
-    return [known[name] for name in names]
+    return [places[name] for name in names]
 
 
 @contextmanager

@@ -37,14 +37,14 @@ def lesioned(run: Run[Any], site: Sites, kind: str, doses: Sequence[float], repe
     """
     experiment: Experiment[Any] = run.study.load()
     curves, answers = [], []
-    for number, one in enumerate(run.seeds):
-        view = run.under(one)
+    for number, run_seed in enumerate(run.seeds):
+        view = run.under(run_seed)
         networks = experiment.networks(view)
-        how = (networks, site, kind, doses, repeats, seed + number * repeats)
-        curves.append(curve(partial(experiment.lesion_measures, view, networks), *how))
+        lesion = (networks, site, kind, doses, repeats, seed + number * repeats)
+        curves.append(curve(partial(experiment.lesion_measures, view, networks), *lesion))
         if experiment.lesion_answers(view, networks):
-            for found in by_dose(partial(experiment.lesion_answers, view, networks), *how):
-                answers.append(Answers(one, found.dose, found.sham, found.repeat, found.value))
+            for result in by_dose(partial(experiment.lesion_answers, view, networks), *lesion):
+                answers.append(Answers(run_seed, result.dose, result.sham, result.repeat, result.value))
     return Lesioned(over_seeds(curves), answers)
 
 
@@ -56,11 +56,11 @@ def over_seeds(curves: Sequence[Sequence[Row]]) -> list[Row]:
     """
     if len(curves) == 1:
         return list(curves[0])
-    found = [{(row.measure, row.dose, row.sham): row for row in rows} for rows in curves]
+    tables = [{(row.measure, row.dose, row.sham): row for row in rows} for rows in curves]
     pooled = []
-    for measure, dose, sham in (key for key in found[0] if all(key in rows for rows in found)):
-        every = [rows[measure, dose, sham] for rows in found]
-        summary = summarise([row.mean for row in every])
-        each = [value for row in every for value in row.each]
-        pooled.append(Row(measure, dose, summary.value, summary.low, summary.high, each, sham))
+    for measure, dose, sham in (key for key in tables[0] if all(key in rows for rows in tables)):
+        seed_rows = [rows[measure, dose, sham] for rows in tables]
+        summary = summarise([row.mean for row in seed_rows])
+        repeats = [value for row in seed_rows for value in row.each]
+        pooled.append(Row(measure, dose, summary.value, summary.low, summary.high, repeats, sham))
     return pooled

@@ -105,8 +105,8 @@ def explicitness(codes: Real[np.ndarray, "n d"], factors: Integer[np.ndarray, "n
         classifier = LogisticRegression(max_iter=1000).fit(standardised[train], factor[train])
         probability = classifier.predict_proba(standardised[test])
         truth = factor[test][:, None] == classifier.classes_
-        seen = truth.any(axis=0) & ~truth.all(axis=0)
-        scores.append(np.mean([roc_auc_score(truth[:, c], probability[:, c]) for c in np.flatnonzero(seen)]))
+        defined = truth.any(axis=0) & ~truth.all(axis=0)
+        scores.append(np.mean([roc_auc_score(truth[:, c], probability[:, c]) for c in np.flatnonzero(defined)]))
     return float(np.mean(scores))
 
 

@@ -39,13 +39,13 @@ class HookPoint(nn.Module):
 @contextmanager
 def reading(points: Iterable[HookPoint]) -> Iterator[list[list[Tensor]]]:
     """What passes at each of the points while the context lasts: a list per point, with a tensor per call."""
-    found: list[list[Tensor]] = []
+    tensors: list[list[Tensor]] = []
     with ExitStack() as stack:
         for point in points:
             passed: list[Tensor] = []
-            found.append(passed)
+            tensors.append(passed)
             stack.enter_context(point.register_forward_hook(lambda _module, _inputs, x, to=passed: to.append(x)))
-        yield found
+        yield tensors
 
 
 class Attention(nn.Module):

@@ -97,8 +97,8 @@ class Block(nn.Module):
     def add(self, x: Tensor, norm: nn.LayerNorm, branch: Callable[[Tensor], Tensor]) -> Tensor:
         added = self.dropout(branch(norm(x) if self.pre else x))
         if self.training and self.stochastic_depth:
-            kept = torch.rand(len(x), *[1] * (x.dim() - 1)) >= self.stochastic_depth
-            added = added * kept.to(added)
+            keep = torch.rand(len(x), *[1] * (x.dim() - 1)) >= self.stochastic_depth
+            added = added * keep.to(added)
         return x + added if self.pre else norm(x + added)
 
 

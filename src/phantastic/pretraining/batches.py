@@ -54,8 +54,8 @@ class Language(NamedTuple):
 
     def text(self, seed: int, purpose: str, first: int, count: int) -> Text:
         """Documents of the corpus in pieces."""
-        found = world.documents(self.grammar, seed, purpose, first, count)
-        sentences = getattr(found, self.name)
+        documents = world.documents(self.grammar, seed, purpose, first, count)
+        sentences = getattr(documents, self.name)
         pieces = self.wordpiece.pieces(self.words)
         size = np.diff(pieces.starts)[sentences.words]
         ends = np.cumsum(size)
@@ -80,9 +80,18 @@ class Examples:
     """Batches of about ``batch`` examples by step."""
 
     def __init__(
-        self, source: Source, seed: int, batch: int, *, masking: Masking, longest: int = 128, short: float = 0.1,
-        random_next: float = 0.5, purpose: str = "corpus", device: torch.device | str = "cpu",
-    ):  # fmt: skip
+        self,
+        source: Source,
+        seed: int,
+        batch: int,
+        *,
+        masking: Masking,
+        longest: int = 128,
+        short: float = 0.1,
+        random_next: float = 0.5,
+        purpose: str = "corpus",
+        device: torch.device | str = "cpu",
+    ):
         self.source, self.seed, self.purpose, self.device = source, seed, purpose, device
         self.masking, self.longest, self.short, self.random_next = masking, longest, short, random_next
         # of a document of two sentences, on average half are seen again after a random second segment
@@ -92,8 +101,8 @@ class Examples:
     def __call__(self, step: int) -> Batch:
         rows, follows = self.rows(step)
         generator = numpy_generator(self.seed, f"{self.purpose}: masks", step)
-        found = masked(rows.tokens, self.masking, len(self.source.wordpiece), generator)
-        return tensors((rows, follows), found, self.device)
+        masked_rows = masked(rows.tokens, self.masking, len(self.source.wordpiece), generator)
+        return tensors((rows, follows), masked_rows, self.device)
 
     def rows(self, step: int) -> tuple[Written, np.ndarray]:
         """The examples of a step before they are masked, and which of them follow."""
@@ -105,19 +114,24 @@ class Examples:
     def gathered(self, number: int) -> list[tuple[Written, np.ndarray]]:
         text = self.source.text(self.seed, self.purpose, number * POOL, POOL)
         generator = numpy_generator(self.seed, f"{self.purpose}: examples", number)
-        found = pairs(text, generator, longest=self.longest, short=self.short, random_next=self.random_next)
-        by_length = np.argsort(found.lengths, kind="stable")
+        examples = pairs(text, generator, longest=self.longest, short=self.short, random_next=self.random_next)
+        by_length = np.argsort(examples.lengths, kind="stable")
         parts = np.array_split(by_length, self.batches)
-        made = []
+        batches = []
         for part in (parts[place] for place in generator.permutation(len(parts))):
-            some = Pairs(found.first[part], found.second[part], found.follows[part])
-            made.append((written(text, some), some.follows))
-        return made
+            batch = Pairs(examples.first[part], examples.second[part], examples.follows[part])
+            batches.append((written(text, batch), batch.follows))
+        return batches
 
 
 def tensors(rows: tuple[Written, np.ndarray], found: Masked, device: torch.device | str) -> Batch:
     examples, follows = rows
     columns = (
-        found.inputs, examples.tokens != PAD, examples.segments, found.positions, found.labels, ~follows,
-    )  # fmt: skip
+        found.inputs,
+        examples.tokens != PAD,
+        examples.segments,
+        found.positions,
+        found.labels,
+        ~follows,
+    )
     return Batch(*(torch.from_numpy(np.ascontiguousarray(column).astype(np.int64)).to(device) for column in columns))

@@ -56,13 +56,13 @@ def pairs(
         raise Refused(f"examples of {longest} tokens have no room for two segments; allowed: at least {SPECIAL + 2}")
     starts, ends = text.starts, text.segments[1:]
     target = np.where(generator.random(count) < short, generator.integers(2, room + 1, count), room)
-    at, made = text.segments[:-1].copy(), []
+    at, parts = text.segments[:-1].copy(), []
     while len(active := np.flatnonzero(at < ends)):
-        here, goal = at[active], target[active]
-        stop = filled(starts, here, goal, ends[active])
-        cut = here + np.where(stop - here > 1, generator.integers(1, np.maximum(stop - here, 2)), 1)
-        a = np.stack([starts[here], starts[cut]], 1)
-        random = (stop - here == 1) | (generator.random(len(active)) < random_next)
+        current, goal = at[active], target[active]
+        stop = filled(starts, current, goal, ends[active])
+        cut = current + np.where(stop - current > 1, generator.integers(1, np.maximum(stop - current, 2)), 1)
+        a = np.stack([starts[current], starts[cut]], 1)
+        random = (stop - current == 1) | (generator.random(len(active)) < random_next)
         other = generator.integers(count - 1, size=len(active))
         other += other >= active
         begin = generator.integers(text.segments[other], ends[other])
@@ -70,9 +70,9 @@ def pairs(
         b = np.where(
             random[:, None], np.stack([starts[begin], starts[end]], 1), np.stack([starts[cut], starts[stop]], 1)
         )
-        made.append((*shortened(a, b, room, generator), ~random))
+        parts.append((*shortened(a, b, room, generator), ~random))
         at[active] = np.where(random, cut, stop)
-    return Pairs(*map(np.concatenate, zip(*made, strict=True)))
+    return Pairs(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def filled(starts: np.ndarray, begin: np.ndarray, target: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -145,14 +145,14 @@ def masked(
     number = np.maximum(1, np.rint(masking.share * (tokens != PAD).sum(1))).astype(int)
     number = np.minimum(number, words.sum(1))
     order = np.argsort(np.where(words, generator.random(tokens.shape), np.inf), 1)[:, : number.max(initial=0)]
-    asked = np.arange(order.shape[1]) < number[:, None]
-    order = np.sort(np.where(asked, order, tokens.shape[1]), 1)  # in reading order
-    positions = np.where(asked, order, 0)
+    selected = np.arange(order.shape[1]) < number[:, None]
+    order = np.sort(np.where(selected, order, tokens.shape[1]), 1)  # in reading order
+    positions = np.where(selected, order, 0)
     truth = np.take_along_axis(tokens, positions, 1)
     kind = generator.random(order.shape)
     random = generator.integers(vocabulary, size=order.shape)
-    shown = np.where(kind < masking.mask, MASK, np.where(kind < masking.mask + masking.same, truth, random))
+    replaced = np.where(kind < masking.mask, MASK, np.where(kind < masking.mask + masking.same, truth, random))
     inputs = tokens.copy()
-    rows = np.nonzero(asked)[0]
-    inputs[rows, positions[asked]] = shown[asked]
-    return Masked(inputs, positions, np.where(asked, truth, IGNORED))
+    rows = np.nonzero(selected)[0]
+    inputs[rows, positions[selected]] = replaced[selected]
+    return Masked(inputs, positions, np.where(selected, truth, IGNORED))

@@ -21,6 +21,6 @@ class ClippedAdamW(torch.optim.AdamW):
         super().__init__(groups, rate, betas=(0.9, 0.999), eps=1e-6, fused=True)
 
     def step(self, closure: Callable[[], float] | None = None):  # pyright: ignore[reportIncompatibleMethodOverride]
-        for_all = [p for group in self.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(for_all, 1.0)
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         return super().step(closure)

@@ -57,10 +57,16 @@ def plan_of(recipe: Any) -> Plan:
 def build(plan: Plan, vocabulary: int, seed: int, architecture: str = "BertForPreTraining") -> Model:
     """BERT as it begins."""
     config = BertConfig(
-        vocab_size=vocabulary, hidden_size=plan.width, num_hidden_layers=plan.layers, num_attention_heads=plan.heads,
-        intermediate_size=plan.hidden, hidden_dropout_prob=plan.dropout, attention_probs_dropout_prob=plan.dropout,
-        max_position_embeddings=plan.longest, pad_token_id=PAD,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=plan.width,
+        num_hidden_layers=plan.layers,
+        num_attention_heads=plan.heads,
+        intermediate_size=plan.hidden,
+        hidden_dropout_prob=plan.dropout,
+        attention_probs_dropout_prob=plan.dropout,
+        max_position_embeddings=plan.longest,
+        pad_token_id=PAD,
+    )
     with initialised(seed, "model"):
         return create(architecture, config)
 
@@ -77,8 +83,12 @@ def leftward(present: Int[Tensor, "batch n"]) -> Bool[Tensor, "batch n n"]:
 def next_words(model: Model, batch: Batch) -> dict[str, Tensor]:
     """``loss``, the mean surprise at each next word in nats, all words being seen as they are."""
     words = torch.where(batch.attention_mask.bool(), batch.input_ids, IGNORED)
-    result = model(batch.input_ids, attention_mask=leftward(batch.attention_mask), token_type_ids=batch.token_type_ids,
-                   prediction_positions=torch.arange(1, words.shape[1] - 1).expand(len(words), -1))  # fmt: skip
+    result = model(
+        batch.input_ids,
+        attention_mask=leftward(batch.attention_mask),
+        token_type_ids=batch.token_type_ids,
+        prediction_positions=torch.arange(1, words.shape[1] - 1).expand(len(words), -1),
+    )
     assert result.prediction_logits is not None
     return {"loss": word_loss(result.prediction_logits, words[:, 2:])}
 
@@ -90,17 +100,28 @@ def objective(plan: Plan) -> Callable[[Model, Batch], dict[str, Tensor]]:
 
 
 def pretrain(
-    run: Run[Any], stage: str, plan: Plan, source: Source, seed: int,
-    at: Mapping[int, Callable[[Model], object]] = MappingProxyType({}), name: str = "bert",
-) -> Model:  # fmt: skip
+    run: Run[Any],
+    stage: str,
+    plan: Plan,
+    source: Source,
+    seed: int,
+    at: Mapping[int, Callable[[Model], object]] = MappingProxyType({}),
+    name: str = "bert",
+) -> Model:
     """Train it, or load it where that was done before. ``at``: what is measured of it after so many steps; ``name``:
     what the stage's weights are filed under."""
     model = build(plan, len(source.wordpiece), seed).to(run.device)
     optimiser = ClippedAdamW([model], plan.rate, plan.decay)
     examples = Examples(
-        source, seed, plan.batch, masking=plan.masking or Masking(0.0, 0.0, 1.0), longest=plan.longest,
-        short=plan.short, random_next=plan.random_next, device=run.device,
-    )  # fmt: skip
+        source,
+        seed,
+        plan.batch,
+        masking=plan.masking or Masking(0.0, 0.0, 1.0),
+        longest=plan.longest,
+        short=plan.short,
+        random_next=plan.random_next,
+        device=run.device,
+    )
     loss = objective(plan)
 
     def losses(step: int) -> Mapping[str, Tensor]:
@@ -108,7 +129,13 @@ def pretrain(
             return loss(model, examples(step))
 
     train(
-        run, stage, {name: model}, {"loss": optimiser}, losses, steps=plan.steps,
-        rate=warm_and_linear(plan.steps, plan.warmup), at={step: partial(look, model) for step, look in at.items()},
-    )  # fmt: skip
+        run,
+        stage,
+        {name: model},
+        {"loss": optimiser},
+        losses,
+        steps=plan.steps,
+        rate=warm_and_linear(plan.steps, plan.warmup),
+        at={step: partial(look, model) for step, look in at.items()},
+    )
     return model

@@ -37,8 +37,8 @@ class WordPiece:
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """All tokens, in the order of their ids."""
-        found = self.tokenizer.get_vocab()
-        return tuple(sorted(found, key=found.__getitem__))
+        numbers = self.tokenizer.get_vocab()
+        return tuple(sorted(numbers, key=numbers.__getitem__))
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -49,9 +49,9 @@ class WordPiece:
 
     def pieces(self, words: Sequence[str]) -> Pieces:
         """Every word is cut by itself; [MASK] and the other special tokens stay whole."""
-        cut = [each.ids for each in self.tokenizer.encode_batch(list(words), add_special_tokens=False)]
-        starts = np.cumsum([0, *map(len, cut)])
-        return Pieces(np.array([one for ids in cut for one in ids], np.int64), starts)
+        word_ids = [encoding.ids for encoding in self.tokenizer.encode_batch(list(words), add_special_tokens=False)]
+        starts = np.cumsum([0, *map(len, word_ids)])
+        return Pieces(np.array([piece for ids in word_ids for piece in ids], np.int64), starts)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without [CLS] and [SEP]."""
@@ -62,9 +62,12 @@ class WordPiece:
         files.write(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True).encode())
         files.write(folder / "vocab.txt", "".join(f"{token}\n" for token in self.vocabulary).encode())
         settings = {
-            "tokenizer_class": "BertTokenizer", "do_lower_case": True, "strip_accents": False,
-            "tokenize_chinese_chars": False, "model_max_length": 512,
-        }  # fmt: skip
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": True,
+            "strip_accents": False,
+            "tokenize_chinese_chars": False,
+            "model_max_length": 512,
+        }
         files.write_json(folder / "tokenizer_config.json", settings)
 
 

@@ -25,9 +25,11 @@ from phantastic.tuning.tasks import Answer, Example, Kind, Task
 from phantastic.tuning.texts import Reader
 
 HEADS = {
-    "class": "ForSequenceClassification", "score": "ForSequenceClassification", "span": "ForQuestionAnswering",
+    "class": "ForSequenceClassification",
+    "score": "ForSequenceClassification",
+    "span": "ForQuestionAnswering",
     "tags": "ForTokenClassification",
-}  # fmt: skip
+}
 WARMUP, DECAY, CHUNK = 0.1, 0.01, 8  # batches that are sorted by length together
 NOWHERE = 10**6  # a position that no text has: an answer that was cut away
 LONGEST_ANSWER = 30  # tokens (Devlin et al. 2019, code)
@@ -75,8 +77,8 @@ def with_head(network: Model, task: Task, seed: int, *, fresh: bool = False) -> 
         model = create(names[0], config)
     if not fresh:
         known = model.transformer.state_dict()
-        found = {name: value for name, value in network.transformer.state_dict().items() if name in known}
-        model.transformer.load_state_dict(found, strict=False)  # a pooler may be new
+        weights = {name: value for name, value in network.transformer.state_dict().items() if name in known}
+        model.transformer.load_state_dict(weights, strict=False)  # a pooler may be new
     return model.to(next(network.parameters()).device)
 
 
@@ -90,11 +92,11 @@ def encode(reader: Reader, kind: Kind, examples: Sequence[Example]) -> list[Item
 def encoded(reader: Reader, kind: Kind, example: Example) -> tuple[tokenizers.Encoding, Any]:
     if kind == "tags":
         assert isinstance(example.target, Sequence)
-        tokens, seen = reader.read_words(example.texts), -1
+        tokens, last_word = reader.read_words(example.texts), -1
         target = []
         for word in tokens.word_ids:  # the first piece of a word bears its tag (Devlin et al. 2019, section 5.3)
-            target.append(IGNORED if word is None or word == seen else example.target[word])
-            seen = seen if word is None else word
+            target.append(IGNORED if word is None or word == last_word else example.target[word])
+            last_word = last_word if word is None else word
         return tokens, target
     tokens = reader.read(example.texts)
     if isinstance(example.target, Answer):
@@ -136,10 +138,10 @@ def drawn(items: Sequence[Item], size: int, seed: int, step: int) -> list[Item]:
     generator = numpy_generator(seed, "fine-tuning: order", number)
     order = generator.permutation(len(items))[: per_round * size]
     lengths = np.array([len(item.tokens.ids) for item in items])
-    chunks = [chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in np.split(
-        order, range(CHUNK * size, len(order), CHUNK * size))]  # fmt: skip
+    bounds = range(CHUNK * size, len(order), CHUNK * size)
+    chunks = [chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in np.split(order, bounds)]
     order = np.concatenate(chunks).reshape(-1, size)[generator.permutation(per_round)]
-    return [items[one] for one in order[place]]
+    return [items[row] for row in order[place]]
 
 
 # --- learning and answering
@@ -181,33 +183,35 @@ def predictions(model: Model, kind: Kind, items: Sequence[Item], see: See | None
     """For each example its class, its score, the answer's first and last character, or the tags of its words."""
     device = next(model.parameters()).device
     order = np.argsort([len(item.tokens.ids) for item in items], kind="stable")
-    found: dict[int, Any] = {}
+    predicted: dict[int, Any] = {}
     for places in np.split(order, range(size, len(order), size)):
-        some = [items[place] for place in places]
-        inputs, _ = collated(model, kind, some, see, device)
+        batch = [items[place] for place in places]
+        inputs, _ = collated(model, kind, batch, see, device)
         result = model(**inputs)
         if kind == "span":
             assert result.start_logits is not None
             assert result.end_logits is not None
             ends = zip(result.start_logits.float().cpu(), result.end_logits.float().cpu(), strict=True)
-            said = [span(item.tokens, *both) for item, both in zip(some, ends, strict=True)]
+            outputs = [span(item.tokens, *pair) for item, pair in zip(batch, ends, strict=True)]
         else:
             assert result.logits is not None
-            said = result.logits.float().squeeze(-1) if kind == "score" else result.logits.argmax(-1)
-            said = said.tolist()
+            outputs = result.logits.float().squeeze(-1) if kind == "score" else result.logits.argmax(-1)
+            outputs = outputs.tolist()
         if kind == "tags":
-            said = [[tag for tag, label in zip(tags, item.target, strict=False) if label != IGNORED]
-                    for tags, item in zip(said, some, strict=True)]  # fmt: skip
-        found |= dict(zip(places.tolist(), said, strict=True))
-    return [found[place] for place in range(len(items))]
+            outputs = [
+                [tag for tag, label in zip(tags, item.target, strict=False) if label != IGNORED]
+                for tags, item in zip(outputs, batch, strict=True)
+            ]
+        predicted |= dict(zip(places.tolist(), outputs, strict=True))
+    return [predicted[place] for place in range(len(items))]
 
 
 def answers(model: Model, task: Task, reader: Reader, see: See | None = None) -> list[Any]:
     """What it says of the test examples; of questions, the text of the answer."""
-    said = predictions(model, task.kind, encode(reader, task.kind, task.test), see)
+    predicted = predictions(model, task.kind, encode(reader, task.kind, task.test), see)
     if task.kind == "span":
-        return [example.texts[1][first:last] for example, (first, last) in zip(task.test, said, strict=True)]
-    return said
+        return [example.texts[1][first:last] for example, (first, last) in zip(task.test, predicted, strict=True)]
+    return predicted
 
 
 def span(tokens: tokenizers.Encoding, start: Tensor, end: Tensor, longest: int = LONGEST_ANSWER) -> tuple[int, int]:

@@ -39,29 +39,29 @@ def scores(task: Task, said: Sequence[Any], generator: np.random.Generator | Non
 
 
 def measured(value: Callable[[Some], float], count: int, generator: np.random.Generator | None) -> Measure:
-    whole = value(np.arange(count))
+    estimate = value(np.arange(count))
     if generator is None:
-        return Measure(whole, [whole])
-    return resampled(whole, [value(generator.integers(count, size=count)) for _ in range(DRAWS)])
+        return Measure(estimate, [estimate])
+    return resampled(estimate, [value(generator.integers(count, size=count)) for _ in range(DRAWS)])
 
 
 def valuation(task: Task, name: str, said: Sequence[Any]) -> Callable[[Some], float]:
     """The measure as a function of the examples that count."""
     if task.kind in ("class", "score"):
         guess, true = np.array(said, float), np.array([example.target for example in task.test], float)
-        return lambda some: FAST[name](guess[some], true[some])
+        return lambda rows: FAST[name](guess[rows], true[rows])
     if task.kind == "span":
         compare = {"f1": text_metrics.token_f1, "exact": text_metrics.exact_match}[name]
-        right = [compare(text, answer_of(example.target)) for text, example in zip(said, task.test, strict=True)]
-        of = np.ones(len(right))
+        correct = [compare(text, answer_of(example.target)) for text, example in zip(said, task.test, strict=True)]
+        totals = np.ones(len(correct))
     else:  # words beyond what the network can read have no tag, and count as wrong
-        right = [
+        correct = [
             sum(guess == tag for guess, tag in zip(tags, tags_of(example.target), strict=False))
             for tags, example in zip(said, task.test, strict=True)
         ]
-        of = np.array([len(example.texts) for example in task.test])
-    hits = np.array(right, float)
-    return lambda some: float(hits[some].sum() / of[some].sum())
+        totals = np.array([len(example.texts) for example in task.test])
+    hits = np.array(correct, float)
+    return lambda rows: float(hits[rows].sum() / totals[rows].sum())
 
 
 def answer_of(target: Any) -> str:

@@ -48,27 +48,30 @@ class Task(NamedTuple):
 @lru_cache(maxsize=4)
 def of_grammar(seed: int, train: int, test: int) -> tuple[Task, ...]:
     """The six tasks of `phantastic.world.language_tasks`; which examples there are depends on the seed."""
-    known = sentences.grammar()
+    grammar = sentences.grammar()
     counts = (("train", train), ("test", test))
 
     def texts(name: str, kind: Kind, measures: tuple[str, ...]) -> Task:
         cut = getattr(language_tasks, name)
-        train, test = (cut(known, seed, f"{name} {split}", count) for split, count in counts)
+        train, test = (cut(grammar, seed, f"{name} {split}", count) for split, count in counts)
         splits = [
             [Example(texts, label) for texts, label in zip(part.sentences, part.labels, strict=True)]
             for part in (train, test)
         ]
         return Task(name, kind, max(1, len(train.classes)), measures, *splits)
 
-    asked = [
+    questions = [
         [
-            Example((one.question, one.context), Answer(one.start_character, one.answer))
-            for one in language_tasks.questions(known, seed, f"questions {split}", count)
+            Example((question.question, question.context), Answer(question.start_character, question.answer))
+            for question in language_tasks.questions(grammar, seed, f"questions {split}", count)
         ]
         for split, count in counts
     ]
     tagged = [
-        [Example(tuple(one.words), one.tags) for one in language_tasks.tagging(known, seed, f"tagging {split}", count)]
+        [
+            Example(tuple(sentence.words), sentence.tags)
+            for sentence in language_tasks.tagging(grammar, seed, f"tagging {split}", count)
+        ]
         for split, count in counts
     ]
     return (
@@ -76,8 +79,8 @@ def of_grammar(seed: int, train: int, test: int) -> tuple[Task, ...]:
         texts("paraphrase", "class", ("f1", "accuracy")),
         texts("entailment", "class", ("accuracy",)),
         texts("similarity", "score", ("pearson", "spearman")),
-        Task("questions", "span", 2, ("f1", "exact"), *asked),
-        Task("tagging", "tags", len(known.tags), ("accuracy",), *tagged),
+        Task("questions", "span", 2, ("f1", "exact"), *questions),
+        Task("tagging", "tags", len(grammar.tags), ("accuracy",), *tagged),
     )
 
 
@@ -85,18 +88,17 @@ def of_folder(folder: str, train: int, test: int) -> tuple[Task, ...]:
     """Those of CoLA, SST-2, MRPC, RTE, WNLI and STS-B that a folder holds, the first ``train`` and ``test`` rows of
     each; 0 means all. Raises `Refused` where there is none, and for a row that is not as released."""
     place = existing_folder(folder, f"a folder that holds folders {', '.join(GLUE)}, or some of them")
-    found = []
+    tasks = []
     for name in GLUE:
         if (place / name).is_dir():
             splits = [glue.load(name, split, place) for split in ("train", "dev")]
             classes = glue.TASKS[name].classes
-            found.append(
-                Task(name, "class" if classes else "score", max(1, len(classes)), MEASURES[name],
-                     *(examples(split, most) for split, most in zip(splits, (train, test), strict=True)))
-            )  # fmt: skip
-    if not found:
+            kind: Kind = "class" if classes else "score"
+            parts = (examples(split, most) for split, most in zip(splits, (train, test), strict=True))
+            tasks.append(Task(name, kind, max(1, len(classes)), MEASURES[name], *parts))
+    if not tasks:
         raise Refused(f"{folder!r} holds none of the folders {', '.join(GLUE)}; each is to hold train.tsv and dev.tsv")
-    return tuple(found)
+    return tuple(tasks)
 
 
 def examples(split: glue.Examples, most: int) -> list[Example]:

@@ -59,14 +59,14 @@ class Reader:
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, without any put around them."""
-        return [found.ids for found in self.stored.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [encoding.ids for encoding in self.stored.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 @lru_cache(maxsize=2)
 def grammar(size: int) -> Language:
     """The English of the grammar, and the words that only questions have."""
-    known = sentences.grammar()
-    return Language(known, "english", wordpiece.learn([*known.sides["english"].vocabulary, *QUESTION_WORDS], size))
+    world = sentences.grammar()
+    return Language(world, "english", wordpiece.learn([*world.sides["english"].vocabulary, *QUESTION_WORDS], size))
 
 
 class Rows:
@@ -74,8 +74,8 @@ class Rows:
 
     def __init__(self, rows: Sequence[tuple[str, ...]], size: int):
         self.rows = rows
-        some = list(dict.fromkeys(text for row in rows for text in row))[:LETTERS]
-        self.wordpiece = wordpiece.learn(some, size)
+        distinct = list(dict.fromkeys(text for row in rows for text in row))[:LETTERS]
+        self.wordpiece = wordpiece.learn(distinct, size)
 
     @cached_property
     def pieces(self) -> list[list[list[int]]]:

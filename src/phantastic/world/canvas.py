@@ -33,21 +33,21 @@ class Stage:
     def paint(self, x: Course, y: Course, reach: float, shape: Shape, alpha: Course = 1.0) -> None:
         """Paint `shape`, which lies within `reach` of its centre (x, y), with an opacity."""
         frames, size = len(self.times), self.size
-        x, y, alpha = (np.broadcast_to(np.asarray(each, np.float32), frames) for each in (x, y, alpha))
-        shown = np.flatnonzero((alpha > 0) & (np.abs(x) < 1 + reach) & (np.abs(y) < 1 + reach))
-        if not len(shown):
+        x, y, alpha = (np.broadcast_to(np.asarray(course, np.float32), frames) for course in (x, y, alpha))
+        visible = np.flatnonzero((alpha > 0) & (np.abs(x) < 1 + reach) & (np.abs(y) < 1 + reach))
+        if not len(visible):
             return
-        x, y = x[shown], y[shown]
+        x, y = x[visible], y[visible]
         window = min(size, ceil(reach * size) + 2)
         column, row = self._first(x, window), self._first(-y, window)
         places = (np.arange(window, dtype=np.float32) + 0.5) * (2 / size) - 1
         u = (column[:, None] * (2 / size) + places - x[:, None])[:, None, :].astype(np.float32)
         v = (-row[:, None] * (2 / size) - places - y[:, None])[:, :, None].astype(np.float32)
         cover, colour = shape(u, v)
-        cover = np.broadcast_to(cover * alpha[shown, None, None], (len(shown), window, window))[..., None]
+        cover = np.broadcast_to(cover * alpha[visible, None, None], (len(visible), window, window))[..., None]
         windows = np.lib.stride_tricks.sliding_window_view(self.pixels, (window, window), axis=(1, 2), writeable=True)
-        under = windows[shown, row, column].transpose(0, 2, 3, 1)
-        windows[shown, row, column] = (under + cover * (colour - under)).transpose(0, 3, 1, 2)
+        under = windows[visible, row, column].transpose(0, 2, 3, 1)
+        windows[visible, row, column] = (under + cover * (colour - under)).transpose(0, 3, 1, 2)
 
     def _first(self, centre: np.ndarray, window: int) -> np.ndarray:
         middle = (centre + 1) * (self.size / 2)

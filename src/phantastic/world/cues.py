@@ -63,13 +63,13 @@ def render(setting: Setting, seed: int, purpose: str, indices: Iterable[int] | I
     numbers = [int(index) for index in indices]
     frames = np.empty((len(numbers), setting.frames, setting.size, setting.size, 3), np.uint8)
     sound = np.empty((len(numbers), 2, round(SECONDS * RATE)), np.float32)
-    drawn = np.empty((len(numbers), 7), np.float32)
+    values = np.empty((len(numbers), 7), np.float32)
     for row, number in enumerate(numbers):
         generator = numpy_generator(seed, purpose, number)
         u, (noise_seen, noise_heard) = generator.random(8), generator.standard_normal(2)
-        one = u[0] < setting.common
+        common = u[0] < setting.common
         sources = RANGE * (2 * u[1:3] - 1)
-        sources[1] = sources[0] if one else sources[1]
+        sources[1] = sources[0] if common else sources[1]
         low, high = np.log(np.array([setting.sigma_seen, setting.sigma_heard])).T
         sigmas = np.exp(low + (high - low) * u[3:5])
         places = sources + sigmas * (noise_seen, noise_heard) + setting.conflict * np.array([-0.5, 0.5])
@@ -77,9 +77,9 @@ def render(setting: Setting, seed: int, purpose: str, indices: Iterable[int] | I
         when, y, wall = 0.3 + 0.4 * u[5], 0.3 * (2 * u[6] - 1), np.full(3, 0.2 + 0.1 * u[7])
         frames[row] = flash(places[0], y, sigmas[0], when, wall, setting, generator)
         sound[row] = burst(places[1], sigmas[1], when + setting.asynchrony, generator)
-        drawn[row] = *sources, *places, *sigmas, one
-    seen, heard, sigma_seen, sigma_heard = drawn[:, 2:6].T.copy()
-    return Cues(frames, sound, drawn[:, :2], seen, heard, sigma_seen, sigma_heard, drawn[:, 6] > 0)
+        values[row] = *sources, *places, *sigmas, common
+    seen, heard, sigma_seen, sigma_heard = values[:, 2:6].T.copy()
+    return Cues(frames, sound, values[:, :2], seen, heard, sigma_seen, sigma_heard, values[:, 6] > 0)
 
 
 def check(setting: Setting) -> None:
@@ -88,9 +88,13 @@ def check(setting: Setting) -> None:
         if not 0 < low <= high <= 1:
             raise Refused(f"{name} is {low} to {high}; allowed: two numbers above 0 and at most 1, the smaller first")
     bounds = {
-        "size": (16, 1024), "frames": (1, 256), "common": (0, 1), "conflict": (-1, 1),
-        "asynchrony": (-0.3, 0.3), "visual_noise": (0, 10),
-    }  # fmt: skip
+        "size": (16, 1024),
+        "frames": (1, 256),
+        "common": (0, 1),
+        "conflict": (-1, 1),
+        "asynchrony": (-0.3, 0.3),
+        "visual_noise": (0, 10),
+    }
     for name, (low, high) in bounds.items():
         if not low <= getattr(setting, name) <= high:
             raise Refused(f"{name} is {getattr(setting, name)}; allowed: {low} to {high}")
@@ -106,8 +110,8 @@ def flash(
     def blob(u: Array, v: Array) -> tuple[Array, np.ndarray]:
         return np.exp(-(np.square(u) + np.square(v)) / (2 * width**2)), np.ones(3, np.float32)
 
-    lit = 0.8 * np.exp(-np.square((stage.times - when) / 0.15))
-    stage.paint(x, y, 4 * width, blob, lit)
+    brightness = 0.8 * np.exp(-np.square((stage.times - when) / 0.15))
+    stage.paint(x, y, 4 * width, blob, brightness)
     return stage.developed(3, setting.visual_noise, generator)
 
 
@@ -133,18 +137,18 @@ def ideal_observer(
     """The posterior means of the sources of flash and burst, and the probability that they are one (Körding et al.
     2007, equations 2 to 5, with the prior uniform over ±RANGE; by sums over a fine grid)."""
     seen, heard, sigma_seen, sigma_heard = (
-        np.asarray(each, float)[:, None] for each in (seen, heard, sigma_seen, sigma_heard)
+        np.asarray(cue, float)[:, None] for cue in (seen, heard, sigma_seen, sigma_heard)
     )
     grid = np.linspace(-RANGE, RANGE, 2001)
     sight = np.exp(-0.5 * np.square((seen - grid) / sigma_seen)) / sigma_seen
     sound = np.exp(-0.5 * np.square((heard - grid) / sigma_heard)) / sigma_heard
-    both = sight * sound
+    joint = sight * sound
 
     def mean(likelihood: np.ndarray) -> np.ndarray:
         return likelihood @ grid / np.maximum(likelihood.sum(1), 1e-300)
 
-    one, two = common * both.mean(1), (1 - common) * sight.mean(1) * sound.mean(1)
-    same = one / np.maximum(one + two, 1e-300)
-    fused = mean(both)
+    one_cause, two_causes = common * joint.mean(1), (1 - common) * sight.mean(1) * sound.mean(1)
+    p_common = one_cause / np.maximum(one_cause + two_causes, 1e-300)
+    fused = mean(joint)
     apart = np.stack([mean(sight), mean(sound)], 1)
-    return same[:, None] * fused[:, None] + (1 - same[:, None]) * apart, same
+    return p_common[:, None] * fused[:, None] + (1 - p_common[:, None]) * apart, p_common

@@ -125,7 +125,7 @@ def rolls(u: Chances) -> Act:
 
 def collides(u: Chances) -> Act:
     """Two blocks fly at each other, meet with a bang and fall back."""
-    kinds, half = np.array([int(each * len(MATERIALS)) for each in u[:2]]), 0.14 + 0.06 * u[2]
+    kinds, half = np.array([int(chance * len(MATERIALS)) for chance in u[:2]]), 0.14 + 0.06 * u[2]
     when, x, y, speed = 0.5 + 0.8 * u[3], u[4] - 0.5, 0.8 * u[5] - 0.3, 0.9 + 0.5 * u[6]
 
     def paint(stage: Stage) -> None:
@@ -152,19 +152,19 @@ def breaks(u: Chances) -> Act:
     speeds = 1.3 + 0.7 * np.sin(7 * turns + 9 * u[4])
 
     def paint(stage: Stage) -> None:
-        whole = (stage.times < when).astype(float)
+        intact = (stage.times < when).astype(float)
         tall = 1.8 * half
 
         def vase(u: Array, v: Array) -> tuple[Array, np.ndarray]:
             narrow = half * (0.65 + 0.35 * v / tall)
             return stage.soft(np.minimum(narrow - np.abs(u), tall - np.abs(v))), look(GLASS, u, v, tall)
 
-        stage.paint(x, FLOOR + tall, 1.1 * tall, vase, whole)
+        stage.paint(x, FLOOR + tall, 1.1 * tall, vase, intact)
         since = np.maximum(stage.times - when, 0)
         for turn, speed in zip(turns, speeds, strict=True):
             fly_x = x + speed * np.cos(turn) * since
             fly_y = FLOOR + tall + (0.8 + speed * np.sin(turn)) * since - 2.5 * since**2
-            stage.paint(fly_x, np.maximum(fly_y, FLOOR - 0.1), 0.09, block(stage, GLASS, 0.06), 1 - whole)
+            stage.paint(fly_x, np.maximum(fly_y, FLOOR - 0.1), 0.09, block(stage, GLASS, 0.06), 1 - intact)
 
     def voice(generator: np.random.Generator) -> Heard:
         later = np.sort(generator.exponential(0.12, 14))
@@ -313,8 +313,8 @@ def carrier(facts: Int8[np.ndarray, "2 facts"], u: Chances) -> tuple[Act, Act]:
         octaves = np.linspace(-0.5, 0.5, len(strokes)) * (1 if rises else -1)
         return struck(kind, size / 2**octaves, np.full(len(strokes), 0.5), strokes), x
 
-    seen = Event("lamp", "sight", tuple(flashes.tolist()), x, low if climbs else high, MATERIALS[look_of].name, radius)
-    return Act(seen, paint), Act(
+    event = Event("lamp", "sight", tuple(flashes.tolist()), x, low if climbs else high, MATERIALS[look_of].name, radius)
+    return Act(event, paint), Act(
         Event("voice", "both", tuple(strokes.tolist()), x, None, MATERIALS[kind].name, size), voice=voice
     )
 

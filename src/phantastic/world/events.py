@@ -24,18 +24,31 @@ from phantastic.world.sounds import RATE
 
 REDUNDANT = {"bounces": "弾む", "rolls": "転がる", "collides": "ぶつかる", "breaks": "割れる"}
 VISUAL = {
-    "looms": "迫ってくる", "spins": "回る", "drifts": "漂う", "dims": "暗くなる",
-    "climbs": "昇る", "looks large": "大きく見える", "looks metal": "金属に見える", "flashes late": "遅れて光る",
-}  # fmt: skip
+    "looms": "迫ってくる",
+    "spins": "回る",
+    "drifts": "漂う",
+    "dims": "暗くなる",
+    "climbs": "昇る",
+    "looks large": "大きく見える",
+    "looks metal": "金属に見える",
+    "flashes late": "遅れて光る",
+}
 AUDITORY = {
-    "siren": "サイレン", "bell": "鐘", "wind": "風", "birdsong": "鳥の声",
-    "pitch rises": "音が高くなる", "sounds large": "大きく聞こえる", "sounds metal": "金属に聞こえる",
+    "siren": "サイレン",
+    "bell": "鐘",
+    "wind": "風",
+    "birdsong": "鳥の声",
+    "pitch rises": "音が高くなる",
+    "sounds large": "大きく聞こえる",
+    "sounds metal": "金属に聞こえる",
     "strikes late": "遅れて鳴る",
-}  # fmt: skip
+}
 SYNERGY = {
-    "pitch follows motion": "音の高さが動きに合う", "sounds its size": "音が大きさに合う",
-    "sounds its material": "音が材質に合う", "in step": "音と光がそろう",
-}  # fmt: skip
+    "pitch follows motion": "音の高さが動きに合う",
+    "sounds its size": "音が大きさに合う",
+    "sounds its material": "音が材質に合う",
+    "in step": "音と光がそろう",
+}
 CLASSES: tuple[str, ...] = (*REDUNDANT, *VISUAL, *AUDITORY, *SYNERGY)
 CLASSES_JA: tuple[str, ...] = tuple({**REDUNDANT, **VISUAL, **AUDITORY, **SYNERGY}.values())
 _ENDS = np.cumsum([0, len(REDUNDANT), len(VISUAL), len(AUDITORY), len(SYNERGY)]).tolist()
@@ -96,7 +109,7 @@ def render(
         np.empty((len(numbers), 2, len(FACTS)), np.int8),
         (),
     )
-    told = []
+    events = []
     for row, number in enumerate(numbers):
         generator = numpy_generator(seed, purpose, number)
         facts = generator.integers(0, 2, (2, len(FACTS)), np.int8)
@@ -115,19 +128,19 @@ def render(
         clips.sound[row] = sounded([*audible, voice], world, numpy_generator(seed, f"{purpose}/sound", number))
         clips.labels[row] = labels(seen | heard, facts)
         clips.facts[row] = facts
-        told.append(tuple(act.event for act in (*acts.values(), lamp, voice)))
-    return clips._replace(events=tuple(told))
+        events.append(tuple(act.event for act in (*acts.values(), lamp, voice)))
+    return clips._replace(events=tuple(events))
 
 
 def labels(present: np.ndarray, facts: Int8[np.ndarray, "2 facts"]) -> Float32[np.ndarray, " classes"]:
     """The label of each class, from which events are there (in the order of ACTS) and the facts of lamp and voice."""
-    here = dict(zip(ACTS, present, strict=True))
+    occurs = dict(zip(ACTS, present, strict=True))
     sight, sound = facts
     return np.array(
-        [here[name] for name in REDUNDANT]
-        + [here[name] for name in SCENERY]
+        [occurs[name] for name in REDUNDANT]
+        + [occurs[name] for name in SCENERY]
         + [*sight]
-        + [here[name] for name in OFFSTAGE]
+        + [occurs[name] for name in OFFSTAGE]
         + [*sound]
         + [*(sight == sound)],
         np.float32,
@@ -136,9 +149,13 @@ def labels(present: np.ndarray, facts: Int8[np.ndarray, "2 facts"]) -> Float32[n
 
 def check(world: World, dub: tuple[str | None, str | None] | None) -> None:
     bounds: dict[str, tuple[float, float]] = {
-        "size": (16, 1024), "frames": (1, 256), "visual_noise": (0, 10), "auditory_noise": (0, 10),
-        "asynchrony": (-SECONDS, SECONDS), "conflict": (-2, 2),
-    }  # fmt: skip
+        "size": (16, 1024),
+        "frames": (1, 256),
+        "visual_noise": (0, 10),
+        "auditory_noise": (0, 10),
+        "asynchrony": (-SECONDS, SECONDS),
+        "conflict": (-2, 2),
+    }
     for name, (low, high) in bounds.items():
         value = getattr(world, name)
         if not low <= value <= high:
@@ -164,18 +181,18 @@ def picture(acts: list[Act], wall: np.ndarray, world: World, generator: np.rando
 def sounded(acts: list[Act], world: World, generator: np.random.Generator) -> np.ndarray:
     """The sound of these events at each ear."""
     total = np.zeros((world.ears, round(SECONDS * RATE)), np.float32)
-    late = round(world.asynchrony * RATE)
+    lag = round(world.asynchrony * RATE)
     for act in acts:
         if act.voice is None:
             continue
         sound, x = act.voice(generator)
         if world.ears == 2:
-            away = world.conflict if act.event.sense != "sound" else 0
-            sound = sounds.ears(sound, np.clip(WIDE * (x + away), -np.pi / 2, np.pi / 2))
-        if late >= 0:
-            total[:, late:] += sound[..., : total.shape[1] - late]
+            offset = world.conflict if act.event.sense != "sound" else 0
+            sound = sounds.ears(sound, np.clip(WIDE * (x + offset), -np.pi / 2, np.pi / 2))
+        if lag >= 0:
+            total[:, lag:] += sound[..., : total.shape[1] - lag]
         else:
-            total[:, :late] += sound[..., -late:]
+            total[:, :lag] += sound[..., -lag:]
     if world.auditory_noise:
         total += np.float32(world.auditory_noise) * generator.standard_normal(total.shape, np.float32)
     return total

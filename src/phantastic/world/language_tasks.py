@@ -83,15 +83,15 @@ def _blocks(grammar: Grammar, seed: int, purpose: str) -> Iterator[tuple[Derivat
     """Documents and a generator that depends on the block alone, without end."""
     block = 0
     while True:
-        drawn = documents(grammar, seed, purpose, block * BLOCK, BLOCK)
-        yield drawn, numpy_generator(seed, f"{purpose}: edits", block)
+        derivations = documents(grammar, seed, purpose, block * BLOCK, BLOCK)
+        yield derivations, numpy_generator(seed, f"{purpose}: edits", block)
         block += 1
 
 
 def _drawn(grammar: Grammar, seed: int, purpose: str) -> Iterator[tuple[Node, int, np.random.Generator]]:
     """Sentence after sentence, with its topic."""
-    for drawn, generator in _blocks(grammar, seed, purpose):
-        for root, topic in zip(trees(drawn), drawn.topic.tolist(), strict=True):
+    for derivations, generator in _blocks(grammar, seed, purpose):
+        for root, topic in zip(trees(derivations), derivations.topic.tolist(), strict=True):
             yield root, topic, generator
 
 
@@ -111,8 +111,8 @@ def minimal_pairs(grammar: Grammar, seed: int, purpose: str, count: int) -> list
 def _minimal_pairs(grammar: Grammar, seed: int, purpose: str) -> Iterator[MinimalPair]:
     flips = _flips(grammar)
     turn = 0
-    for drawn, generator in _blocks(grammar, seed, purpose):
-        for kind, pair in _impossible(grammar, _flipped(drawn.english, flips, generator)):
+    for derivations, generator in _blocks(grammar, seed, purpose):
+        for kind, pair in _impossible(grammar, _flipped(derivations.english, flips, generator)):
             if kind == ("verb", "determiner")[turn % 2]:
                 turn += 1
                 yield pair
@@ -140,7 +140,7 @@ def _flips(grammar: Grammar) -> dict[str, dict[int, int]]:
 def _flipped(
     written: Written, flips: dict[str, dict[int, int]], generator: np.random.Generator
 ) -> list[tuple[np.ndarray, MinimalPair]]:
-    found = []
+    pairs = []
     attractors = written.attractors()
     for number in range(len(written)):
         span = written.span(number)
@@ -155,8 +155,8 @@ def _flipped(
             bad = np.array([flips[kind][word] if at == place else word for at, word in enumerate(words)])
             text = " ".join(written.vocabulary[word] for word in bad)
             count = int(between[place]) if kind == "verb" else 0
-            found.append((bad, MinimalPair(written.text(number), text, place, kind, count)))
-    return found
+            pairs.append((bad, MinimalPair(written.text(number), text, place, kind, count)))
+    return pairs
 
 
 def _impossible(grammar: Grammar, flipped: list[tuple[np.ndarray, MinimalPair]]) -> Iterator[tuple[str, MinimalPair]]:
@@ -182,13 +182,13 @@ def paraphrase(grammar: Grammar, seed: int, purpose: str, count: int) -> Texts:
     for root, topic, generator in _drawn(grammar, seed, purpose):
         if len(sentences) == count:
             break
-        meant: Node | None = root
+        tree: Node | None = root
         if len(sentences) % 2 == 0:
-            meant = exchanged(grammar, root) if generator.random() < 0.5 else None
+            tree = exchanged(grammar, root) if generator.random() < 0.5 else None
             where = places(grammar, root, topic)
-            if meant is None and where:
-                meant = replaced(grammar, root, topic, [where[int(generator.integers(len(where)))]], generator)
-        forms = [form for change in (passive, turned_round) if meant and (form := change(grammar, meant))]
+            if tree is None and where:
+                tree = replaced(grammar, root, topic, [where[int(generator.integers(len(where)))]], generator)
+        forms = [form for change in (passive, turned_round) if tree and (form := change(grammar, tree))]
         if forms:
             pair = (_text(grammar, root), _text(grammar, forms[int(generator.integers(len(forms)))]))
             sentences.append(pair if generator.random() < 0.5 else pair[::-1])
@@ -237,12 +237,12 @@ def similarity(grammar: Grammar, seed: int, purpose: str, count: int) -> Texts:
         if len(where) < 2:
             continue
         number = int(generator.integers(len(where) + 1))
-        some = [where[place] for place in generator.choice(len(where), number, replace=False)]
-        meant = replaced(grammar, root, topic, some, generator)
-        forms = [form for change in (passive, turned_round) if (form := change(grammar, meant))]
+        chosen = [where[place] for place in generator.choice(len(where), number, replace=False)]
+        tree = replaced(grammar, root, topic, chosen, generator)
+        forms = [form for change in (passive, turned_round) if (form := change(grammar, tree))]
         if forms and generator.random() < 0.5:
-            meant = forms[int(generator.integers(len(forms)))]
-        sentences.append((_text(grammar, root), _text(grammar, meant)))
+            tree = forms[int(generator.integers(len(forms)))]
+        sentences.append((_text(grammar, root), _text(grammar, tree)))
         scores.append(5 * (1 - number / len(where)))
     return Texts(sentences, scores, ())
 
@@ -254,9 +254,9 @@ def questions(grammar: Grammar, seed: int, purpose: str, count: int) -> list[Ans
 
 
 def _questions(grammar: Grammar, seed: int, purpose: str) -> Iterator[Answered]:
-    for drawn, generator in _blocks(grammar, seed, purpose):
-        every = trees(drawn)
-        for first, second in zip(every[0::2], every[1::2], strict=True):
+    for derivations, generator in _blocks(grammar, seed, purpose):
+        roots = trees(derivations)
+        for first, second in zip(roots[0::2], roots[1::2], strict=True):
             asked = int(generator.integers(2))
             options = list(_askable(grammar, (first, second)[asked]))
             if options:

@@ -135,8 +135,8 @@ def _feather(
     square, half, constant = bw * bw - bb * (ww - 1), aw * bw - ab * (ww - 1), aw * aw - aa * (ww - 1)
     discriminant = half * half - square * constant
     root = np.sqrt(np.maximum(discriminant, 0))
-    one, other = view.rise_row((-half + root) / square), view.rise_row((-half - root) / square)
-    return np.minimum(one, other), np.maximum(one, other), discriminant > 0
+    first, second = view.rise_row((-half + root) / square), view.rise_row((-half - root) / square)
+    return np.minimum(first, second), np.maximum(first, second), discriminant > 0
 
 
 # Every object is listed from front to back. Where two of its surfaces meet, the hinder one reaches a row under the

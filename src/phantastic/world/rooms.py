@@ -84,8 +84,8 @@ def render(
     for identity in range(len(OBJECTS)):
         rows = np.flatnonzero(factors[:, 0] == identity)
         for start in range(0, len(rows), chunk):
-            some = rows[start : start + chunk]
-            images[some] = _render(identity, factors[some, 1:], nuisance[some].astype(np.float32), size)
+            batch = rows[start : start + chunk]
+            images[batch] = _render(identity, factors[batch, 1:], nuisance[batch].astype(np.float32), size)
     return images
 
 

@@ -66,7 +66,7 @@ def modes(
 
 def decays(material: Int[np.ndarray, " n"], size: Float[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
     """The modes' frequencies (hertz, infinite where there is none) and dampings (1/s) of struck things, [n, modes]."""
-    pitch, friction = (np.array([getattr(each, key) for each in MATERIALS])[material] for key in ("pitch", "friction"))
+    pitch, friction = (np.array([getattr(kind, key) for kind in MATERIALS])[material] for key in ("pitch", "friction"))
     frequencies = (FUNDAMENTAL * pitch / size)[:, None] * _RATIOS[material]
     return frequencies, SUPPORT + np.pi * friction[:, None] * np.where(np.isfinite(frequencies), frequencies, 0)
 
@@ -76,7 +76,7 @@ def impacts(
 ) -> Float32[np.ndarray, "n samples"]:
     """Things struck at time 0; `material` counts MATERIALS, `strength` bounds the amplitude."""
     frequencies, dampings = decays(material, size)
-    contact = np.array([each.contact for each in MATERIALS])[material, None]
+    contact = np.array([kind.contact for kind in MATERIALS])[material, None]
     amplitudes = 1 / (1 + np.square(2 * np.pi * frequencies * contact))
     return modes(frequencies, dampings, strength[:, None] * amplitudes / amplitudes.sum(1, keepdims=True), seconds)
 
@@ -129,9 +129,9 @@ def ears(
     for ear, side in enumerate((-1, 1)):
         toward = side * np.asarray(azimuth, np.float32)  # from -π/2 (behind the head) to π/2 (at the ear)
         alpha = 1.05 + 0.95 * np.cos(1.2 * (np.pi / 2 - toward))
-        heard = shaded + alpha * (sound - shaded)
+        filtered = shaded + alpha * (sound - shaded)
         delay = HEAD / SPEED * (1 - np.where(toward > 0, np.sin(toward), toward))
-        both[ear] = _delayed(heard, np.asarray(RATE * delay))
+        both[ear] = _delayed(filtered, np.asarray(RATE * delay))
     return both
 
 

@@ -29,13 +29,13 @@ def setup(name: str, run: str) -> Simulation:
 def printed(*chosen: tuple[str, str]) -> dict[str, list[str]]:
     """The equations of published runs (name, run) as MathML: what is believed and, where somebody acts, the world."""
     beliefs, world = Text("what is believed", "信念"), Text("the world", "世界")
-    found = {}
+    equations = {}
     for name, run in chosen:
         experiment = setup(name, run)
-        found[f"{name}: {beliefs}"] = experiment.model.mathml()
+        equations[f"{name}: {beliefs}"] = experiment.model.mathml()
         if experiment.scheme != "invert":
-            found[f"{name}: {world}"] = experiment.process.mathml()
-    return found
+            equations[f"{name}: {world}"] = experiment.process.mathml()
+    return equations
 
 
 def _published(name: str):

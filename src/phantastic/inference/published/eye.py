@@ -47,25 +47,33 @@ def pursuit_models() -> tuple[Model, Model]:
     model = Model(
         [
             Level(
-                states=states, causes=[v], flow=[sympy.atan(x1) - o1, sympy.atan(x2) - o2, *course],
-                response=response, V=math.exp(4), W=math.exp(8),
+                states=states,
+                causes=[v],
+                flow=[sympy.atan(x1) - o1, sympy.atan(x2) - o2, *course],
+                response=response,
+                V=math.exp(4),
+                W=math.exp(8),
             ),
             Level(V=math.exp(2)),
         ],
         smoothness=1.0,
-    )  # fmt: skip
+    )
     process = Model(
         [
             Level(
-                states=states, causes=[v], actions={a1: 0.0, a2: 0.0},
+                states=states,
+                causes=[v],
+                actions={a1: 0.0, a2: 0.0},
                 flow=[sympy.tanh(a1) - o1 / 16, sympy.tanh(a2) - o2 / 16, *course],
-                response=response, V=math.exp(16), W=math.exp(16),
+                response=response,
+                V=math.exp(16),
+                W=math.exp(16),
             ),
             Level(V=math.exp(16)),
         ],
         smoothness=1.0,
         gain=math.exp(-2) * torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64),
-    )  # fmt: skip
+    )
     return model, process
 
 
@@ -81,26 +89,39 @@ def occlusion_models(occluder: bool = True, W2: Number = _PRECISE, V3: Number = 
     model = Model(
         [
             Level(
-                states={o1: 0.0, o2: 0.0, x: 0.0}, causes=[v], flow=[o2, (v - o1) / 4 - o2 / 2, v - x],
-                response=response, V=math.exp(4), W=math.exp(4),
+                states={o1: 0.0, o2: 0.0, x: 0.0},
+                causes=[v],
+                flow=[o2, (v - o1) / 4 - o2 / 2, v - x],
+                response=response,
+                V=math.exp(4),
+                W=math.exp(4),
             ),
             Level(
-                states={k1: 0.0, k2: 0.0}, causes=[w], flow=[k2 * w / 8, -k1 * w / 8], response=[k1],
-                V=math.exp(4), W=W2,
+                states={k1: 0.0, k2: 0.0},
+                causes=[w],
+                flow=[k2 * w / 8, -k1 * w / 8],
+                response=[k1],
+                V=math.exp(4),
+                W=W2,
             ),
             Level(V=V3),
         ]
-    )  # fmt: skip
+    )
     process = Model(
         [
             Level(
-                states={o1: 0.0, o2: 0.0, x: 0.0}, causes=[v], actions={a: 0.0},
-                flow=[o2, a / 4 - o2 / 8, v - x], response=response, V=math.exp(16), W=math.exp(16),
+                states={o1: 0.0, o2: 0.0, x: 0.0},
+                causes=[v],
+                actions={a: 0.0},
+                flow=[o2, a / 4 - o2 / 8, v - x],
+                response=response,
+                V=math.exp(16),
+                W=math.exp(16),
             ),
             Level(V=math.exp(16)),
         ],
         gain=math.exp(4) * torch.tensor([1.0] * 2 + [0.0] * 17, dtype=torch.float64),
-    )  # fmt: skip
+    )
     return model, process
 
 

@@ -28,22 +28,32 @@ def force_models(attenuation: Number = 6.0, delusion: Number = 0.0) -> tuple[Mod
     model = Model(
         [
             Level(
-                states={x1: 0.0, x2: 0.0}, causes=[v1, v2], flow=[v1 - x1 / 4, v2 - x2 / 4], response=[x1, x1 + x2],
-                parameters={h: attenuation}, log_V=[8 - h * sympy.tanh(v1 + x1)] * 2, W=torch.exp(4 + more),
+                states={x1: 0.0, x2: 0.0},
+                causes=[v1, v2],
+                flow=[v1 - x1 / 4, v2 - x2 / 4],
+                response=[x1, x1 + x2],
+                parameters={h: attenuation},
+                log_V=[8 - h * sympy.tanh(v1 + x1)] * 2,
+                W=torch.exp(4 + more),
             ),
             Level(V=torch.cat([torch.exp(6 + more), torch.ones_like(more)], -1)),
         ]
-    )  # fmt: skip
+    )
     process = Model(
         [
             Level(
-                states={x: 0.0}, causes=[v], actions={a: 0.0}, flow=[sympy.tanh(a) - x / 4], response=[x, v + x],
-                V=math.exp(8), W=math.exp(8),
+                states={x: 0.0},
+                causes=[v],
+                actions={a: 0.0},
+                flow=[sympy.tanh(a) - x / 4],
+                response=[x, v + x],
+                V=math.exp(8),
+                W=math.exp(8),
             ),
             Level(V=math.exp(16)),
         ],
         gain=torch.tensor([1.0, 0.0], dtype=torch.float64),
-    )  # fmt: skip
+    )
     return model, process
 
 

@@ -40,22 +40,31 @@ def arm_models() -> tuple[Model, Model]:
     model = Model(
         [
             Level(
-                states={**angles, **dict(zip(q, [-1.0] + [-4.0] * 5, strict=True))}, causes=[v],
-                flow=[w1, w2, *believed, *course], response=response, V=math.exp(4), W=math.exp(8),
+                states={**angles, **dict(zip(q, [-1.0] + [-4.0] * 5, strict=True))},
+                causes=[v],
+                flow=[w1, w2, *believed, *course],
+                response=response,
+                V=math.exp(4),
+                W=math.exp(8),
             ),
             Level(V=math.exp(8)),
         ]
-    )  # fmt: skip
+    )
     process = Model(
         [
             Level(
-                states=angles, causes=c, actions=dict.fromkeys(a, 0.0), flow=[w1, w2, *moved], response=response,
-                V=math.exp(16), W=math.exp(16),
+                states=angles,
+                causes=c,
+                actions=dict.fromkeys(a, 0.0),
+                flow=[w1, w2, *moved],
+                response=response,
+                V=math.exp(16),
+                W=math.exp(16),
             ),
             Level(V=math.exp(16)),
         ],
         gain=math.exp(4) * torch.tensor([1.0] * 4 + [0.0] * 4, dtype=torch.float64),
-    )  # fmt: skip
+    )
     return model, process
 
 
@@ -73,10 +82,10 @@ def observed(actions: Tensor) -> Simulation:
     model, process = arm_models()
     states = model.levels[0].states
     nowhere = dict.fromkeys(list(states)[-len(PLACES) :], 0.0)
-    seen = torch.tensor([math.exp(-8)] * 4 + [math.exp(8)] * 4, dtype=torch.float64)
+    precision = torch.tensor([math.exp(-8)] * 4 + [math.exp(8)] * 4, dtype=torch.float64)
     return Simulation(
         "act",
-        model.with_level(1, V=seen, states={**states, **nowhere}),
+        model.with_level(1, V=precision, states={**states, **nowhere}),
         Model(process.levels, gain=0.0),
         actions,
         orders=(4, 2),

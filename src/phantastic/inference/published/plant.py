@@ -28,13 +28,23 @@ def plant_models(
     (x1, x2), (v, a, strength) = _POSITION, sympy.symbols("v a strength")
     flow = [row[0] * x1 + row[1] * x2 for row in _PLANT]
     model = Level(
-        states={x1: 0.0, x2: 0.0}, causes=[v], flow=[flow[0] + v, flow[1]], response=response,
-        V=math.exp(4), W=math.exp(8),
-    )  # fmt: skip
+        states={x1: 0.0, x2: 0.0},
+        causes=[v],
+        flow=[flow[0] + v, flow[1]],
+        response=response,
+        V=math.exp(4),
+        W=math.exp(8),
+    )
     world = Level(
-        states={x1: 0.0, x2: 0.0}, causes=[v], actions={a: 0.0}, flow=[flow[0] + v + strength * a, flow[1]],
-        response=response, parameters={strength: action_gain}, V=math.exp(16), W=math.exp(16),
-    )  # fmt: skip
+        states={x1: 0.0, x2: 0.0},
+        causes=[v],
+        actions={a: 0.0},
+        flow=[flow[0] + v + strength * a, flow[1]],
+        response=response,
+        parameters={strength: action_gain},
+        V=math.exp(16),
+        W=math.exp(16),
+    )
     return (
         Model([model, Level(V=prior_precision)], smoothness=smoothness),
         Model([world, Level(V=math.exp(16))], smoothness=smoothness, gain=gain),
@@ -54,7 +64,7 @@ def plaid(points: int = 4) -> list[sympy.Expr]:
         return [sympy.exp(-18 * (s / points) ** 2) * sympy.cos(4 * sympy.pi * s / points) for s in places]
 
     along, across = (grating(position) for position in _POSITION)
-    return [one * other for other in across for one in along]
+    return [column * row for row in across for column in along]
 
 
 def cosines(channels: int) -> list[sympy.Expr]:

@@ -47,12 +47,12 @@ class Simulation:
         seed 0 where that is not kept. An agent that acts makes its own data, so that ``y`` is not looked at.
         """
         noise = self.noise if noise is None and seed is None else noise
-        drawn = (seed or 0) if noise is None else None
+        noise_seed = (seed or 0) if noise is None else None
         if self.scheme == "invert":
             truth = None
             if y is None:
                 orders = self.data_orders or self.orders
-                truth = generate(self.process, self.causes, orders=orders, noise=noise, seed=drawn)
+                truth = generate(self.process, self.causes, orders=orders, noise=noise, seed=noise_seed)
                 y = truth.v[1]
             y = torch.as_tensor(y, dtype=torch.float64)
             y = self.edit(y) if self.edit else y
@@ -62,7 +62,13 @@ class Simulation:
             return replace(result, process=truth)
         scheme = act if self.scheme == "act" else attenuate
         return scheme(
-            self.model, self.process, self.causes, prior_u=self.prior_u, orders=self.orders, noise=noise, seed=drawn
+            self.model,
+            self.process,
+            self.causes,
+            prior_u=self.prior_u,
+            orders=self.orders,
+            noise=noise,
+            seed=noise_seed,
         )
 
     def changed(self, **fields: Any) -> "Simulation":

@@ -44,17 +44,24 @@ def hierarchical_model(
     return Model(
         [
             Level(
-                states=dict(zip(x, first, strict=True)), causes=[v], flow=list(syrinx * sympy.Matrix(x) / 16),
-                response=[x[1], x[2]], V=V1, W=W1,
+                states=dict(zip(x, first, strict=True)),
+                causes=[v],
+                flow=list(syrinx * sympy.Matrix(x) / 16),
+                response=[x[1], x[2]],
+                V=V1,
+                W=W1,
             ),
             Level(
-                states=dict(zip(s, second, strict=True)), flow=list(centre * sympy.Matrix(s) / 128),
-                response=[s[2]], V=V2, W=W2,
+                states=dict(zip(s, second, strict=True)),
+                flow=list(centre * sympy.Matrix(s) / 128),
+                response=[s[2]],
+                V=V2,
+                W=W2,
             ),
             Level(),
         ],
         smoothness=1.0,
-    )  # fmt: skip
+    )
 
 
 def _category(song: str) -> Simulation:

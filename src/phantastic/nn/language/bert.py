@@ -77,11 +77,16 @@ class Bert(nn.Module):
         self.layer = blocks(
             config.num_hidden_layers,
             lambda: Block(
-                width, config.num_attention_heads, config.intermediate_size, norm="post",
-                activation=config.activated("hidden_act"), epsilon=config.layer_norm_eps,
-                dropout=config.hidden_dropout_prob, attention_dropout=config.attention_probs_dropout_prob,
+                width,
+                config.num_attention_heads,
+                config.intermediate_size,
+                norm="post",
+                activation=config.activated("hidden_act"),
+                epsilon=config.layer_norm_eps,
+                dropout=config.hidden_dropout_prob,
+                attention_dropout=config.attention_probs_dropout_prob,
             ),
-        )  # fmt: skip
+        )
         self.pooler = nn.Linear(width, width) if pooled else None
         self.causal = config.is_decoder
         self.places = places or (lambda input_ids, x: positions_of(self.positions, x))
@@ -110,9 +115,11 @@ class Bert(nn.Module):
 
 def scores(config: BertConfig, transformer: Bert) -> heads.WordScores:
     return heads.WordScores(
-        transformer.words, tied=config.tie_word_embeddings, activation=config.activated("hidden_act"),
+        transformer.words,
+        tied=config.tie_word_embeddings,
+        activation=config.activated("hidden_act"),
         epsilon=config.layer_norm_eps,
-    )  # fmt: skip
+    )
 
 
 def pooled(config: BertConfig) -> heads.Pooled:

@@ -17,9 +17,13 @@ Problem = Literal["regression", "single_label_classification", "multi_label_clas
 C = TypeVar("C", bound="Config")
 
 ACTIVATIONS = {  # the library's name -> ours
-    "relu": "relu", "gelu": "gelu", "gelu_python": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_python_tanh": "gelu_tanh",
-}  # fmt: skip
+}
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -69,21 +73,27 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def as_json(self, architecture: str) -> dict[str, Any]:
         """The content of ``config.json``."""
-        known = structs.asdict(self)
-        others, labels = known.pop("others"), known.pop("num_labels")
+        fields = structs.asdict(self)
+        others, labels = fields.pop("others"), fields.pop("num_labels")
         if len(others.get("id2label", ())) != labels:
             others = others | {
                 "id2label": {str(label): f"LABEL_{label}" for label in range(labels)},
                 "label2id": {f"LABEL_{label}": label for label in range(labels)},
             }
-        return others | known | {"model_type": self.kind, "architectures": [architecture]}
+        return others | fields | {"model_type": self.kind, "architectures": [architecture]}
 
 
 # What no architecture here computes. Positions: relative and rotary ones; decoders with cross-attention; pruned heads.
 ONLY: dict[str, Any] = {
-    "position_embedding_type": "absolute", "rope_theta": None, "rope_scaling": None, "rope_parameters": None,
-    "is_encoder_decoder": False, "add_cross_attention": False, "pruned_heads": {}, "quantization_config": None,
-}  # fmt: skip
+    "position_embedding_type": "absolute",
+    "rope_theta": None,
+    "rope_scaling": None,
+    "rope_parameters": None,
+    "is_encoder_decoder": False,
+    "add_cross_attention": False,
+    "pruned_heads": {},
+    "quantization_config": None,
+}
 
 
 def interpret(content: dict[str, Any], kind: type[C], path: Path) -> C:
@@ -96,12 +106,12 @@ def interpret(content: dict[str, Any], kind: type[C], path: Path) -> C:
     if isinstance(labels, dict):
         content["num_labels"] = len(labels)
     fields = set(kind.__struct_fields__) - {"others"}
-    known = {key: value for key, value in content.items() if key in fields}
-    known["others"] = {
+    values = {key: value for key, value in content.items() if key in fields}
+    values["others"] = {
         key: value for key, value in content.items() if key not in {*fields, "model_type", "architectures"}
     }
     try:
-        return msgspec.convert(known, kind)
+        return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         raise Refused(f"{path}: {error}") from None
     except Refused as error:

@@ -67,10 +67,16 @@ class DistilBert(nn.Module):
         self.layer = blocks(
             config.n_layers,
             lambda: Block(
-                config.dim, config.n_heads, config.hidden_dim, norm="post", activation=config.activated("activation"),
-                epsilon=EPSILON, dropout=config.dropout, attention_dropout=config.attention_dropout,
+                config.dim,
+                config.n_heads,
+                config.hidden_dim,
+                norm="post",
+                activation=config.activated("activation"),
+                epsilon=EPSILON,
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
             ),
-        )  # fmt: skip
+        )
 
     def forward(
         self,

@@ -32,9 +32,11 @@ class GPT2Config(Config, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "gpt2"
     aliases: ClassVar[dict[str, str]] = {
-        "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
+        "hidden_size": "n_embd",
+        "max_position_embeddings": "n_positions",
+        "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
-    }  # fmt: skip
+    }
     only: ClassVar[dict[str, Any]] = {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False}
 
     vocab_size: int = 50_257
@@ -69,11 +71,16 @@ class GPT2(nn.Module):
         self.layer = blocks(
             config.n_layer,
             lambda: Block(
-                width, config.n_head, config.n_inner or 4 * width, norm="pre", epsilon=config.layer_norm_epsilon,
-                activation=config.activated("activation_function"), dropout=config.resid_pdrop,
+                width,
+                config.n_head,
+                config.n_inner or 4 * width,
+                norm="pre",
+                epsilon=config.layer_norm_epsilon,
+                activation=config.activated("activation_function"),
+                dropout=config.resid_pdrop,
                 attention_dropout=config.attn_pdrop,
             ),
-        )  # fmt: skip
+        )
         self.norm = nn.LayerNorm(width, config.layer_norm_epsilon)
         self.padding = config.pad_token_id
 
@@ -153,14 +160,16 @@ def layer_names(config: GPT2Config) -> Names:
         **{
             f"layer.#.{ours}.{leaf}": transposed(f"h.#.{theirs}.{leaf}")
             for ours, theirs in (
-                ("attention.output", "attn.c_proj"), ("mlp.expand", "mlp.c_fc"), ("mlp.contract", "mlp.c_proj")
+                ("attention.output", "attn.c_proj"),
+                ("mlp.expand", "mlp.c_fc"),
+                ("mlp.contract", "mlp.c_proj"),
             )
             for leaf in ("weight", "bias")
         },
         "layer.#.attention_norm": "h.#.ln_1",
         "layer.#.mlp_norm": "h.#.ln_2",
         "norm": "ln_f",
-    }  # fmt: skip
+    }
 
 
 FAMILY = Family(

@@ -42,18 +42,27 @@ class WordScores(nn.Module):
 
 SQUASHING: dict[str | None, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": relu, None: lambda x: x}
 POSITIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "first": lambda x: x[:, 0], "last": lambda x: x[:, -1], "mean": lambda x: x.mean(1),
+    "first": lambda x: x[:, 0],
+    "last": lambda x: x[:, -1],
+    "mean": lambda x: x.mean(1),
     "cls_index": lambda x: x[:, -1],  # of a class token at the end
-}  # fmt: skip
+}
 
 
 class Summary(nn.Module):
     """One vector per sequence: a position's state through dropout, a dense layer, an activation and dropout."""
 
     def __init__(
-        self, width: int, outputs: int, *, activation: str | None = "tanh", before: float = 0, after: float = 0,
-        position: str = "first", dense: bool = True,
-    ):  # fmt: skip
+        self,
+        width: int,
+        outputs: int,
+        *,
+        activation: str | None = "tanh",
+        before: float = 0,
+        after: float = 0,
+        position: str = "first",
+        dense: bool = True,
+    ):
         super().__init__()
         if position not in POSITIONS:
             raise Refused(f"'summary_type' is '{position}', which is not implemented{nearest(position, POSITIONS)}")
@@ -149,9 +158,12 @@ class PreTraining(Head):
         self.words, self.relation = words, nn.Linear(width, 2)
 
     def forward(
-        self, states: States, labels: Tensor | None = None, next_sentence_label: Tensor | None = None,
+        self,
+        states: States,
+        labels: Tensor | None = None,
+        next_sentence_label: Tensor | None = None,
         prediction_positions: Tensor | None = None,
-    ) -> Result:  # fmt: skip
+    ) -> Result:
         logits = self.words(at_positions(states.last, prediction_positions))
         relation = self.relation(states.pooled)
         loss = None
@@ -183,8 +195,8 @@ class Task(NamedTuple):
     def loss(self, logits: Float[Tensor, "batch labels"], labels: Tensor) -> Float[Tensor, ""]:
         """Squared error for one label or numbers, cross-entropy for one of several, one sigmoid each for any of
         several."""
-        whole = labels.dtype in (torch.int64, torch.int32)
-        kind = "single_label_classification" if whole else "multi_label_classification"
+        integers = labels.dtype in (torch.int64, torch.int32)
+        kind = "single_label_classification" if integers else "multi_label_classification"
         problem = self.problem or ("regression" if self.labels == 1 else kind)
         if problem == "regression":
             return mse_loss(logits.squeeze(), labels.squeeze()) if self.labels == 1 else mse_loss(logits, labels)

@@ -46,17 +46,17 @@ class Model(nn.Module):
                 )
         if not return_dict:
             raise Refused("return_dict=False is not possible: a result has named fields")
-        given = {name: value for name, value in inputs.items() if value is not None}
+        arguments = {name: value for name, value in inputs.items() if value is not None}
         if input_ids is not None:
-            given["input_ids"] = input_ids
-        targets: dict[str, Any] = {name: given.pop(name) for name in self.head.targets if name in given}
+            arguments["input_ids"] = input_ids
+        targets: dict[str, Any] = {name: arguments.pop(name) for name in self.head.targets if name in arguments}
         if self.head.choices:
-            targets["choices"] = given["input_ids" if "input_ids" in given else "inputs_embeds"].shape[1]
-            given = {name: value.flatten(0, 1) for name, value in given.items()}
+            targets["choices"] = arguments["input_ids" if "input_ids" in arguments else "inputs_embeds"].shape[1]
+            arguments = {name: value.flatten(0, 1) for name, value in arguments.items()}
         layers = self.transformer.get_submodule("layer").children() if output_attentions else ()
         points = (cast(HookPoint, layer.get_submodule("attention.weights")) for layer in layers)
         with reading(points) as attentions:
-            states = self.transformer(**given, keep=output_hidden_states)
+            states = self.transformer(**arguments, keep=output_hidden_states)
         result: Result = self.head(states, **targets)
         result.hidden_states, result.mems = states.hidden, states.memories
         if output_attentions:

@@ -93,12 +93,12 @@ def named(content: Mapping[str, Any], path: Path) -> tuple[str, Family]:
     kind = content.get("model_type")
     if kind not in FAMILIES:
         raise Refused(f"{path}: 'model_type' is {kind!r}, which is not implemented{nearest(str(kind), FAMILIES)}")
-    family, given = FAMILIES[kind], content.get("architectures") or [next(iter(FAMILIES[kind].architectures))]
-    if not isinstance(given, list) or given[0] not in family.architectures:
-        name = given[0] if isinstance(given, list) else given
+    family, architectures = FAMILIES[kind], content.get("architectures") or [next(iter(FAMILIES[kind].architectures))]
+    if not isinstance(architectures, list) or architectures[0] not in family.architectures:
+        name = architectures[0] if isinstance(architectures, list) else architectures
         close = nearest(str(name), family.architectures)
         raise Refused(f"{path}: 'architectures' names {name!r}, which is not implemented{close}")
-    return given[0], family
+    return architectures[0], family
 
 
 # --- weights
@@ -134,7 +134,7 @@ def read_shards(index: Path) -> Weights:
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
         raise Refused(f"{index}: 'weight_map' is missing or not a table of keys and file names")
-    found: Weights = {}
+    weights: Weights = {}
     for name in sorted(set(places.values())):
         if Path(name).name != name:
             raise Refused(f"{index}: '{name}' is not a file of this folder; allowed: plain file names")
@@ -142,8 +142,8 @@ def read_shards(index: Path) -> Weights:
         for key in sorted(key for key, place in places.items() if place == name):
             if key not in shard:
                 raise Refused(f"{index.parent / name}: the weight '{key}' is missing, which {index.name} says is there")
-            found[key] = shard[key]
-    return found
+            weights[key] = shard[key]
+    return weights
 
 
 def in_library(model: Model, ours: Mapping[str, Tensor]) -> Weights:
@@ -157,30 +157,30 @@ def in_library(model: Model, ours: Mapping[str, Tensor]) -> Weights:
 def fill(model: Model, found: Weights, path: Path) -> None:
     """Copy the library's weights into a model; ``path`` is the file to name where one does not fit."""
     names, family = stored_names(model), family_of(model.architecture)
-    found = {re.sub(r"LayerNorm\.(gamma|beta)$", modern, key.removeprefix("module.")): x for key, x in found.items()}
-    expected, taken = in_library(model, dict(model.named_parameters())), set()
+    in_file = {re.sub(r"LayerNorm\.(gamma|beta)$", modern, key.removeprefix("module.")): x for key, x in found.items()}
+    expected, used = in_library(model, dict(model.named_parameters())), set()
     weights: Weights = {}
-    also = {stored.key: stored.also for stored in names.values()}
+    aliases = {stored.key: stored.also for stored in names.values()}
     for key, like in expected.items():
-        copies = [place for name in (key, *also[key]) for place in spellings(name, family) if place in found]
+        copies = [place for name in (key, *aliases[key]) for place in spellings(name, family) if place in in_file]
         if not copies:
             raise Refused(f"{path}: the weight '{key}' of {model.architecture} is missing")
-        tensor = found[copies[0]]
+        tensor = in_file[copies[0]]
         if tensor.shape != like.shape or not tensor.is_floating_point():
             raise Refused(
                 f"{path}: the weight '{copies[0]}' is {tuple(tensor.shape)} of {tensor.dtype}; allowed: "
                 f"{tuple(like.shape)} of a floating-point type, as config.json says"
             )
         for copy in copies[1:]:
-            if not torch.equal(found[copy], tensor):
+            if not torch.equal(in_file[copy], tensor):
                 raise Refused(
                     f"{path}: the weights '{copies[0]}' and '{copy}' differ, but config.json ties them; set "
                     "'tie_word_embeddings' to false there, or remove the wrong one"
                 )
         weights[key] = tensor
-        taken |= set(copies)
-    known = re.compile("|".join(f"(?:{pattern})" for pattern in family.ignored) or "(?!)")
-    extra = sorted(key for key in found if key not in taken and not known.fullmatch(key))
+        used |= set(copies)
+    ignored = re.compile("|".join(f"(?:{pattern})" for pattern in family.ignored) or "(?!)")
+    extra = sorted(key for key in in_file if key not in used and not ignored.fullmatch(key))
     if extra:
         more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
         raise Refused(f"{path}: the weight '{extra[0]}'{more} does not belong to {model.architecture}")
@@ -210,17 +210,17 @@ def stored_names(model: Model) -> dict[str, Stored]:
     table = {f"transformer.{ours}": stored_at(theirs, prefix) for ours, theirs in family.names(model.config).items()}
     table |= {ours: stored_at(theirs) for ours, theirs in architecture.names.items()}
     first: dict[Tensor, str] = {}
-    found: dict[str, Stored] = {}
+    names: dict[str, Stored] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         stored = entry(name, table)
         if stored.also and not model.config.tie_word_embeddings:
             stored = Stored(stored.also[0])
         if parameter in first:
-            shared = found[first[parameter]]
-            found[first[parameter]] = shared._replace(also=(*shared.also, stored.key, *stored.also))
+            shared = names[first[parameter]]
+            names[first[parameter]] = shared._replace(also=(*shared.also, stored.key, *stored.also))
         else:
-            first[parameter], found[name] = name, stored
-    return found
+            first[parameter], names[name] = name, stored
+    return names
 
 
 def stored_at(theirs: str | Stored, prefix: str = "") -> Stored:

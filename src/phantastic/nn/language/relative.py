@@ -24,11 +24,11 @@ class RelativeAttention(nn.Module):
         self.query, self.key, self.value, self.output, self.distance = (
             nn.Linear(width, width, bias=False) for _ in range(5)
         )
-        each = width // heads
+        head_width = width // heads
         self.content_bias, self.distance_bias, self.segment_bias = (
-            nn.Parameter(torch.zeros(heads, each)) for _ in range(3)
+            nn.Parameter(torch.zeros(heads, head_width)) for _ in range(3)
         )
-        self.segments = nn.Parameter(torch.zeros(2, heads, each))
+        self.segments = nn.Parameter(torch.zeros(2, heads, head_width))
         self.weights, self.heads = HookPoint(heads, -3), HookPoint(heads, -3)
         self.rate = rate
 

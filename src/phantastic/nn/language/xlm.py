@@ -24,9 +24,12 @@ class XLMConfig(Config, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "xlm"
     aliases: ClassVar[dict[str, str]] = {
-        "hidden_size": "emb_dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers",
-        "n_words": "vocab_size", "pad_index": "pad_token_id",
-    }  # fmt: skip
+        "hidden_size": "emb_dim",
+        "num_attention_heads": "n_heads",
+        "num_hidden_layers": "n_layers",
+        "n_words": "vocab_size",
+        "pad_index": "pad_token_id",
+    }
     only: ClassVar[dict[str, Any]] = {"asm": False, "is_encoder": True}
 
     vocab_size: int = 30_145
@@ -71,11 +74,16 @@ class XLM(nn.Module):
         self.layer = blocks(
             config.n_layers,
             lambda: Block(
-                width, config.n_heads, 4 * width, norm="post", epsilon=config.layer_norm_eps,
-                activation="gelu" if config.gelu_activation else "relu", dropout=config.dropout,
+                width,
+                config.n_heads,
+                4 * width,
+                norm="post",
+                epsilon=config.layer_norm_eps,
+                activation="gelu" if config.gelu_activation else "relu",
+                dropout=config.dropout,
                 attention_dropout=config.attention_dropout,
             ),
-        )  # fmt: skip
+        )
         self.causal, self.padding = config.causal, config.pad_token_id
 
     def forward(
@@ -105,12 +113,12 @@ class XLM(nn.Module):
             x = x + look_up(self.languages, langs, "langs")
         if token_type_ids is not None:  # a segment is marked by a word
             x = x + look_up(self.words, token_type_ids, "token_type_ids")
-        there = present[..., None].to(x.dtype)
-        x = self.embedded(self.dropout(self.embedding_norm(x)) * there)
+        presence = present[..., None].to(x.dtype)
+        x = self.embedded(self.dropout(self.embedding_norm(x)) * presence)
         mask = causal(x.shape[1], device=x.device) if self.causal else attended(present)
         hidden = [x]
         for layer in self.layer:
-            x = layer(x, mask) * there
+            x = layer(x, mask) * presence
             hidden.append(x)
         return States(x, None, tuple(hidden) if keep else None)
 
@@ -122,11 +130,16 @@ def words(config: XLMConfig, transformer: XLM) -> heads.LanguageModel:
 def summary(config: XLMConfig) -> tuple[heads.Summary, int]:
     """The summary of a sequence and its width."""
     width = config.num_labels if config.summary_use_proj and config.summary_proj_to_labels else config.emb_dim
-    made = heads.Summary(
-        config.emb_dim, width, activation=config.summary_activation, before=config.summary_first_dropout,
-        after=config.summary_last_dropout, position=config.summary_type, dense=config.summary_use_proj,
-    )  # fmt: skip
-    return made, width
+    head = heads.Summary(
+        config.emb_dim,
+        width,
+        activation=config.summary_activation,
+        before=config.summary_first_dropout,
+        after=config.summary_last_dropout,
+        position=config.summary_type,
+        dense=config.summary_use_proj,
+    )
+    return head, width
 
 
 def built(head: Callable[[XLMConfig, XLM], heads.Head]) -> Callable[..., tuple[XLM, heads.Head]]:

@@ -127,10 +127,10 @@ class XLNet(nn.Module):
         if self.config.clamp_len > 0:
             distances = distances.clamp(-self.config.clamp_len, self.config.clamp_len)
         sinusoids = self.dropout(sinusoids_of(distances, self.config.d_model).to(h.dtype))
-        other = None
+        other_segment = None
         if token_type_ids is not None:  # the memory counts as segment 0
-            known = torch.cat([token_type_ids.new_zeros(len(h), before), token_type_ids], 1)
-            other = token_type_ids[:, :, None] != known[:, None]
+            key_segments = torch.cat([token_type_ids.new_zeros(len(h), before), token_type_ids], 1)
+            other_segment = token_type_ids[:, :, None] != key_segments[:, None]
         g = None
         if target_mapping is not None:
             g = self.dropout(self.mask.expand(*target_mapping.shape[:2], -1))
@@ -144,8 +144,8 @@ class XLNet(nn.Module):
             assert isinstance(layer, XLNetLayer)
             attended = layer.attention.keys(h if memory is None else torch.cat([memory, h], 1), sinusoids)
             h, g = (
-                layer(h, attended, content, other),
-                None if g is None else layer(g, attended, query, other, target_mapping),
+                layer(h, attended, content, other_segment),
+                None if g is None else layer(g, attended, query, other_segment, target_mapping),
             )
             hidden.append((h, g))
         states = tuple(stream for streams in hidden for stream in streams if stream is not None)
@@ -163,8 +163,8 @@ class XLNet(nn.Module):
                 allowed = allowed & torch.ones_like(allowed).triu()
         for mask, view in ((padding, (slice(None), None, None)), (perm_mask, (slice(None), None))):
             if mask is not None:  # the memory may always be seen
-                here = pad(mask[view] <= 0, (before, 0), value=True)
-                allowed = here if allowed is None else allowed & here
+                visible = pad(mask[view] <= 0, (before, 0), value=True)
+                allowed = visible if allowed is None else allowed & visible
         if allowed is None:
             return None, None
         itself = pad(torch.eye(length, dtype=torch.bool, device=device), (before, 0))
@@ -184,9 +184,13 @@ def words(config: XLNetConfig, transformer: XLNet) -> heads.LanguageModel:
 
 def summary(config: XLNetConfig) -> heads.Summary:
     return heads.Summary(
-        config.d_model, config.d_model, activation=config.summary_activation, after=config.summary_last_dropout,
-        position=config.summary_type, dense=config.summary_use_proj,
-    )  # fmt: skip
+        config.d_model,
+        config.d_model,
+        activation=config.summary_activation,
+        after=config.summary_last_dropout,
+        position=config.summary_type,
+        dense=config.summary_use_proj,
+    )
 
 
 def built(head: Callable[[XLNetConfig, XLNet], heads.Head]) -> Callable[..., tuple[XLNet, heads.Head]]:
@@ -200,8 +204,8 @@ def built(head: Callable[[XLNetConfig, XLNet], heads.Head]) -> Callable[..., tup
 def initialise(model: nn.Module, config: XLNetConfig) -> None:
     normal(model, config.initializer_range)
     for module in model.modules():
-        own = module.named_parameters(recurse=False) if isinstance(module, RelativeAttention | XLNet) else ()
-        for _, parameter in own:
+        parameters = module.named_parameters(recurse=False) if isinstance(module, RelativeAttention | XLNet) else ()
+        for _, parameter in parameters:
             nn.init.normal_(parameter, std=config.initializer_range)
 
 
@@ -219,7 +223,9 @@ def layer_names(config: XLNetConfig) -> Names:
             for name, key in (("query", "q"), ("key", "k"), ("value", "v"), ("distance", "r"))
         },
         "layer.#.attention.output.weight": Stored(
-            "layer.#.rel_attn.o", (), lambda stored: stored.flatten(1),
+            "layer.#.rel_attn.o",
+            (),
+            lambda stored: stored.flatten(1),
             lambda ours: ours.unflatten(1, (config.n_head, -1)),
         ),
         "layer.#.attention.content_bias": "layer.#.rel_attn.r_w_bias",
@@ -230,7 +236,7 @@ def layer_names(config: XLNetConfig) -> Names:
         "layer.#.mlp.expand": "layer.#.ff.layer_1",
         "layer.#.mlp.contract": "layer.#.ff.layer_2",
         "layer.#.mlp_norm": "layer.#.ff.layer_norm",
-    }  # fmt: skip
+    }
 
 
 SUMMARY: Names = {"head.summary.dense": "sequence_summary.summary", "head.classifier": "logits_proj"}

@@ -20,8 +20,8 @@ def softened(
 ) -> Float[Tensor, ""]:
     """T² KL(teacher ‖ student), both softened by the temperature T (Hinton et al. 2015), in nats: T² keeps the size of
     the gradient."""
-    expected, found = softmax(teacher.float() / temperature, -1), log_softmax(student.float() / temperature, -1)
-    return kl_div(found, expected, reduction="batchmean") * temperature**2
+    p, log_q = softmax(teacher.float() / temperature, -1), log_softmax(student.float() / temperature, -1)
+    return kl_div(log_q, p, reduction="batchmean") * temperature**2
 
 
 def aligned(student: Float[Tensor, "items width"], teacher: Float[Tensor, "items width"]) -> Float[Tensor, ""]:
@@ -34,20 +34,21 @@ def distillation(student: Model, teacher: Model, batch: Batch) -> dict[str, Tens
     are asked about. The teacher is only read; both are as wide."""
     inputs = {"attention_mask": batch.attention_mask, "token_type_ids": batch.token_type_ids}
     with torch.no_grad():
-        expected = teacher(batch.input_ids, **inputs, output_hidden_states=True)
-    found = student(batch.input_ids, **inputs, output_hidden_states=True)
-    here: Bool[Tensor, "batch n"] = batch.attention_mask.bool()
-    logits, soft = (
-        each.logits if each.prediction_logits is None else each.prediction_logits for each in (found, expected)
+        teacher_result = teacher(batch.input_ids, **inputs, output_hidden_states=True)
+    student_result = student(batch.input_ids, **inputs, output_hidden_states=True)
+    present: Bool[Tensor, "batch n"] = batch.attention_mask.bool()
+    student_logits, teacher_logits = (
+        result.logits if result.prediction_logits is None else result.prediction_logits
+        for result in (student_result, teacher_result)
     )
-    assert logits is not None
-    assert soft is not None
-    assert found.hidden_states is not None
-    assert expected.hidden_states is not None
+    assert student_logits is not None
+    assert teacher_logits is not None
+    assert student_result.hidden_states is not None
+    assert teacher_result.hidden_states is not None
     terms = {
-        "soft": softened(logits[here], soft[here]),
-        "masked": word_loss(at_positions(logits, batch.prediction_positions), batch.labels),
-        "cosine": aligned(found.hidden_states[-1][here], expected.hidden_states[-1][here]),
+        "soft": softened(student_logits[present], teacher_logits[present]),
+        "masked": word_loss(at_positions(student_logits, batch.prediction_positions), batch.labels),
+        "cosine": aligned(student_result.hidden_states[-1][present], teacher_result.hidden_states[-1][present]),
     }
     return {"loss": SOFT * terms["soft"] + MASKED * terms["masked"] + COSINE * terms["cosine"], **terms}
 

@@ -14,9 +14,11 @@ def masked_lm(model: Model, batch: Batch, *, next_sentence: bool = True) -> dict
     Without ``next_sentence`` the second is left out (RoBERTa; the ablation "no NSP").
     """
     result = model(
-        batch.input_ids, attention_mask=batch.attention_mask, token_type_ids=batch.token_type_ids,
+        batch.input_ids,
+        attention_mask=batch.attention_mask,
+        token_type_ids=batch.token_type_ids,
         prediction_positions=batch.prediction_positions,
-    )  # fmt: skip
+    )
     logits = result.prediction_logits if result.prediction_logits is not None else result.logits
     assert logits is not None
     masked = word_loss(logits, batch.labels)

@@ -38,9 +38,9 @@ def ordered(
     sees_from = torch.where(target, turn, -1)
     hidden = target[:, None, :] & (turn[:, None, :] >= sees_from[:, :, None])
     places = torch.where(target, turn, turn.shape[1] + turn).argsort(1)[:, : int(number.max())]  # by turn
-    asked = torch.arange(places.shape[1], device=places.device) < number[:, None]
-    mapping = torch.nn.functional.one_hot(places, turn.shape[1]) * asked[..., None]
-    labels = torch.where(asked, input_ids.gather(1, places), IGNORED)
+    selected = torch.arange(places.shape[1], device=places.device) < number[:, None]
+    mapping = torch.nn.functional.one_hot(places, turn.shape[1]) * selected[..., None]
+    labels = torch.where(selected, input_ids.gather(1, places), IGNORED)
     return Permuted(hidden.float(), mapping.float(), labels)
 
 

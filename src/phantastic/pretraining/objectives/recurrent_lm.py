@@ -34,8 +34,8 @@ class BidirectionalLM(nn.Module):
         ahead, behind = [self.words(input_ids)], [self.words(backwards(input_ids, lengths))]
         for stack, states in ((self.forwards, ahead), (self.backwards, behind)):
             for depth, layer in enumerate(stack):
-                found, _ = layer(states[-1])
-                states.append(found + states[-1] if depth else found)
+                output, _ = layer(states[-1])
+                states.append(output + states[-1] if depth else output)
         return ahead, [backwards(state, lengths) for state in behind]
 
 

@@ -58,17 +58,17 @@ def parallel(
     ahead, behind = np.where(turned, spans[1], spans[0]), np.where(turned, spans[0], spans[1])
     rows = written(text, Pairs(ahead, behind, np.ones(count, bool)))
     generator = numpy_generator(seed, f"{purpose}: masks", step)
-    found = masked(rows.tokens, masking or Masking(), len(languages[0].wordpiece), generator)
+    masked_rows = masked(rows.tokens, masking or Masking(), len(languages[0].wordpiece), generator)
     places = np.arange(rows.tokens.shape[1])[None]
     begins = (ahead[:, 1] - ahead[:, 0] + 2)[:, None]
     positions = np.where(rows.segments == 1, places - begins, places)
     columns = (
-        found.inputs,
+        masked_rows.inputs,
         rows.tokens != PAD,
         np.where(turned, 1 - rows.segments, rows.segments),
         positions,
-        found.positions,
-        found.labels,
+        masked_rows.positions,
+        masked_rows.labels,
     )
     return Parallel(*(torch.from_numpy(np.asarray(column, np.int64)) for column in columns))
 

@@ -24,12 +24,12 @@ def counted(
     """How often each word has each other one at most ``window`` words away, in the same sentence; -1 is padding."""
     if window < 1:
         raise Refused(f"a window of {window} words holds no context; allowed: at least 1")
-    found = np.zeros((vocabulary, vocabulary))
+    counts = np.zeros((vocabulary, vocabulary))
     for offset in range(1, min(window, sentences.shape[1] - 1) + 1):
         left, right = sentences[:, :-offset].ravel(), sentences[:, offset:].ravel()
-        there = (left >= 0) & (right >= 0)
-        np.add.at(found, (left[there], right[there]), 1)
-    return found + found.T
+        present = (left >= 0) & (right >= 0)
+        np.add.at(counts, (left[present], right[present]), 1)
+    return counts + counts.T
 
 
 def mutual_information(
@@ -38,8 +38,8 @@ def mutual_information(
     """PMI(w, c) = log P(w, c) / (P(w) P(c)) in nats; -inf where the two never meet. P(c) is raised to ``smoothing``."""
     contexts = counts.sum(0) ** smoothing
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.log(counts) - np.log(counts.sum(1, keepdims=True)) - np.log(contexts / contexts.sum())
-    return np.where(counts > 0, found, -np.inf)
+        pmi = np.log(counts) - np.log(counts.sum(1, keepdims=True)) - np.log(contexts / contexts.sum())
+    return np.where(counts > 0, pmi, -np.inf)
 
 
 def factorised(

@@ -66,8 +66,8 @@ def binary(grammar: Grammar, language: str) -> Binary:
             if name not in place:
                 place[name] = len(place)
             quiet = 0.0 if slot.quoted else float(silent[place[name]])
-            heard = [(name, 1.0)] if quiet < 1 - 1e-9 else []  # its emission carries the weight
-            options.append(heard + ([("", quiet)] if quiet else []))
+            voiced = [(name, 1.0)] if quiet < 1 - 1e-9 else []  # its emission carries the weight
+            options.append(voiced + ([("", quiet)] if quiet else []))
         for option in product(*options):
             children = [name for name, _ in option if name]
             weight = rule.probability * float(np.prod([quiet for _, quiet in option]))
@@ -114,8 +114,8 @@ def inside(rules: Binary, evidence: Float64[Tensor, "lexical words sentences"]) 
         for split in range(1, length):
             left = spans[split][:, :starts].index_select(0, rules.left)
             total = total + left * spans[length - split][:, split : split + starts].index_select(0, rules.right)
-        made = torch.sparse.mm(rules.combine, total.flatten(1)).view(-1, starts, sentences)
-        spans[length] = _closed(rules, made)
+        parents = torch.sparse.mm(rules.combine, total.flatten(1)).view(-1, starts, sentences)
+        spans[length] = _closed(rules, parents)
     return spans[words][rules.start, 0]
 
 

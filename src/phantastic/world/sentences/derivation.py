@@ -61,10 +61,10 @@ def tables(grammar: Grammar) -> tuple[np.ndarray, np.ndarray]:
 def _cumulated(probability: np.ndarray, row: np.ndarray) -> np.ndarray:
     top = np.empty(len(row))
     for number in np.unique(row):
-        here = row == number
-        running = np.cumsum(probability[here])
+        mask = row == number
+        running = np.cumsum(probability[mask])
         running[running == running[-1]] = 1  # exactly: rounding leaves no gap below the next row
-        top[here] = number + running
+        top[mask] = number + running
     return top
 
 
@@ -85,13 +85,13 @@ def draw(grammar: Grammar, topic: Int[np.ndarray, " sentences"], generator: np.r
         rule[inner] = np.searchsorted(rules, symbol[inner] + u[inner], side="right")
         row = topic[sentence[leaf]] * len(grammar.symbols) + symbol[leaf]
         entry[leaf] = np.searchsorted(entries, row + u[leaf], side="right") % len(grammar.entries)
-        made = np.where(leaf[:, None], -1, grammar.children[rule])
-        there = made >= 0
-        numbered = np.full(made.shape, -1)
-        numbered[there] = nodes + np.arange(np.count_nonzero(there))
+        offspring = np.where(leaf[:, None], -1, grammar.children[rule])
+        present = offspring >= 0
+        numbered = np.full(offspring.shape, -1)
+        numbered[present] = nodes + np.arange(np.count_nonzero(present))
         layers.append((symbol, rule, entry, sentence, numbered))
-        sentence = np.repeat(sentence, there.sum(1))
-        symbol = made[there]
+        sentence = np.repeat(sentence, present.sum(1))
+        symbol = offspring[present]
     first = tuple(np.cumsum([0, *(len(layer[0]) for layer in layers)]).tolist())
     symbol, rule, entry, sentence, children = (np.concatenate(column) for column in zip(*layers, strict=True))
     return Derivations(grammar, topic, symbol, rule, entry, sentence, children, first)
@@ -109,11 +109,10 @@ def documents(grammar: Grammar, seed: int, purpose: str, first: int, count: int)
     for block in range(first // BLOCK, -(-(first + count) // BLOCK) if count else 0):
         generator = numpy_generator(seed, purpose, block)
         topic = np.repeat(generator.integers(grammar.topics, size=BLOCK), SENTENCES)
-        whole = draw(grammar, topic, generator)
+        derivations = draw(grammar, topic, generator)
         low, high = max(first - block * BLOCK, 0), min(first + count - block * BLOCK, BLOCK)
-        blocks.append(
-            whole if (low, high) == (0, BLOCK) else chosen(whole, np.arange(low * SENTENCES, high * SENTENCES))
-        )
+        sentences = np.arange(low * SENTENCES, high * SENTENCES)
+        blocks.append(derivations if (low, high) == (0, BLOCK) else chosen(derivations, sentences))
     return joined(grammar, blocks)
 
 
@@ -204,11 +203,11 @@ def written(derivations: Derivations, language: str) -> Written:
     head = np.full(nodes + 1, -1)
     head[leaves] = places
     slot_head = np.where(quoted >= 0, at, -1)
-    every = np.arange(len(inner))
+    index = np.arange(len(inner))
     for low, high in reversed(below):
         heads = head[child[low:high]]
         slot_head[low:high] = np.where(child[low:high] >= 0, heads, slot_head[low:high])
-        head[inner[low:high]] = slot_head[low:high][every[: high - low], side.head[rule[low:high]]]
+        head[inner[low:high]] = slot_head[low:high][index[: high - low], side.head[rule[low:high]]]
     sentence = np.repeat(np.arange(len(derivations)), np.diff(starts))
     heads, relations = np.zeros(total, int), np.zeros(total, int)
     depends = (slot_head >= 0) & (side.relation[rule] > 0)

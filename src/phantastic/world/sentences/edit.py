@@ -49,11 +49,11 @@ def trees(derivations: Derivations) -> list[Node]:
     """The tree of every sentence."""
     names, rule, entry = derivations.grammar.symbols, derivations.rule.tolist(), derivations.entry.tolist()
     symbol, below = derivations.symbol.tolist(), derivations.children.tolist()
-    made: list[Node | None] = [None] * len(rule)
+    nodes: list[Node | None] = [None] * len(rule)
     for place in range(len(rule) - 1, -1, -1):  # children have the higher numbers
-        children = tuple(node for child in below[place] if child >= 0 and (node := made[child]))
-        made[place] = Node(names[symbol[place]], rule[place], entry[place], children)
-    return [node for node in made[: len(derivations)] if node]
+        children = tuple(node for child in below[place] if child >= 0 and (node := nodes[child]))
+        nodes[place] = Node(names[symbol[place]], rule[place], entry[place], children)
+    return [node for node in nodes[: len(derivations)] if node]
 
 
 @lru_cache(maxsize=4)
@@ -89,14 +89,14 @@ def spoken(grammar: Grammar, node: Node, language: str = "english") -> list[str]
         word = grammar.entries[node.entry][1 + number]
         return [word] if word else []
     children = list(node.children)
-    found = []
+    words = []
     for slot in grammar.rules[node.rule].sides[number]:
         if slot.quoted:
-            found.append(slot.name)
+            words.append(slot.name)
         else:
             place = next(place for place, child in enumerate(children) if child.symbol == slot.name)
-            found += spoken(grammar, children.pop(place), language)
-    return found
+            words += spoken(grammar, children.pop(place), language)
+    return words
 
 
 def changed(node: Node, old: Node, new: Node) -> Node:
@@ -124,10 +124,10 @@ def same_word(grammar: Grammar, node: Node, symbol: str) -> Node:
 
 @lru_cache(maxsize=4)
 def _entries(grammar: Grammar) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+    entries: dict[str, list[int]] = {}
     for place, (symbol, _, _) in enumerate(grammar.entries):
-        found.setdefault(symbol, []).append(place)
-    return found
+        entries.setdefault(symbol, []).append(place)
+    return entries
 
 
 def renumbered(grammar: Grammar, node: Node, number: str) -> Node:

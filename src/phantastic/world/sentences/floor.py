@@ -43,16 +43,16 @@ def entropy(grammar: Grammar, language: str = "english") -> Entropy:
     """The entropy of a derivation in closed form: H = h + M H over symbols, h being the entropy of a symbol's own
     choice and M[a, b] how many b an a is expected to produce. Mean over the topics."""
     symbols, side = len(grammar.symbols), grammar.sides[language]
-    own, words = np.zeros(symbols), np.zeros(symbols)
-    produced = np.zeros((symbols, symbols))
-    np.add.at(own, grammar.parent, -grammar.probability * np.log(grammar.probability))
+    h, words = np.zeros(symbols), np.zeros(symbols)
+    M = np.zeros((symbols, symbols))
+    np.add.at(h, grammar.parent, -grammar.probability * np.log(grammar.probability))
     np.add.at(words, grammar.parent, grammar.probability * (side.quoted >= 0).sum(1))
     rows, columns = np.nonzero(grammar.children >= 0)
-    np.add.at(produced, (grammar.parent[rows], grammar.children[rows, columns]), grammar.probability[rows])
+    np.add.at(M, (grammar.parent[rows], grammar.children[rows, columns]), grammar.probability[rows])
     share = np.where(grammar.emission > 0, grammar.emission, 1)
-    np.add.at(own, grammar.entry_symbol, -(share * np.log(share)).mean(0))
+    np.add.at(h, grammar.entry_symbol, -(share * np.log(share)).mean(0))
     np.add.at(words, grammar.entry_symbol, grammar.emission.mean(0) * (side.word >= 0))
-    totals = np.linalg.solve(np.eye(symbols) - produced, np.stack([own, words], 1))
+    totals = np.linalg.solve(np.eye(symbols) - M, np.stack([h, words], 1))
     return Entropy(*totals[grammar.place[grammar.start]].tolist())
 
 
@@ -82,10 +82,10 @@ def cells(
     lengths = (observed != PAD).sum(1)[rows]
     for length in np.unique(lengths):
         of_length = np.flatnonzero(lengths == length)
-        for some in np.split(of_length, range(CHUNK, len(of_length), CHUNK)):
-            words = torch.from_numpy(observed[rows[some], :length].copy())
-            evidence = likelihood(rules, words, torch.from_numpy(topics[some]), noise, size)
-            yield Cell(rows[some], topics[some], evidence)
+        for chunk in np.split(of_length, range(CHUNK, len(of_length), CHUNK)):
+            words = torch.from_numpy(observed[rows[chunk], :length].copy())
+            evidence = likelihood(rules, words, torch.from_numpy(topics[chunk]), noise, size)
+            yield Cell(rows[chunk], topics[chunk], evidence)
 
 
 def checked(grammar: Grammar, language: str, observed: np.ndarray) -> np.ndarray:
@@ -113,12 +113,12 @@ def topic_likelihood(
     grammar: Grammar, language: str, observed: Int[np.ndarray, "sentences longest"], *, noise: float = 0.0
 ) -> Float64[np.ndarray, "sentences topics"]:
     """P(words | topic) of every sentence: 0 where the grammar cannot make it. MASK stands for any word."""
-    found = np.zeros((len(observed), grammar.topics))
+    probability = np.zeros((len(observed), grammar.topics))
     rules = binary(grammar, language)
     with torch.no_grad():
         for rows, topics, evidence in cells(grammar, language, observed, noise):
-            found[rows, topics] = inside(rules, evidence).numpy()
-    return found
+            probability[rows, topics] = inside(rules, evidence).numpy()
+    return probability
 
 
 def joint_prior(topics: int, paired: float) -> Float64[np.ndarray, "topics topics"]:
@@ -157,23 +157,23 @@ def predictions(
     at_topic = np.zeros((selected.sum(), grammar.topics, vocabulary))  # P(word, all other evidence | topic)
     probability = np.zeros((len(observed), grammar.topics))
     for rows, topics, evidence in cells(grammar, language, observed, noise, size, selected):
-        known = posterior(rules, evidence)
-        probability[rows, topics] = known.probability.numpy()
+        chart = posterior(rules, evidence)
+        probability[rows, topics] = chart.probability.numpy()
         item, column = np.nonzero(selected[rows, : evidence.shape[1]])
-        outside = known.outside[:, column, item].T[:, None]  # [selected, 1, lexical]
+        outside = chart.outside[:, column, item].T[:, None]  # [selected, 1, lexical]
         words = (outside @ rules.emission[topics[item]])[:, 0].numpy()
         at_topic[place[rows[item], column], topics[item]] = words
     sentence, column = np.nonzero(selected)
     visible = np.flatnonzero(observed[sentence, column] != MASK)
-    seen = observed[sentence, column][visible]
+    visible_words = observed[sentence, column][visible]
     scale = np.full((len(visible), 1, vocabulary), selected_noise / size)
-    scale[np.arange(len(visible)), 0, seen] += 1 - selected_noise
+    scale[np.arange(len(visible)), 0, visible_words] += 1 - selected_noise
     at_topic[visible] *= scale
     weight = np.full((len(sentence), grammar.topics), 1.0)
     if paired is not None:
         weight = (probability @ joint_prior(grammar.topics, paired))[sentence ^ 1]
-    found = np.einsum("st,stw->sw", weight, at_topic)
-    return found / found.sum(1, keepdims=True)
+    joint = np.einsum("st,stw->sw", weight, at_topic)
+    return joint / joint.sum(1, keepdims=True)
 
 
 def next_probability(
@@ -188,9 +188,9 @@ def next_probability(
 
     Bayes' rule: the best possible accuracy is the mean of max(p, 1 - p).
     """
-    known = topic_likelihood(grammar, language, observed, noise=noise).reshape(-1, 2, grammar.topics)
-    follows = paired * (known[:, 0] * known[:, 1]).mean(1)
-    return follows / (follows + (1 - paired) * known[:, 0].mean(1) * known[:, 1].mean(1))
+    likelihoods = topic_likelihood(grammar, language, observed, noise=noise).reshape(-1, 2, grammar.topics)
+    follows = paired * (likelihoods[:, 0] * likelihoods[:, 1]).mean(1)
+    return follows / (follows + (1 - paired) * likelihoods[:, 0].mean(1) * likelihoods[:, 1].mean(1))
 
 
 def pairs(
@@ -223,9 +223,9 @@ def masked_floor(
     order = np.where(by_pair, generator.random(by_pair.shape), np.inf).argsort(1).argsort(1)
     masked = order < np.maximum(1, np.rint(share * (by_pair.sum(1) + SPECIAL)))[:, None]
     selected = masked.reshape(observed.shape)
-    found = predictions(grammar, language, np.where(selected, MASK, observed), selected, paired=paired)
+    posteriors = predictions(grammar, language, np.where(selected, MASK, observed), selected, paired=paired)
     # The entropy of a posterior is the mean surprisal of what it is a posterior of, with less sampling error.
-    nats = -(found * np.log(np.maximum(found, 1e-300))).sum(1)
+    nats = -(posteriors * np.log(np.maximum(posteriors, 1e-300))).sum(1)
     document = np.nonzero(selected)[0] // 2
     return mean_per_word(np.bincount(document, nats, count), np.bincount(document, minlength=count))
 
@@ -238,9 +238,9 @@ def text_floor(
     By the chain rule it is the entropy of a pair of sentences (as strings, whatever their derivation), by word.
     """
     observed, _ = pairs(grammar, language, seed, "floor", count, paired=paired)
-    known = topic_likelihood(grammar, language, observed).reshape(count, 2, -1)
-    together = np.einsum("pt,tu,pu->p", known[:, 0], joint_prior(grammar.topics, paired), known[:, 1])
-    return mean_per_word(-np.log(together), (observed != PAD).reshape(count, -1).sum(1))
+    likelihoods = topic_likelihood(grammar, language, observed).reshape(count, 2, -1)
+    joint = np.einsum("pt,tu,pu->p", likelihoods[:, 0], joint_prior(grammar.topics, paired), likelihoods[:, 1])
+    return mean_per_word(-np.log(joint), (observed != PAD).reshape(count, -1).sum(1))
 
 
 def mean_per_word(nats: Float64[np.ndarray, " documents"], words: Int[np.ndarray, " documents"]) -> Floor:

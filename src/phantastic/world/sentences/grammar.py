@@ -49,30 +49,31 @@ class Rule(NamedTuple):
 
 def slots(text: str, line: str) -> tuple[Slot, ...]:
     """The children on one side of a rule."""
-    found = []
+    tokens = []
     for token in text.split():
         match = re.fullmatch(r"('(?P<word>[^']+)'|(?P<symbol>[\w.-]+))(:(?P<relation>[a-z:]+))?(?P<to>[<>])?", token)
         if match is None:
             raise Refused(f"grammar rule {line!r}: {token!r} is not Symbol, Symbol:relation or 'word':relation")
         name = match["word"] or match["symbol"]
-        found.append((name, match["word"] is not None, match["relation"] or "", match["to"]))
-    heads = [place for place, (_, _, relation, _) in enumerate(found) if not relation]
-    if len(heads) != 1 or found[heads[0]][1] or len(found) > SLOTS:
+        tokens.append((name, match["word"] is not None, match["relation"] or "", match["to"]))
+    heads = [place for place, (_, _, relation, _) in enumerate(tokens) if not relation]
+    if len(heads) != 1 or tokens[heads[0]][1] or len(tokens) > SLOTS:
         raise Refused(
             f"grammar rule {line!r}: each language needs one symbol without :relation, and at most {SLOTS} children"
         )
-    governors = [place + {"<": -1, ">": 1}[to] if to else heads[0] for place, (*_, to) in enumerate(found)]
-    if not all(0 <= place < len(found) for place in governors):
+    governors = [place + {"<": -1, ">": 1}[to] if to else heads[0] for place, (*_, to) in enumerate(tokens)]
+    if not all(0 <= place < len(tokens) for place in governors):
         raise Refused(f"grammar rule {line!r}: nothing stands where < or > points")
     return tuple(
-        Slot(name, quoted, relation, place) for (name, quoted, relation, _), place in zip(found, governors, strict=True)
+        Slot(name, quoted, relation, place)
+        for (name, quoted, relation, _), place in zip(tokens, governors, strict=True)
     )
 
 
 def multiplied_out(rules: str, variables: dict) -> dict[str, list[tuple[float, tuple[tuple[Slot, ...], ...]]]]:
     """Weighted rules by parent, with a value in place of every variable."""
     domains = {name: _domain(table) for name, table in variables.items()}
-    found: dict[str, list[tuple[float, tuple[tuple[Slot, ...], ...]]]] = {}
+    by_parent: dict[str, list[tuple[float, tuple[tuple[Slot, ...], ...]]]] = {}
     for line in filter(None, (line.strip() for line in rules.splitlines())):
         match = re.fullmatch(r"(?P<weight>[\d.]+)\s+(?P<parent>\S+)\s*->\s*(?P<first>.+?)(\|\|(?P<second>.+))?", line)
         if match is None:
@@ -83,21 +84,21 @@ def multiplied_out(rules: str, variables: dict) -> dict[str, list[tuple[float, t
         used = [name for name in domains if name in parts]
         bound = set(match["parent"].split(".")[1:])
         for values in product(*(domains[name] for name in used)):
-            given = dict(zip(used, values, strict=True))
+            assignment = dict(zip(used, values, strict=True))
             weight = float(match["weight"])
             for name in used:
                 if name not in bound:
-                    weight *= _weight(variables[name], given)(given[name])
+                    weight *= _weight(variables[name], assignment)(assignment[name])
             try:
                 written = tuple(
-                    tuple(slot if slot.quoted else slot._replace(name=_filled(slot.name, given)) for slot in side)
+                    tuple(slot if slot.quoted else slot._replace(name=_filled(slot.name, assignment)) for slot in side)
                     for side in sides
                 )
             except IndexError:  # less than depth 0
                 continue
             if weight > 0:
-                found.setdefault(_filled(match["parent"], given), []).append((weight, written))
-    return found
+                by_parent.setdefault(_filled(match["parent"], assignment), []).append((weight, written))
+    return by_parent
 
 
 def _domain(table: dict | list) -> list[str]:
@@ -108,21 +109,21 @@ def _domain(table: dict | list) -> list[str]:
     return list(table)
 
 
-def _weight(table: dict, given: dict[str, str]):
-    row = table[given[table["given"]]] if "given" in table else table
+def _weight(table: dict, assignment: dict[str, str]):
+    row = table[assignment[table["given"]]] if "given" in table else table
     return lambda value: row.get(value, 0.0)
 
 
-def _filled(symbol: str, given: dict[str, str]) -> str:
+def _filled(symbol: str, assignment: dict[str, str]) -> str:
     name, *parts = symbol.split(".")
     for place, part in enumerate(parts):
         if part.endswith("-"):
-            level = int(given[part[:-1]]) - 1
+            level = int(assignment[part[:-1]]) - 1
             if level < 0:
                 raise IndexError
             parts[place] = str(level)
         else:
-            parts[place] = given.get(part, part)
+            parts[place] = assignment.get(part, part)
     return ".".join([name, *parts])
 
 
@@ -149,7 +150,7 @@ def useful(
         productive |= more
     if start not in productive:
         raise Refused(f"the grammar makes no sentence: '{start}' ends in no words")
-    agenda, seen = [start], {start}
+    agenda, reached = [start], {start}
     while agenda:
         parent = agenda.pop()
         options = [(weight, sides) for weight, sides in rules.get(parent, []) if _productive(sides, productive)]
@@ -158,8 +159,8 @@ def useful(
             rule = Rule(parent, weight / total, sides)
             yield rule
             for child in rule.children:
-                if child not in seen:
-                    seen.add(child)
+                if child not in reached:
+                    reached.add(child)
                     agenda.append(child)
 
 
@@ -230,13 +231,13 @@ class Grammar:
         child, quoted, governor, relation = (np.full((len(self.rules), SLOTS), -1) for _ in range(4))
         head = np.zeros(len(self.rules), int)
         for row, rule in enumerate(self.rules):
-            left = list(rule.children)
+            remaining = list(rule.children)
             for column, slot in enumerate(rule.sides[number]):
                 if slot.quoted:
                     quoted[row, column] = at[slot.name]
                 else:  # the k-th of several equal children is the k-th in both languages
-                    child[row, column] = left.index(slot.name)
-                    left[child[row, column]] = ""
+                    child[row, column] = remaining.index(slot.name)
+                    remaining[child[row, column]] = ""
                 governor[row, column] = slot.governor
                 if slot.relation:
                     relation[row, column] = self.relations.index(slot.relation)

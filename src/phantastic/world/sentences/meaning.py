@@ -95,9 +95,9 @@ def exchanged(grammar: Grammar, root: Node) -> Node | None:
     kind, number, level = patient.features
     if subject.features[0] != kind or spoken(grammar, subject) == spoken(grammar, patient):
         return None
-    again = renumbered(grammar, verb, number)
+    agreeing = renumbered(grammar, verb, number)
     wrapped = make(grammar, f"Object.{kind}.{level}", subject)
-    action = make(grammar, f"Action.{kind}.{number}.{level}", again, wrapped)
+    action = make(grammar, f"Action.{kind}.{number}.{level}", agreeing, wrapped)
     predicate = make(grammar, f"Predicate.{kind}.{number}.{level}", action)
     return changed(root, main, _said(grammar, patient, predicate))
 
@@ -157,21 +157,21 @@ def weaker(grammar: Grammar, root: Node) -> list[Node]:
     """What follows from the sentence: an adjective, adverb, prepositional phrase, relative clause, agent or a member of
     a coordination of predicates or sentences left out."""
     voices = [root, passive(grammar, root)]
-    found = [short for voice in voices if voice and (short := without_agent(grammar, voice))]
+    weakened = [short for voice in voices if voice and (short := without_agent(grammar, voice))]
     for node in upward(grammar, root):
         kinds = [child.kind for child in node.children]
-        kept: list[Node] = []
+        remaining: list[Node] = []
         if kinds in (["Base", "PP"], ["Base", "RC"]):
-            kept = [node.children[0]]
+            remaining = [node.children[0]]
         elif kinds == ["Adj", "N"]:
-            kept = [node.children[1]]
+            remaining = [node.children[1]]
         elif kinds in (["Often", "Action"], ["Action", "Quickly"]):
-            kept = [child for child in node.children if child.kind == "Action"]
+            remaining = [child for child in node.children if child.kind == "Action"]
         elif kinds == ["Action", "Where"]:
-            kept = [deeper(grammar, node.children[0])]
+            remaining = [deeper(grammar, node.children[0])]
         elif kinds == ["Predicate", "And", "Predicate"]:
-            kept = [deeper(grammar, node.children[0]), deeper(grammar, node.children[2])]
+            remaining = [deeper(grammar, node.children[0]), deeper(grammar, node.children[2])]
         elif node.kind == "Pair":
-            found += [make(grammar, root.symbol, deeper(grammar, node.children[place])) for place in (0, 2)]
-        found += [changed(root, node, make(grammar, node.symbol, child)) for child in kept]
-    return found
+            weakened += [make(grammar, root.symbol, deeper(grammar, node.children[place])) for place in (0, 2)]
+        weakened += [changed(root, node, make(grammar, node.symbol, child)) for child in remaining]
+    return weakened

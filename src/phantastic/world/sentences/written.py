@@ -69,13 +69,13 @@ class Written:
         leaves = [f"({tag} {form})" for tag, form in zip(tags, self.forms(sentence), strict=True)]
         opened, closed = [""] * len(leaves), [""] * len(leaves)
         nodes = np.flatnonzero((derivations.sentence == sentence) & (derivations.rule >= 0) & (self.node_sizes > 0))
-        seen = set()
+        labelled = set()
         for node in nodes:  # parents first
             label = grammar.labels.get(grammar.symbols[derivations.symbol[node]].split(".")[0])
             first = self.node_starts[node] - span.start
             last = first + self.node_sizes[node] - 1
-            if label and (label, first, last) not in seen:
-                seen.add((label, first, last))
+            if label and (label, first, last) not in labelled:
+                labelled.add((label, first, last))
                 opened[first] += f"({label} "
                 closed[last] += ")"
         body = " ".join(before + leaf + after for before, leaf, after in zip(opened, leaves, closed, strict=True))
@@ -111,9 +111,9 @@ class Written:
         verbs = agreeing[governor[subjects]]
         noun = np.isin(np.array(self.grammar.tags)[self.tags], ("NOUN", "PROPN"))
         others = np.cumsum([noun & (self.numbers == 1), noun & (self.numbers == 0)], axis=1)  # by the subject's number
-        found = np.full(len(self.words), -1)
-        found[verbs] = others[number[subjects], verbs] - others[number[subjects], last[subjects]]
-        return found
+        counts = np.full(len(self.words), -1)
+        counts[verbs] = others[number[subjects], verbs] - others[number[subjects], last[subjects]]
+        return counts
 
 
 def padded(words: Int[np.ndarray, " words"], starts: Int[np.ndarray, " bounds"]) -> np.ndarray:
