@@ -29,9 +29,9 @@ USES = {
 }
 
 
-def row(found: Measure, **names: object) -> dict[str, object]:
-    low, high = found.ends
-    return {"value": found.value, "low": low, "high": high, **names}
+def row(measure: Measure, **names: object) -> dict[str, object]:
+    low, high = measure.ends
+    return {"value": measure.value, "low": low, "high": high, **names}
 
 
 def masking(measures: Mapping[str, Measure]) -> Figure:

@@ -56,6 +56,6 @@ def worth(
     model = prepared(network, task, use, seed, dropout)
     finetune.learn(model, task.kind, finetune.encode(reader, task.kind, task.train), plan, seed, see)
     with torch.autocast(next(model.parameters()).device.type, enabled=False):
-        said = finetune.answers(model, task, reader, see)
-    scores = measure.scores(task, said, numpy_generator(seed, f"bootstrap {task.name}"))
+        predictions = finetune.answers(model, task, reader, see)
+    scores = measure.scores(task, predictions, numpy_generator(seed, f"bootstrap {task.name}"))
     return scores[task.measures[0]]
