@@ -61,12 +61,12 @@ def learning(points: Sequence[Mapping[str, float]]) -> Figure:
     return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))
 
 
-def cloze(model: Model, tongue: Language) -> Figure:
+def cloze(model: Model, language: Language) -> Figure:
     """What the model expects at a masked place, beside the exact posterior; one panel for each example."""
     panels = []
-    for text in EXAMPLES[tongue.name]:
-        sentences = sentences_of(tongue, text, "figure")
-        (likely,), (best,) = likely_words(model, tongue, sentences), best_words(tongue, sentences)
+    for text in EXAMPLES[language.name]:
+        sentences = sentences_of(language, text, "figure")
+        (likely,), (best,) = likely_words(model, language, sentences), best_words(language, sentences)
         panels.append(expected(likely, best, text))
     caption = Text(
         "What stands at [MASK]? Blue: the probabilities that BERT gives; orange: the exact posterior, from the grammar "
@@ -78,12 +78,12 @@ def cloze(model: Model, tongue: Language) -> Figure:
 
 def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str) -> alt.Chart:
     names = [str(MODEL), str(BEST)]
-    highest = {word: max(found.get(word, 0.0) for found in (likely, best)) for word in dict.fromkeys([*likely, *best])}
+    highest = {word: max(p.get(word, 0.0) for p in (likely, best)) for word in dict.fromkeys([*likely, *best])}
     order = sorted(highest, key=lambda word: -(best or likely).get(word, 0.0))
     order = [word for word in order if highest[word] > SEEN][:SHOWN] or order[:SHOWN]
     rows = [
-        {"word": word, "p": round(found.get(word, 0.0), 5), "which": name}
-        for name, found in zip(names, (likely, best), strict=True)
+        {"word": word, "p": round(p.get(word, 0.0), 5), "which": name}
+        for name, p in zip(names, (likely, best), strict=True)
         for word in order
     ]
     bars = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
@@ -96,10 +96,10 @@ def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str) 
     return bars.properties(width=260, height=24 * len(order), title=text)
 
 
-def attention(model: Model, tongue: Language, text: str) -> Figure:
+def attention(model: Model, language: Language, text: str) -> Figure:
     """Where each head of each layer looks, for one text: a row of panels for each layer."""
-    sentences = sentences_of(tongue, text, "figure")
-    tokens, weights = attended(model, tongue, sentences)
+    sentences = sentences_of(language, text, "figure")
+    tokens, weights = attended(model, language, sentences)
     return Figure(attention_caption(text), head_panels(tokens, weights))
 
 
@@ -114,18 +114,18 @@ def attention_caption(text: str) -> str:
 
 @torch.no_grad()
 def attended(
-    model: Model, tongue: Language, sentences: Sentences
+    model: Model, language: Language, sentences: Sentences
 ) -> tuple[list[str], Float[np.ndarray, "layers heads words words"]]:
     """The tokens of a text and the weights of every head."""
-    batch = read(tongue, sentences)
+    batch = read(language, sentences)
     device = next(model.parameters()).device
     result = model(
         batch.input_ids.to(device), attention_mask=batch.attention_mask.to(device),
         token_type_ids=batch.token_type_ids.to(device), output_attentions=True,
     )  # fmt: skip
     assert result.attentions is not None
-    weights = torch.stack([each[0] for each in result.attentions if isinstance(each, torch.Tensor)])
-    return [tongue.wordpiece.vocabulary[int(token)] for token in batch.input_ids[0]], weights.float().cpu().numpy()
+    weights = torch.stack([layer[0] for layer in result.attentions if isinstance(layer, torch.Tensor)])
+    return [language.wordpiece.vocabulary[int(token)] for token in batch.input_ids[0]], weights.float().cpu().numpy()
 
 
 def head_panels(tokens: Sequence[str], weights: np.ndarray) -> alt.TopLevelMixin:
