@@ -98,18 +98,18 @@ def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> Ju
     times = []
     for shift in (1, 2, 3):
         # the same happenings as in the congruent clips, but for the sound of the event
-        other = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
-        logits = answers(model, other)
-        said = logits.argmax(1)
-        kinds["seen"].append(said == other.seen)
-        kinds["heard"].append(said == other.heard)
-        kinds["third"].append((said != other.seen) & (said != other.heard))
+        incongruent = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
+        logits = answers(model, incongruent)
+        responses = logits.argmax(1)
+        kinds["seen"].append(responses == incongruent.seen)
+        kinds["heard"].append(responses == incongruent.heard)
+        kinds["third"].append((responses != incongruent.seen) & (responses != incongruent.heard))
         times.append(decision_time(logits))
     items |= {f"answers.{name}": np.concatenate(values).astype(float) for name, values in kinds.items()}
     items["time.incongruent"] = np.concatenate(times)
-    told, draws = {}, {}
+    measures, draws = {}, {}
     for name, values in items.items():
         centre = np.median if name.startswith("time") else np.mean
-        told[name] = float(centre(values))
+        measures[name] = float(centre(values))
         draws[name] = [float(centre(values[generator.integers(len(values), size=len(values))])) for _ in range(DRAWS)]
-    return Judgement(told, draws)
+    return Judgement(measures, draws)

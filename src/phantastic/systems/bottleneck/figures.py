@@ -33,11 +33,11 @@ GROUPS = {
 
 def figures(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, Figure]:
     """All figures of a finished run."""
-    found = {
+    pictures = {
         "fusion-layer": by_layer(recipe, measures, seconds),
         "bottleneck-tokens": by_number(recipe, measures),
     }
-    return found | ({"information": by_group(recipe, measures)} if groups_of(recipe) else {})
+    return pictures | ({"information": by_group(recipe, measures)} if groups_of(recipe) else {})
 
 
 def row(x: Any, name: str, measure: Measure, most: float = inf) -> dict[str, Any]:

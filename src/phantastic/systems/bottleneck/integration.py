@@ -92,21 +92,21 @@ def slope(ours: Any, best: Any) -> float:
 
 def curve(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, seed: int) -> dict[str, list[float]]:
     """How far sight draws what is heard, by disparity, both ways round averaged."""
-    found: dict[str, list[float]] = {"bottleneck": [], "late": [], "ideal": []}
+    capture: dict[str, list[float]] = {"bottleneck": [], "late": [], "ideal": []}
     seen, heard = VENTRILOQUIST
     for disparity in DISPARITIES:
-        both: dict[str, list[float]] = {name: [] for name in found}
+        by_sign: dict[str, list[float]] = {name: [] for name in capture}
         for sign in (1, -1):
             setting = cues.Setting(sigma_seen=(seen, seen), sigma_heard=(heard, heard), conflict=sign * disparity)
             trials = places.render(setting, seed, "integration/ventriloquist", recipe.test_trials)
-            for name in found:
+            for name in capture:
                 answers = (
                     places.ideal(trials, recipe.common) if name == "ideal" else places.respond(models[name], trials)
                 )
-                both[name].append(places.captured(answers, trials, sign * disparity))
-        for name, values in both.items():
-            found[name].append(float(np.mean(values)))
-    return found
+                by_sign[name].append(places.captured(answers, trials, sign * disparity))
+        for name, values in by_sign.items():
+            capture[name].append(float(np.mean(values)))
+    return capture
 
 
 def measures(located: Located, dubbed: Judgement) -> dict[str, Measure]:
@@ -182,11 +182,11 @@ class Integration(Experiment[IntegrationRecipe]):
         plans: dict[str, Architecture] = {
             "bottleneck": places.architectures(recipe)["bottleneck"], "dubbed": dubbing.architecture(recipe)
         }  # fmt: skip
-        found: dict[str, nn.Module] = {}
+        networks: dict[str, nn.Module] = {}
         for name, plan in plans.items():
-            found[name] = model = build(plan, recipe.seed, run.device)
+            networks[name] = model = build(plan, recipe.seed, run.device)
             run.load(f"seed{recipe.seed}/{name}", {"model": model})
-        return found
+        return networks
 
     def lesion_measures(self, run: Run[IntegrationRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Distance of the answers from the sources (half widths of the picture), and the share of events named

@@ -227,14 +227,14 @@ def step(
 
 def vanilla(layers: Mapping[str, Block], x: Mapping[str, Tensor], read: int | None, every: bool) -> dict[str, Tensor]:
     """Each sense attends to all tokens; with ``every`` its layer computes the others' too, which nobody reads."""
-    found = {}
+    streams = {}
     for name, own in x.items():
         others = tuple(x[other] for other in SENSES if other in x and other != name)
         if every:
-            found[name] = step(layers[name], torch.cat([*others, own], 1))[:, -own.shape[1] :]
+            streams[name] = step(layers[name], torch.cat([*others, own], 1))[:, -own.shape[1] :]
         else:
-            found[name] = step(layers[name], own, read, others)
-    return found
+            streams[name] = step(layers[name], own, read, others)
+    return streams
 
 
 def joint(layers: Mapping[str, Block], x: Mapping[str, Tensor], read: int | None) -> dict[str, Tensor]:
@@ -255,5 +255,5 @@ def through(
         return {name: step(layers[name], own, read, (between,)) for name, own in x.items()}, between
     both = {name: step(layers[name], torch.cat([own, between], 1)) for name, own in x.items()}
     tokens = between.shape[1]
-    found = {name: out[:, :-tokens] for name, out in both.items()}
-    return found, torch.stack([out[:, -tokens:] for out in both.values()]).mean(0)
+    streams = {name: out[:, :-tokens] for name, out in both.items()}
+    return streams, torch.stack([out[:, -tokens:] for out in both.values()]).mean(0)

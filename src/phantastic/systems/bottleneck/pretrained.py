@@ -43,10 +43,10 @@ def load_pretrained(folder: str | Path) -> FusionTransformer:
         raise Refused(f"{folder / 'config.json'}: model_type '{kind}' is not possible{nearest(str(kind), PREFIXES)}")
     path = folder / "model.safetensors"
     try:
-        found = safetensors.torch.load_file(path)
+        stored = safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise Refused(f"{path} cannot be read: {error}") from None
-    tensors = Tensors(path, {name.removeprefix(PREFIXES[kind]): tensor for name, tensor in found.items()})
+    tensors = Tensors(path, {name.removeprefix(PREFIXES[kind]): tensor for name, tensor in stored.items()})
     model = FusionTransformer(described(config, kind, tensors, folder / "config.json"))
     with torch.no_grad():
         fill(model, tensors)
