@@ -28,12 +28,12 @@ def boltzmann(recipe: EntropyRecipe) -> Figure:
     ).encode(x=bare, y=alt.Y("y:Q", title=str(Text("energy E", "エネルギー E"))))  # fmt: skip
     up = alt.Y("y:Q", title=str(Text("density", "確率密度")), scale=alt.Scale(type="sqrt"),
                axis=alt.Axis(values=[0, 0.1, 0.5, 1, 2, 4], format="~g"))  # fmt: skip
-    found, closed = [], []
+    descended, analytic = [], []
     for name, p, q in zip(names, ended, exact, strict=True):
-        closed += rows(POSITIONS, q / width, which=name)
-        found += rows(POSITIONS[::4], p[::4] / width, which=name)
+        analytic += rows(POSITIONS, q / width, which=name)
+        descended += rows(POSITIONS[::4], p[::4] / width, which=name)
     colour = coloured(names, colours, orient="bottom")
-    spread = alt.layer(curve(closed, strokeWidth=1.5), dots(found, size=14)).encode(x=x, y=up, color=colour)
+    spread = alt.layer(curve(analytic, strokeWidth=1.5), dots(descended, size=14)).encode(x=x, y=up, color=colour)
     left = alt.vconcat(well.properties(width=250, height=85), spread.properties(width=250, height=140), spacing=4)
 
     heat = measure.heated(recipe.depth, recipe.room, recipe.steps)
@@ -54,17 +54,17 @@ def boltzmann(recipe: EntropyRecipe) -> Figure:
         x=kelvin, y=alt.Y("y:Q", title=None), color=shades
     ).properties(width=190, height=245)  # fmt: skip
 
-    here = torch.tensor(recipe.temperature, dtype=torch.float64)
-    others = torch.linspace(max(0.15, recipe.temperature / 4), 2.5 * recipe.temperature, 121, dtype=torch.float64)
-    cold = helmholtz.canonical(energy, others).probabilities
-    others_f = helmholtz.free_energy(cold, energy, here.expand(len(others))) - here * cell
-    least = helmholtz.canonical(energy, here).free_energy - here * cell
+    temperature = torch.tensor(recipe.temperature, dtype=torch.float64)
+    temperatures = torch.linspace(max(0.15, recipe.temperature / 4), 2.5 * recipe.temperature, 121, dtype=torch.float64)
+    cold = helmholtz.canonical(energy, temperatures).probabilities
+    others_f = helmholtz.free_energy(cold, energy, temperature.expand(len(temperatures))) - temperature * cell
+    least = helmholtz.canonical(energy, temperature).free_energy - temperature * cell
     at = f"{recipe.temperature:g}"
     floor = alt.Y("y:Q", title=str(Text(f"F at T = {at}", f"T = {at} での F")), scale=alt.Scale(zero=False))
     tau = alt.X("x:Q", title=str(Text("Boltzmann temperature of p", "分布 p の温度")))
     right = alt.layer(
-        curve(rows(others, others_f), color=BLACK).encode(x=tau, y=floor),
-        alt.Chart(alt.Data(values=rows([here], [least]))).mark_point(
+        curve(rows(temperatures, others_f), color=BLACK).encode(x=tau, y=floor),
+        alt.Chart(alt.Data(values=rows([temperature], [least]))).mark_point(
             shape="diamond", filled=True, size=110, opacity=1, color=VERMILION
         ).encode(x=tau, y=floor),
     ).properties(width=190, height=245)  # fmt: skip
@@ -157,22 +157,22 @@ def gas(kelvin: float) -> Figure:
     atmospheres, colours = (0.5, 1.0, 2.0), (BLUE, GREEN, VERMILION)
     body = gibbs.ideal_gas(gibbs.AVOGADRO, measure.NOBLE["Ar"][0] * gibbs.DALTON)
     pressure = ATMOSPHERE * torch.tensor(atmospheres, dtype=torch.float64)
-    warm = torch.full((3,), kelvin, dtype=torch.float64)
-    rest = gibbs.equilibrium(body, warm, pressure, torch.ones_like(pressure))
+    temperature = torch.full((3,), kelvin, dtype=torch.float64)
+    equilibrium = gibbs.equilibrium(body, temperature, pressure, torch.ones_like(pressure))
     names = [str(Text(f"{p:g} atm", f"{p:g} 気圧")) for p in atmospheres]
-    top = 1.35 * float(rest.volume.max())
-    volume = torch.linspace(0.2 * float(rest.volume.min()), top, 160, dtype=torch.float64)
+    top = 1.35 * float(equilibrium.volume.max())
+    volume = torch.linspace(0.2 * float(equilibrium.volume.min()), top, 160, dtype=torch.float64)
     lines, minima = [], []
-    for name, p, v, g in zip(names, pressure, rest.volume, rest.gibbs, strict=True):
-        lines += rows(1e3 * volume, 1e-3 * gibbs.gibbs(body, warm[0], p, volume), which=name)
+    for name, p, v, g in zip(names, pressure, equilibrium.volume, equilibrium.gibbs, strict=True):
+        lines += rows(1e3 * volume, 1e-3 * gibbs.gibbs(body, temperature[0], p, volume), which=name)
         minima += rows([1e3 * v], [1e-3 * g], which=name)
-    fine = ATMOSPHERE * torch.logspace(-0.7, 0.7, 60, dtype=torch.float64)
+    pressures = ATMOSPHERE * torch.logspace(-0.7, 0.7, 60, dtype=torch.float64)
 
     def at_pressure(p: torch.Tensor) -> gibbs.Equilibrium:
-        return gibbs.equilibrium(body, warm[:1].expand(len(p)), p, torch.ones_like(p))
+        return gibbs.equilibrium(body, temperature[:1].expand(len(p)), p, torch.ones_like(p))
 
-    here = at_pressure(fine)
-    law = rows(1e3 * here.volume, 1e-3 * here.gibbs)
+    states = at_pressure(pressures)
+    law = rows(1e3 * states.volume, 1e-3 * states.gibbs)
     litres = alt.X("x:Q", title=str(Text("volume V (litres)", "体積 V(リットル)")),
                    scale=alt.Scale(domain=[0, 1e3 * top], nice=False))  # fmt: skip
     joules = alt.Y("y:Q", title=str(Text("F + pV (kJ/mol)", "F + pV(kJ/mol)")), scale=alt.Scale(zero=False))
@@ -185,16 +185,16 @@ def gas(kelvin: float) -> Figure:
     bar = alt.X("x:Q", title=str(Text("pressure p (atm)", "圧力 p(気圧)")), scale=alt.Scale(type="log", nice=False),
                 axis=alt.Axis(values=[0.2, 0.5, 1, 2, 5], format="~g"))  # fmt: skip
     title = str(Text("volume at rest (litres)", "平衡での体積(リットル)"))
-    widest = 1e3 * float(here.volume.max())
+    widest = 1e3 * float(states.volume.max())
     up = powers(title, widest / 40, 1.5 * widest, "y", digits=(1, 2, 5))
     step = 1e-4
-    above, below = (at_pressure(fine * (1 + sign * step)).gibbs for sign in (1, -1))
-    slope = (above - below) / (2 * step * fine)
+    above, below = (at_pressure(pressures * (1 + sign * step)).gibbs for sign in (1, -1))
+    slope = (above - below) / (2 * step * pressures)
     kinds = ["dG/dp", "V = NkT / p"]
     shades = coloured(kinds, (VERMILION, BLACK))
     right = alt.layer(
-        curve(rows(fine / ATMOSPHERE, 1e3 * gibbs.AVOGADRO * gibbs.K * kelvin / fine, which=kinds[1])),
-        dots(rows(fine[::4] / ATMOSPHERE, 1e3 * slope[::4], which=kinds[0])),
+        curve(rows(pressures / ATMOSPHERE, 1e3 * gibbs.AVOGADRO * gibbs.K * kelvin / pressures, which=kinds[1])),
+        dots(rows(pressures[::4] / ATMOSPHERE, 1e3 * slope[::4], which=kinds[0])),
     ).encode(x=bar, y=up, color=shades).properties(width=230, height=230)  # fmt: skip
     caption = Text(
         f"Gibbs free energy G = F + pV of a mole of argon at {kelvin:g} K. Left: at a given pressure the gas takes the "

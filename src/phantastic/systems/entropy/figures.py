@@ -49,7 +49,7 @@ def dots(values: Rows, **mark: Any) -> alt.Chart:
     return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
 
 
-def microstates(found: Mapping[str, Sequence[float]]) -> Figure:
+def microstates(counts: Mapping[str, Sequence[float]]) -> Figure:
     """ln W per particle over the macrostates of N coins, which fills Shannon's curve; and how fast it does."""
     sizes, colours = (10, 30, 100, 1000), (SKY, ORANGE, GREEN, VERMILION)
     names = [f"N = {n}" for n in sizes]
@@ -67,14 +67,14 @@ def microstates(found: Mapping[str, Sequence[float]]) -> Figure:
         x=x, y=y, color=colour
     ).properties(width=330, height=230)  # fmt: skip
     counted, predicted = (str(Text("counted", "数え上げ")), str(Text("Stirling", "スターリング")))
-    x = powers(str(Text("particles N", "粒子数 N")), 5, 2 * max(found["particles"]), "x", "~s")
-    y = powers(str(Text("H − ln W / N (nats)", "H − ln W / N(nat)")), 0.5 * min(found["gap"]), 1, "y")
+    x = powers(str(Text("particles N", "粒子数 N")), 5, 2 * max(counts["particles"]), "x", "~s")
+    y = powers(str(Text("H − ln W / N (nats)", "H − ln W / N(nat)")), 0.5 * min(counts["gap"]), 1, "y")
     colour = coloured([counted, predicted], [BLUE, BLACK])
     right = alt.layer(
-        curve(rows(found["particles"], found["stirling"], which=predicted), strokeDash=[5, 4]).encode(
+        curve(rows(counts["particles"], counts["stirling"], which=predicted), strokeDash=[5, 4]).encode(
             x=x, y=y, color=colour
         ),
-        dots(rows(found["particles"], found["gap"], which=counted)).encode(x=x, y=y, color=colour),
+        dots(rows(counts["particles"], counts["gap"], which=counted)).encode(x=x, y=y, color=colour),
     ).properties(width=230, height=230)
     caption = Text(
         "Boltzmann's entropy becomes Shannon's. Left: the logarithm of the number W of ways in which N coins show a "
@@ -88,7 +88,7 @@ def microstates(found: Mapping[str, Sequence[float]]) -> Figure:
 
 def maximum(problems: Mapping[str, Problem], average: float) -> Figure:
     """Maximum-entropy distributions by the dual (dots) on their closed forms (lines), and Jaynes's die."""
-    found, closed = str(Text("convex dual, Newton", "凸双対問題(ニュートン法)")), str(Text("closed form", "閉じた式"))
+    dual, closed = str(Text("convex dual, Newton", "凸双対問題(ニュートン法)")), str(Text("closed form", "閉じた式"))
     titles = {
         "uniform": Text("nothing known: uniform", "制約なし:一様分布"),
         "die": Text(f"a die with mean {average:g}", f"平均 {average:g} のさいころ"),
@@ -97,7 +97,7 @@ def maximum(problems: Mapping[str, Problem], average: float) -> Figure:
         "gaussian": Text("mean 1, variance 1.44: Gaussian", "平均 1、分散 1.44:正規分布"),
     }
     shown = {"uniform": (1, 6), "geometric": (0, 12), "exponential": (0, 10), "gaussian": (-3, 5)}
-    colour = coloured([found, closed], [VERMILION, BLACK], "circle", orient="bottom")
+    colour = coloured([dual, closed], [VERMILION, BLACK], "circle", orient="bottom")
     panels = []
     for name, title in titles.items():
         if name == "die":
@@ -111,7 +111,7 @@ def maximum(problems: Mapping[str, Problem], average: float) -> Figure:
             low, high = shown[name]
         inside = (x >= low) & (x <= high)
         line = rows(x[inside], smooth[inside], which=closed)
-        points = rows(x[inside], density[inside], which=found)
+        points = rows(x[inside], density[inside], which=dual)
         counted = name in ("uniform", "die", "geometric")
         across = alt.X("x:Q", title=None, scale=alt.Scale(domain=[low - 0.4, high + 0.4] if counted else [low, high]),
                        axis=alt.Axis(tickCount=6, format="d"))  # fmt: skip
