@@ -17,11 +17,11 @@ _STEP = Text("E-step", "E ステップ")
 _NAMES = {"A21": "A21", "C1_1": "C11"}
 
 
-def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measure]) -> Figure:
+def learning(recipe: FilteringRecipe, system: Linear, measures: Mapping[str, Measure]) -> Figure:
     """Triple estimation under the first noise above, the two parameters under every noise below."""
     results = {
-        "SPM12": measure.learned(recipe, made, measure.VARIANTS[0]),
-        str(Text("corrected", "修正版")): measure.learned(recipe, made, measure.VARIANTS[0], "corrected"),
+        "SPM12": measure.learned(recipe, system, measure.VARIANTS[0]),
+        str(Text("corrected", "修正版")): measure.learned(recipe, system, measure.VARIANTS[0], "corrected"),
     }
     x = alt.X("x:Q", title=str(_STEP), axis=alt.Axis(tickCount=6, format="d"))
     dash = alt.StrokeDash(
@@ -44,7 +44,7 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
         energies += over_steps({"F": result.free_energy.tolist()}, scheme)
     y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
     truth = [{"y": value, "which": _NAMES[p]} for p, value in FREE.items()]
-    given = [{"y": recipe.sensory_log_precision, "which": words[0]}]
+    prior = [{"y": recipe.sensory_log_precision, "which": words[0]}]
     colour = coloured(list(_NAMES.values()), (BLUE, VERMILION))
 
     def level(rows: list, shade: alt.Color) -> alt.Chart:
@@ -52,7 +52,7 @@ def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measu
 
     first = alt.layer(level(truth, colour), line(parameters).encode(x=x, y=y, color=colour, strokeDash=dash))
     colour = coloured(words, (GREEN, ORANGE))
-    second = alt.layer(level(given, colour), line(precisions).encode(x=x, y=y, color=colour, strokeDash=dash))
+    second = alt.layer(level(prior, colour), line(precisions).encode(x=x, y=y, color=colour, strokeDash=dash))
     third = line(energies, color=BLACK).encode(x=x, y=y, strokeDash=dash)
     titles = (
         Text("parameters; thin: true values", "パラメータ(細線:真値)"),
