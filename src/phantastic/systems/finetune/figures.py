@@ -48,11 +48,11 @@ def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure]) ->
     for task, name in tasks:
         label = f"{named(task)}\n{MEASURES[name]}"
         order.append(label)
-        for start, (said, _) in STARTS.items():
-            found = measures.get(f"{task}.{start}.{name}")
-            if found is not None:
-                low, high = found.ends
-                rows.append({"task": label, "start": str(said), "value": found.value, "low": low, "high": high})
+        for start, (title, _) in STARTS.items():
+            measure = measures.get(f"{task}.{start}.{name}")
+            if measure is not None:
+                low, high = measure.ends
+                rows.append({"task": label, "start": str(title), "value": measure.value, "low": low, "high": high})
     domain = shown()["domain"]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("task:N", sort=order, title=None,
