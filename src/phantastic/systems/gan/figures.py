@@ -16,7 +16,8 @@ PANELS = {"ring": Text("ring of 8", "8 個の輪"), "grid": Text("grid of 25", "
 
 
 def judged(columns: Mapping[str, Sequence[float]]) -> Figure:
-    """Goodfellow et al. (2014), Figure 1, with a discriminator that was trained; ``columns``: of `Verdicts`."""
+    """Goodfellow et al. (2014), Figure 1, with a discriminator that was trained; ``columns`` are those of
+    `Verdicts`."""
     names = {
         "data": Text("density of the data, p", "データの密度 p"),
         "made": Text("density of the samples, q", "標本の密度 q"),
