@@ -17,8 +17,11 @@ MASKINGS = {
 }
 SIZES = ((1, 4), (1, 2), (1, 1), (2, 1))  # the recipe's layers times the first, its width by the second
 DIRECTIONS = ("full", "no-nsp", "ltr", "ltr-lstm")  # table 5
-TASKS = {"masking": ("questions", "tagging"), "size": ("questions", "acceptability"),
-         "direction": ("entailment", "paraphrase", "acceptability", "questions")}  # fmt: skip
+TASKS = {
+    "masking": ("questions", "tagging"),
+    "size": ("questions", "acceptability"),
+    "direction": ("entailment", "paraphrase", "acceptability", "questions"),
+}
 CURVE = "questions"
 
 
@@ -34,11 +37,20 @@ class Asked(NamedTuple):
 def plans(recipe: AblationsRecipe) -> dict[str, Plan]:
     """Every network by name; "full" is 80-10-10 with next sentences, at the size that the others have."""
     full = Plan(
-        recipe.layers, recipe.width, recipe.heads, 4 * recipe.width, recipe.steps, recipe.batch, recipe.rate,
+        recipe.layers,
+        recipe.width,
+        recipe.heads,
+        4 * recipe.width,
+        recipe.steps,
+        recipe.batch,
+        recipe.rate,
         recipe.longest,
-    )  # fmt: skip
-    conditions = {"full": full, "no-nsp": full._replace(next_sentence=False),
-             "ltr": full._replace(masking=None, next_sentence=False)}  # fmt: skip
+    )
+    conditions = {
+        "full": full,
+        "no-nsp": full._replace(next_sentence=False),
+        "ltr": full._replace(masking=None, next_sentence=False),
+    }
     conditions |= {
         f"masking-{name}": full._replace(masking=Masking(0.15, mask, same))
         for name, (mask, same) in MASKINGS.items()

@@ -69,9 +69,14 @@ class Setting:
 def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = BATCHES) -> Measure:
     """Surprise at masked words of new text, nats, all of them shown as [MASK]; interval by bootstrap over batches."""
     examples = Examples(
-        source, seed, 32, masking=Masking(0.15, 1.0, 0.0), longest=plan.longest, purpose="test",
+        source,
+        seed,
+        32,
+        masking=Masking(0.15, 1.0, 0.0),
+        longest=plan.longest,
+        purpose="test",
         device=next(network.parameters()).device,
-    )  # fmt: skip
+    )
     with torch.autocast(next(network.parameters()).device.type, enabled=False):
         losses = np.array([float(masked_lm(network, examples(step))["masked"]) for step in range(batches)])
     return over_items(losses, numpy_generator(seed, "bootstrap masked loss"), mean, DRAWS)
@@ -79,8 +84,15 @@ def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches
 
 @torch.no_grad()
 def next_word_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = 2) -> float:
-    examples = Examples(source, seed, 32, masking=Masking(0.0, 0.0, 1.0), longest=plan.longest, purpose="test",
-                        device=next(network.parameters()).device)  # fmt: skip
+    examples = Examples(
+        source,
+        seed,
+        32,
+        masking=Masking(0.0, 0.0, 1.0),
+        longest=plan.longest,
+        purpose="test",
+        device=next(network.parameters()).device,
+    )
     return float(np.mean([float(next_words(network, examples(step))["loss"]) for step in range(batches)]))
 
 
