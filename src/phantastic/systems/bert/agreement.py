@@ -104,9 +104,12 @@ def answers(model: Model, items: Agreement, language: Language) -> dict[str, lis
     right, wrong = ([language.wordpiece.vocabulary[piece] for piece in each] for each in (items.right, items.wrong))
     forms = zip(preferred(model, items), right, wrong, strict=True)
     return {
-        "right": right, "wrong": wrong, "attractors": items.attractors.tolist(), "distance": items.distance.tolist(),
+        "right": right,
+        "wrong": wrong,
+        "attractors": items.attractors.tolist(),
+        "distance": items.distance.tolist(),
         "preferred": [one if correct else other for correct, one, other in forms],
-    }  # fmt: skip
+    }
 
 
 def agreement(model: Model, items: Agreement | None, generator: np.random.Generator) -> dict[str, Measure]:

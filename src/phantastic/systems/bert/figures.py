@@ -27,8 +27,12 @@ SEEN = 0.005  # a probability that can be seen as a bar
 def learning(points: Sequence[Mapping[str, float]]) -> Figure:
     """Masked loss and next-sentence accuracy on the test pairs by training step, each with the best that can be."""
     names = [str(MODEL), str(BEST)]
-    colour = alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, VERMILION]),
-                       legend=alt.Legend(orient="bottom"))  # fmt: skip
+    colour = alt.Color(
+        "which:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=[BLUE, VERMILION]),
+        legend=alt.Legend(orient="bottom"),
+    )
     dash = alt.StrokeDash("which:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]))
     panels = []
     for key, best, title, top in (
@@ -41,12 +45,21 @@ def learning(points: Sequence[Mapping[str, float]]) -> Figure:
             for name, which in ((key, names[0]), (best, names[1]))
         ]
         domain = alt.Undefined if top is None else [0.4, top]
-        chart = alt.Chart(alt.Data(values=rows)).mark_line(point=alt.OverlayMarkDef(size=18)).encode(
-            x=alt.X("step:Q", title=str(Text("training step", "学習ステップ")), scale=alt.Scale(type="symlog"),
-                    axis=alt.Axis(values=[10**power for power in range(7)], labelExpr="format(datum.value, ',')")),
-            y=alt.Y("value:Q", title=str(title), scale=alt.Scale(domain=domain, zero=top is None)),
-            color=colour, strokeDash=dash,
-        )  # fmt: skip
+        chart = (
+            alt.Chart(alt.Data(values=rows))
+            .mark_line(point=alt.OverlayMarkDef(size=18))
+            .encode(
+                x=alt.X(
+                    "step:Q",
+                    title=str(Text("training step", "学習ステップ")),
+                    scale=alt.Scale(type="symlog"),
+                    axis=alt.Axis(values=[10**power for power in range(7)], labelExpr="format(datum.value, ',')"),
+                ),
+                y=alt.Y("value:Q", title=str(title), scale=alt.Scale(domain=domain, zero=top is None)),
+                color=colour,
+                strokeDash=dash,
+            )
+        )
         panels.append(chart.properties(width=300, height=220))
     loss, excess, floor = (points[-1][f"masked.{name}"] for name in ("loss", "excess", "floor"))
     caption = Text(
@@ -86,13 +99,21 @@ def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str) 
         for name, p in zip(names, (likely, best), strict=True)
         for word in order
     ]
-    bars = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
-        y=alt.Y("word:N", sort=order, title=None, axis=alt.Axis(labelLimit=200)),
-        yOffset=alt.YOffset("which:N", sort=names),
-        x=alt.X("p:Q", title=str(Text("probability", "確率")), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE]),
-                        legend=alt.Legend(orient="bottom", labelLimit=260)),
-    )  # fmt: skip
+    bars = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("word:N", sort=order, title=None, axis=alt.Axis(labelLimit=200)),
+            yOffset=alt.YOffset("which:N", sort=names),
+            x=alt.X("p:Q", title=str(Text("probability", "確率")), axis=alt.Axis(tickCount=5)),
+            color=alt.Color(
+                "which:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=[BLUE, ORANGE]),
+                legend=alt.Legend(orient="bottom", labelLimit=260),
+            ),
+        )
+    )
     return bars.properties(width=260, height=24 * len(order), title=text)
 
 
@@ -120,9 +141,11 @@ def attended(
     batch = read(language, sentences)
     device = next(model.parameters()).device
     result = model(
-        batch.input_ids.to(device), attention_mask=batch.attention_mask.to(device),
-        token_type_ids=batch.token_type_ids.to(device), output_attentions=True,
-    )  # fmt: skip
+        batch.input_ids.to(device),
+        attention_mask=batch.attention_mask.to(device),
+        token_type_ids=batch.token_type_ids.to(device),
+        output_attentions=True,
+    )
     assert result.attentions is not None
     weights = torch.stack([layer[0] for layer in result.attentions if isinstance(layer, torch.Tensor)])
     return [language.wordpiece.vocabulary[int(token)] for token in batch.input_ids[0]], weights.float().cpu().numpy()
@@ -139,11 +162,15 @@ def head_panels(tokens: Sequence[str], weights: np.ndarray) -> alt.TopLevelMixin
             values = [{"q": q, "k": k, "w": round(float(weight), 3)} for (q, k), weight in np.ndenumerate(matrix)]
             heading = str(Text(f"layer {layer + 1}, head {head + 1}", f"第 {layer + 1} 層 ヘッド {head + 1}"))
             axis = {"labelExpr": label, "title": None, "labelFontSize": 9, "ticks": False, "labelOverlap": False}
-            chart = alt.Chart(alt.Data(values=values)).mark_rect().encode(
-                x=alt.X("k:O", axis=alt.Axis(labelAngle=-60, **axis) if layer == len(weights) - 1 else None),
-                y=alt.Y("q:O", axis=alt.Axis(**axis) if head == 0 else None),
-                color=alt.Color("w:Q", scale=shade, legend=None),
-            )  # fmt: skip
+            chart = (
+                alt.Chart(alt.Data(values=values))
+                .mark_rect()
+                .encode(
+                    x=alt.X("k:O", axis=alt.Axis(labelAngle=-60, **axis) if layer == len(weights) - 1 else None),
+                    y=alt.Y("q:O", axis=alt.Axis(**axis) if head == 0 else None),
+                    color=alt.Color("w:Q", scale=shade, legend=None),
+                )
+            )
             panels.append(chart.properties(width=side, height=side, title=alt.Title(heading, fontSize=10)))
         rows.append(alt.hconcat(*panels, spacing=8))
     return alt.vconcat(*rows, spacing=8)
@@ -172,9 +199,12 @@ def agreement(items: Agreement, right: Bool[np.ndarray, " items"]) -> Figure:
             x=alt.X("group:N", sort=order, title=str(title), axis=alt.Axis(labelAngle=0))
         )
         points = base.mark_point(filled=True, size=60, color=BLUE).encode(
-            y=alt.Y("share:Q", title=str(Text("right form preferred", "正しい形を選んだ割合")),
-                    scale=alt.Scale(domain=[0, 1]))
-        )  # fmt: skip
+            y=alt.Y(
+                "share:Q",
+                title=str(Text("right form preferred", "正しい形を選んだ割合")),
+                scale=alt.Scale(domain=[0, 1]),
+            )
+        )
         bars = base.mark_rule(color=BLUE, strokeWidth=2).encode(y="low:Q", y2="high:Q")
         counts = base.mark_text(color="#666666", fontSize=9, baseline="bottom").encode(y=alt.value(-3), text="n:Q")
         chance = (

@@ -88,9 +88,11 @@ def word_probabilities(model: Model, batch: Batch) -> Float[Tensor, "examples as
     for part in parts(batch):
         part = Batch(*(column.to(device) for column in part))
         result = model(
-            part.input_ids, attention_mask=part.attention_mask, token_type_ids=part.token_type_ids,
+            part.input_ids,
+            attention_mask=part.attention_mask,
+            token_type_ids=part.token_type_ids,
             prediction_positions=part.prediction_positions,
-        )  # fmt: skip
+        )
         logits = result.logits if result.prediction_logits is None else result.prediction_logits
         assert logits is not None
         log_p.append(logits.double().log_softmax(-1).cpu())

@@ -88,7 +88,7 @@ def example(language: Language) -> str:
 def read(language: Language, *texts: Sentences) -> Batch:
     """[CLS] A [SEP] or [CLS] A [SEP] B [SEP]; asked is every [MASK]."""
     pieces = np.append(single_pieces(language), [MASK])
-    rows, segments, asked = [], [], []
+    rows, segments, positions = [], [], []
     for text in texts:
         row, segment = [CLS], [0]
         for number, words in enumerate(text.each):
@@ -96,14 +96,16 @@ def read(language: Language, *texts: Sentences) -> Batch:
             segment += [number] * (len(words) + 1)
         rows.append(torch.tensor(row))
         segments.append(torch.tensor(segment))
-        asked.append(torch.tensor([place for place, piece in enumerate(row) if piece == MASK], dtype=torch.long))
+        positions.append(torch.tensor([place for place, piece in enumerate(row) if piece == MASK], dtype=torch.long))
 
     def padded(columns: list[torch.Tensor], fill: int = 0) -> torch.Tensor:
         return torch.nn.utils.rnn.pad_sequence(columns, batch_first=True, padding_value=fill)
 
     mask = padded([torch.ones_like(row) for row in rows])
-    labels = padded([torch.zeros_like(places) for places in asked], -100)
-    return Batch(padded(rows), mask, padded(segments), padded(asked), labels, torch.zeros(len(rows), dtype=torch.long))
+    labels = padded([torch.zeros_like(places) for places in positions], -100)
+    return Batch(
+        padded(rows), mask, padded(segments), padded(positions), labels, torch.zeros(len(rows), dtype=torch.long)
+    )
 
 
 def likely_words(model: Model, language: Language, text: Sentences) -> list[dict[str, float]]:
