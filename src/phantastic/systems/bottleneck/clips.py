@@ -53,7 +53,7 @@ def corpus(recipe: FusionRecipe, seed: int, part: str, count: int) -> Corpus:
     )
     print(f"{part}: " + "; ".join(report.lines()), file=sys.stderr)
     sound = torch.from_numpy(loaded.sound)
-    parts = [log_mel(some, bands=recipe.bands, hop=recipe.hop).half() for some in sound.split(CHUNK)]
+    parts = [log_mel(chunk, bands=recipe.bands, hop=recipe.hop).half() for chunk in sound.split(CHUNK)]
     return Corpus(torch.from_numpy(loaded.frames), torch.cat(parts), torch.from_numpy(loaded.labels))
 
 
@@ -65,8 +65,8 @@ def listing(recipe: FusionRecipe, part: str) -> Listing:
     if labels.exists():
         return audioset(root / f"{part}.csv", labels)
     listed = by_folder(root / part)
-    if part == "test" and listed.classes != (known := by_folder(root / "train").classes):
-        odd = sorted(set(listed.classes) ^ set(known))[0]
+    if part == "test" and listed.classes != (expected := by_folder(root / "train").classes):
+        odd = sorted(set(listed.classes) ^ set(expected))[0]
         raise Refused(f"{recipe.data!r}: train and test must hold the same classes; only one of them holds {odd!r}")
     return listed
 
@@ -144,9 +144,15 @@ def architectures(recipe: FusionRecipe) -> dict[str, Architecture]:
     def build(senses: dict[str, Sense] = both, **changes: Any) -> Architecture:
         settings: dict[str, Any] = {"fusion_layer": layers, "bottlenecks": recipe.bottlenecks} | changes
         return Architecture(
-            senses, layers=layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
-            classes=classes, stochastic_depth=recipe.stochastic_depth, **settings,
-        )  # fmt: skip
+            senses,
+            layers=layers,
+            width=recipe.width,
+            heads=recipe.heads,
+            hidden=4 * recipe.width,
+            classes=classes,
+            stochastic_depth=recipe.stochastic_depth,
+            **settings,
+        )
 
     plans = {"late": build()}
     for layer in fused_layers(recipe):

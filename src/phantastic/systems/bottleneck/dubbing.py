@@ -47,8 +47,8 @@ def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift
             dub = (name, NAMES[(place + shift) % len(NAMES)])
             parts.append(converted(events.render(world, seed, purpose, chosen, dub), CUT))
             order += list(chosen)
-    back = torch.from_numpy(np.argsort(order))
-    clips = Corpus(*(torch.cat(part)[back] for part in zip(*parts, strict=True)))
+    inverse = torch.from_numpy(np.argsort(order))
+    clips = Corpus(*(torch.cat(part)[inverse] for part in zip(*parts, strict=True)))
     seen = np.arange(count) % len(NAMES)
     return Dubbed(clips, seen, (seen + shift) % len(NAMES))
 
@@ -56,9 +56,15 @@ def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift
 def architecture(recipe: IntegrationRecipe) -> Architecture:
     """As wide and deep as the models that localise."""
     return Architecture(
-        senses_of(CUT), layers=recipe.layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
-        classes=len(NAMES), fusion_layer=recipe.layers // 3, bottlenecks=recipe.bottlenecks,
-    )  # fmt: skip
+        senses_of(CUT),
+        layers=recipe.layers,
+        width=recipe.width,
+        heads=recipe.heads,
+        hidden=4 * recipe.width,
+        classes=len(NAMES),
+        fusion_layer=recipe.layers // 3,
+        bottlenecks=recipe.bottlenecks,
+    )
 
 
 def loss_of(model: FusionTransformer, dubbed: Dubbed, rows: Int[Tensor, " batch"]) -> Float[Tensor, ""]:

@@ -65,9 +65,14 @@ def learn(run: Run[FusionRecipe], name: str, seed: int, model: FusionTransformer
         return {"loss": weight * loss_of(logits, targets, recipe.smoothing)}
 
     train(
-        run, f"seed{seed}/{name}", {"model": model}, {"loss": optimiser}, losses,
-        steps=steps, rate=warm_and_cosine(steps, WARM),
-    )  # fmt: skip
+        run,
+        f"seed{seed}/{name}",
+        {"model": model},
+        {"loss": optimiser},
+        losses,
+        steps=steps,
+        rate=warm_and_cosine(steps, WARM),
+    )
 
 
 @torch.no_grad()

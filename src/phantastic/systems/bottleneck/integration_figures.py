@@ -76,14 +76,26 @@ def spread(sigmas: Mapping[str, list[float]], spreads: Mapping[str, list[float]]
         for seen, heard, value in zip(sigmas["seen"], sigmas["heard"], spreads[key], strict=True)
     ]
     order = [str(name) for name in names.values()]
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
-        x=alt.X("heard:Q", title=str(Text("σ of the burst", "音の σ")),
-                scale=alt.Scale(type="log", domain=[0.025, 0.15])),
-        y=alt.Y("y:Q", title=str(Text("distance from the source (r.m.s.)", "音源からの距離(二乗平均平方根)"))),
-        color=alt.Color("name:N", title=None, sort=order,
-                        scale=alt.Scale(domain=order, range=[SKY, ORANGE, BLUE, VERMILION, BLACK])),
-        column=alt.Column("seen:N", title=None),
-    ).properties(width=170, height=200)  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(
+                "heard:Q",
+                title=str(Text("σ of the burst", "音の σ")),
+                scale=alt.Scale(type="log", domain=[0.025, 0.15]),
+            ),
+            y=alt.Y("y:Q", title=str(Text("distance from the source (r.m.s.)", "音源からの距離(二乗平均平方根)"))),
+            color=alt.Color(
+                "name:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=[SKY, ORANGE, BLUE, VERMILION, BLACK]),
+            ),
+            column=alt.Column("seen:N", title=None),
+        )
+        .properties(width=170, height=200)
+    )
     caption = Text(
         "How far responses lie from the source, in half widths of the picture. Combined senses do better than either "
         "(Ernst & Banks 2002).",
@@ -102,12 +114,17 @@ def ventriloquist(capture: Mapping[str, list[float]], disparities: Sequence[floa
         for disparity, value in zip(disparities, capture[key], strict=True)
     ]
     order = [str(name) for name in names.values()]
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
-        x=alt.X("x:Q", title=str(Text("disparity of flash and burst (half widths)", "光と音のずれ(画面の半幅)"))),
-        y=alt.Y("y:Q", title=str(Text("capture of the sound by the sight", "視覚による音の引き寄せ"))),
-        color=alt.Color("name:N", title=None, sort=order,
-                        scale=alt.Scale(domain=order, range=[VERMILION, BLUE, BLACK])),
-    )  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("x:Q", title=str(Text("disparity of flash and burst (half widths)", "光と音のずれ(画面の半幅)"))),
+            y=alt.Y("y:Q", title=str(Text("capture of the sound by the sight", "視覚による音の引き寄せ"))),
+            color=alt.Color(
+                "name:N", title=None, sort=order, scale=alt.Scale(domain=order, range=[VERMILION, BLUE, BLACK])
+            ),
+        )
+    )
     caption = Text(
         "The ventriloquist: where a burst is heard is drawn towards the flash, wholly (1) or not at all (0). Near cues "
         "are taken for one event and fused, far ones kept apart (Körding et al. 2007).",
@@ -128,12 +145,20 @@ def dubbing(judgement: Judgement) -> Figure:
         {"trial": dub, "answer": str(Text("a third thing", "第三のもの")), "share": shares["answers.third"]},
     ]
     order = [row["answer"] for row in rows]
-    chart = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
-        y=alt.Y("trial:N", title=None, sort=[agree, dub]),
-        x=alt.X("share:Q", title=str(Text("share of answers", "答えの割合")), scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("answer:N", title=None, sort=order,
-                        scale=alt.Scale(domain=order, range=[GREEN, "#bbbbbb", BLUE, ORANGE, VERMILION])),
-    )  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("trial:N", title=None, sort=[agree, dub]),
+            x=alt.X("share:Q", title=str(Text("share of answers", "答えの割合")), scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color(
+                "answer:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=[GREEN, "#bbbbbb", BLUE, ORANGE, VERMILION]),
+            ),
+        )
+    )
     times = [shares[f"time.{name}"] for name in ("congruent", "incongruent")]
     caption = Text(
         "Answers to events whose sight and sound agree, and to dubbed ones. Median time to decide: "

@@ -71,10 +71,16 @@ def architectures(recipe: IntegrationRecipe) -> dict[str, Architecture]:
 
     def build(senses: dict[str, Sense], fusion_layer: int) -> Architecture:
         return Architecture(
-            senses, layers=recipe.layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
-            classes=2 * len(CENTRES), fusion_layer=fusion_layer, bottlenecks=recipe.bottlenecks,
+            senses,
+            layers=recipe.layers,
+            width=recipe.width,
+            heads=recipe.heads,
+            hidden=4 * recipe.width,
+            classes=2 * len(CENTRES),
+            fusion_layer=fusion_layer,
+            bottlenecks=recipe.bottlenecks,
             position_scale=POSITION_SCALE,
-        )  # fmt: skip
+        )
 
     fused = {"bottleneck": build(both, recipe.layers // 3), "late": build(both, recipe.layers)}
     return fused | {name: build({name: both[name]}, recipe.layers) for name in ("rgb", "spectrogram")}

@@ -35,18 +35,18 @@ def load_scenic(path_or_arrays: str | Path | Mapping[str, Any], config: Mapping[
     source = str(path_or_arrays) if isinstance(path_or_arrays, str | Path) else "the given arrays"
     arrays = parameters(path_or_arrays, source)
     model = FusionTransformer(architecture(arrays, config, source))
-    wanted = correspondence(model)
-    for name in wanted:
+    expected = correspondence(model)
+    for name in expected:
         if name not in arrays:
             raise Refused(f"{source}: the parameter '{name}' is missing; this configuration needs it")
     for name in arrays:
-        if name not in wanted:
+        if name not in expected:
             raise Refused(
                 f"{source}: the parameter '{name}' is left over: this configuration has no place for it"
-                f"{nearest(name, wanted)}"
+                f"{nearest(name, expected)}"
             )
     with torch.no_grad():
-        for name, (parameter, shape, turned) in wanted.items():
+        for name, (parameter, shape, turned) in expected.items():
             array = arrays[name]
             if array.shape != shape:
                 raise Refused(f"{source}: '{name}' has shape {array.shape}; this configuration needs {shape}")
