@@ -18,8 +18,13 @@ Found = dict[str, float]
 SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 8)  # Shannon's source of four letters (1948, section 10)
 DICE = (0.05435, 0.07877, 0.11416, 0.16545, 0.23977, 0.34749)  # Jaynes (1963), for an average of 4.5
 SIZE = 1.6  # Bogacz (2017), exercises 1 and 2, to one decimal
-NOBLE = {"He": (4.002602, 126.153), "Ne": (20.1797, 146.328), "Ar": (39.948, 154.846), "Kr": (83.798, 164.085),
-         "Xe": (131.293, 169.685)}  # Da; J/(K mol) at 298.15 K and 1 bar (Cox et al. 1989)  # fmt: skip
+NOBLE = {
+    "He": (4.002602, 126.153),
+    "Ne": (20.1797, 146.328),
+    "Ar": (39.948, 154.846),
+    "Kr": (83.798, 164.085),
+    "Xe": (131.293, 169.685),
+}  # Da; J/(K mol) at 298.15 K and 1 bar (Cox et al. 1989)
 LITRES = 22.41396954  # of a mole at 273.15 K and 101325 Pa (CODATA)
 ATMOSPHERE = 101_325.0
 TEMPERATURES = torch.logspace(-0.8, 0.7, 46, dtype=torch.float64)  # .16 to 5
@@ -91,23 +96,24 @@ class Problem(NamedTuple):
 
 def problems() -> dict[str, Problem]:
     """Uniform (nothing is known), geometric and exponential (the mean is), Gaussian (mean and variance are)."""
-    die, whole = (torch.arange(start, end, dtype=torch.float64) for start, end in ((1, 7), (0, 400)))
-    half_line, half_weights = interval(0, 80, 300)
+    die, n = (torch.arange(start, end, dtype=torch.float64) for start, end in ((1, 7), (0, 400)))
+    ray, ray_weights = interval(0, 80, 300)
     line, weights = interval(-14, 16, 300)
     mean, variance = 2.0, 1.44
     parabola = torch.stack([line, line**2])
     moments = torch.tensor([1.0, 1.0 + variance], dtype=torch.float64)
     moment = torch.tensor([mean], dtype=torch.float64)
-    nothing = torch.empty(0, dtype=torch.float64)
+    flat = maximum_entropy(torch.empty((0, 6), dtype=torch.float64), torch.empty(0, dtype=torch.float64))
     return {
-        "uniform": Problem(die, die[:0, None], maximum_entropy(torch.empty((0, 6), dtype=torch.float64), nothing),
-                           maxent.uniform(die)),
-        "geometric": Problem(whole, whole[None], maximum_entropy(whole[None], moment), maxent.geometric(whole, mean)),
-        "exponential": Problem(half_line, half_line[None], maximum_entropy(half_line[None], moment, half_weights),
-                               maxent.exponential(half_line, mean)),
-        "gaussian": Problem(line, parabola, maximum_entropy(parabola, moments, weights),
-                            maxent.gaussian(line, 1.0, variance)),
-    }  # fmt: skip
+        "uniform": Problem(die, die[:0, None], flat, maxent.uniform(die)),
+        "geometric": Problem(n, n[None], maximum_entropy(n[None], moment), maxent.geometric(n, mean)),
+        "exponential": Problem(
+            ray, ray[None], maximum_entropy(ray[None], moment, ray_weights), maxent.exponential(ray, mean)
+        ),
+        "gaussian": Problem(
+            line, parabola, maximum_entropy(parabola, moments, weights), maxent.gaussian(line, 1.0, variance)
+        ),
+    }
 
 
 def thrown(mean: float) -> MaxEnt:
@@ -244,9 +250,10 @@ def believed(trials: int, generator: torch.Generator) -> Found:
         "parts.error": max(gap(f.value, f.divergence + f.surprise), gap(f.value, f.complexity - f.accuracy)),
         "twin.error": max(
             gap(helmholtz.free_energy(belief, joint, temperature), divergence(belief, by_bayes) - evidence.log()),
-            gap(thermal.probabilities, by_bayes), gap(thermal.free_energy, -evidence.log()),
+            gap(thermal.probabilities, by_bayes),
+            gap(thermal.free_energy, -evidence.log()),
         ),
-    }  # fmt: skip
+    }
 
 
 # --- Gibbs
