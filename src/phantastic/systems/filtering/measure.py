@@ -131,9 +131,11 @@ def triples(recipe: FilteringRecipe, system: Linear) -> Found:
     """Learning: parameters, whether their intervals hold the truth, free energy and log-precisions."""
     measures: Found = {}
     runs: Sequence[tuple[str, str, Scheme]] = [
-        ("learned", VARIANTS[0], "spm12"), ("corrected", VARIANTS[0], "corrected"), ("known", VARIANTS[1], "spm12"),
+        ("learned", VARIANTS[0], "spm12"),
+        ("corrected", VARIANTS[0], "corrected"),
+        ("known", VARIANTS[1], "spm12"),
         ("fixed", VARIANTS[2], "spm12"),
-    ]  # fmt: skip
+    ]
     for name, variant, scheme in runs:
         result = learned(recipe, system, variant, scheme)
         posterior = estimates(result, triple(variant))
