@@ -63,9 +63,15 @@ class Setting:
     def plan(self) -> Plan:
         recipe = self.recipe
         return Plan(
-            recipe.layers, recipe.width, recipe.heads, recipe.hidden, recipe.steps, recipe.batch, recipe.rate,
+            recipe.layers,
+            recipe.width,
+            recipe.heads,
+            recipe.hidden,
+            recipe.steps,
+            recipe.batch,
+            recipe.rate,
             recipe.longest,
-        )  # fmt: skip
+        )
 
     def blank(self) -> Model:
         """The network that a task's head is put on, its weights not yet of any worth."""
@@ -95,8 +101,15 @@ def tune(run: Run[FinetuneRecipe], setting: Setting, network: Model, task: Task,
     items = finetune.encode(setting.reader, task.kind, task.train)
     plan = finetune.Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
     optimiser, losses = finetune.tuning(model, task.kind, items, plan, seed)
-    train(run, stage(seed, task, start), {"model": model}, {"loss": optimiser}, losses, steps=plan.steps,
-          rate=plan.shares())  # fmt: skip
+    train(
+        run,
+        stage(seed, task, start),
+        {"model": model},
+        {"loss": optimiser},
+        losses,
+        steps=plan.steps,
+        rate=plan.shares(),
+    )
     return model
 
 
