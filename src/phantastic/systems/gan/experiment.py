@@ -109,9 +109,17 @@ def real_line(count: int, seed: int, device: torch.device) -> Batch:
 
 
 def play(
-    run: Run[GameRecipe], seed: int, name: str, networks: Mapping[str, nn.Module], batch: Batch, steps: int, *,
-    rate: float, vae_rate: float, penalty: float,
-) -> None:  # fmt: skip
+    run: Run[GameRecipe],
+    seed: int,
+    name: str,
+    networks: Mapping[str, nn.Module],
+    batch: Batch,
+    steps: int,
+    *,
+    rate: float,
+    vae_rate: float,
+    penalty: float,
+) -> None:
     """Train ``name``_generator against ``name``_discriminator, and ``name``_vae on the same batches.
 
     ``rate`` is the step size of either player; over the last half of the game it falls to zero in a straight line.
@@ -129,21 +137,14 @@ def play(
     def turn(step: int) -> Mapping[str, Tensor]:
         return adversarial(game["generator"], game["discriminator"], batch(step), noise(step), penalty=penalty)
 
-    train(
-        run,
-        f"seed{seed}/{name}-gan",
-        game,
-        players,
-        turn,
-        steps=steps,
-        rate=level_and_linear(steps, 2),
-    )
+    train(run, f"seed{seed}/{name}-gan", game, players, turn, steps=steps, rate=level_and_linear(steps, 2))
     model: Any = networks[f"{name}_vae"]
     optimiser = {"loss": torch.optim.Adam(model.parameters(), vae_rate, fused=True)}
-    train(
-        run, f"seed{seed}/{name}-vae", {"vae": model}, optimiser,
-        lambda step: vae(model, batch(step), noise(step)), steps=steps,
-    )  # fmt: skip
+
+    def vae_losses(step: int) -> Mapping[str, Tensor]:
+        return vae(model, batch(step), noise(step))
+
+    train(run, f"seed{seed}/{name}-vae", {"vae": model}, optimiser, vae_losses, steps=steps)
 
 
 def judge(run: Run[GameRecipe], seed: int, network: nn.Module) -> None:
@@ -151,11 +152,11 @@ def judge(run: Run[GameRecipe], seed: int, network: nn.Module) -> None:
     recipe, generator = run.recipe, FixedGenerator()
     batch = real_line(recipe.point_batch, seed, run.device)
     optimiser = {"discriminator": torch.optim.Adam(network.parameters(), recipe.point_rate, fused=True)}
-    train(
-        run, f"seed{seed}/judge", {"judge": network}, optimiser,
-        lambda step: adversarial(generator, network, batch(step), torch_generator(seed, "noise", step, run.device)),
-        steps=recipe.point_steps,
-    )  # fmt: skip
+
+    def turn(step: int) -> Mapping[str, Tensor]:
+        return adversarial(generator, network, batch(step), torch_generator(seed, "noise", step, run.device))
+
+    train(run, f"seed{seed}/judge", {"judge": network}, optimiser, turn, steps=recipe.point_steps)
 
 
 # --- measures
@@ -266,15 +267,11 @@ class Game(Experiment[GameRecipe]):
         judge(run, seed, networks["judge"])
         for name, mixture in MIXTURES.items():
             batch = points_of(mixture, recipe.point_batch, seed, run.device)
-            play(
-                run, seed, name, networks, batch, recipe.point_steps,
-                rate=recipe.point_rate, vae_rate=recipe.point_rate, penalty=recipe.point_penalty,
-            )  # fmt: skip
+            steps, rate, penalty = recipe.point_steps, recipe.point_rate, recipe.point_penalty
+            play(run, seed, name, networks, batch, steps, rate=rate, vae_rate=rate, penalty=penalty)
         images = dsprites.Batches(dsprites.part(recipe.images, recipe.seed), recipe.batch, seed, "shuffle", run.device)
-        play(
-            run, seed, "image", networks, images, recipe.image_steps,
-            rate=recipe.image_rate, vae_rate=recipe.vae_rate, penalty=recipe.image_penalty,
-        )  # fmt: skip
+        steps, rate, penalty = recipe.image_steps, recipe.image_rate, recipe.image_penalty
+        play(run, seed, "image", networks, images, steps, rate=rate, vae_rate=recipe.vae_rate, penalty=penalty)
         scores = run.once(f"seed{seed}", lambda: measured(recipe, networks, seed, run.device), dict[str, Measure])
         measures: dict[str, Measure | float] = {**scores}
         for name in (*MIXTURES, "image"):
@@ -298,8 +295,10 @@ class Game(Experiment[GameRecipe]):
         seed, device = run.recipe.seed, run.device
         judgement = verdicts(networks["judge"], device).measures()
         measures = {"judge.error": judgement["judge.error"]}
-        data = {name: mixtures.draw(mixture, 500, torch_generator(seed, "measure/data", 0, device))
-                for name, mixture in MIXTURES.items()}  # fmt: skip
+        data = {
+            name: mixtures.draw(mixture, 500, torch_generator(seed, "measure/data", 0, device))
+            for name, mixture in MIXTURES.items()
+        }
         factors = numpy_generator(seed, "measure/data").integers(dsprites.SIZES, size=(32, len(dsprites.SIZES)))
         data["image"] = dsprites.as_batch(dsprites.render(factors), device)
         for name, real in data.items():

@@ -33,12 +33,16 @@ def judged(columns: Mapping[str, Sequence[float]]) -> Figure:
     domain = [str(name) for name in names.values()]
     colours = alt.Scale(domain=domain, range=[BLACK, GREEN, BLUE, VERMILION])
     dashes = alt.Scale(domain=domain, range=[[1, 0], [1, 0], [1, 0], [5, 4]])
-    chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
-        x=alt.X("x:Q", title="x"),
-        y=alt.Y("value:Q", title=str(Text("density; probability that x is data", "密度、x がデータである確率"))),
-        color=alt.Color("which:N", title=None, scale=colours, legend=alt.Legend(labelLimit=260)),
-        strokeDash=alt.StrokeDash("which:N", title=None, legend=None, scale=dashes),
-    )  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line()
+        .encode(
+            x=alt.X("x:Q", title="x"),
+            y=alt.Y("value:Q", title=str(Text("density; probability that x is data", "密度、x がデータである確率"))),
+            color=alt.Color("which:N", title=None, scale=colours, legend=alt.Legend(labelLimit=260)),
+            strokeDash=alt.StrokeDash("which:N", title=None, legend=None, scale=dashes),
+        )
+    )
     caption = Text(
         "The game with a generator that stands still: the trained discriminator comes to the best one, p / (p + q).",
         "生成器を固定したゲーム:学習した識別器は、最適な識別器 p / (p + q) に近づく。",
@@ -61,9 +65,13 @@ def scattered(points: Mapping[str, Mapping[str, Float[Tensor, "n 2"]]], measures
             axis = alt.Axis(tickCount=5)
             x, y = (
                 alt.X("x:Q", title=None, scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis),
-                alt.Y("y:Q", title=str(PANELS[name]) if kind == "data" else None,
-                      scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis),
-            )  # fmt: skip
+                alt.Y(
+                    "y:Q",
+                    title=str(PANELS[name]) if kind == "data" else None,
+                    scale=alt.Scale(domain=[-reach, reach], nice=False),
+                    axis=axis,
+                ),
+            )
             dots = alt.Chart(alt.Data(values=values)).mark_circle(size=9, opacity=0.5, color=colour, clip=True)
             panels.append(dots.encode(x=x, y=y).properties(width=190, height=190, title=heading))
         rows.append(alt.hconcat(*panels))
