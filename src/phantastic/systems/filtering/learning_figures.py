@@ -31,8 +31,8 @@ def learning(recipe: FilteringRecipe, system: Linear, measures: Mapping[str, Mea
         legend=alt.Legend(orient="bottom", symbolType="stroke", symbolStrokeColor=BLACK),
     )
 
-    def over_steps(each: dict[str, list[float]], scheme: str) -> Rows:
-        return [r | {"scheme": scheme} for name, y in each.items() for r in points(range(1, len(y) + 1), y, name)]
+    def over_steps(curves: dict[str, list[float]], scheme: str) -> Rows:
+        return [r | {"scheme": scheme} for name, y in curves.items() for r in points(range(1, len(y) + 1), y, name)]
 
     parameters, precisions, energies = [], [], []
     labels = [str(Text("sensory, ln Π(z)", "感覚 ln Π(z)")), str(Text("states, ln Π(w)", "状態 ln Π(w)"))]
@@ -46,7 +46,7 @@ def learning(recipe: FilteringRecipe, system: Linear, measures: Mapping[str, Mea
         energies += over_steps({"F": result.free_energy.tolist()}, scheme)
     y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
     truth = [{"y": value, "which": _NAMES[p]} for p, value in FREE.items()]
-    prior = [{"y": recipe.sensory_log_precision, "which": labels[0]}]
+    true_precision = [{"y": recipe.sensory_log_precision, "which": labels[0]}]
     colour = coloured(list(_NAMES.values()), (BLUE, VERMILION))
 
     def level(rows: list, shade: alt.Color) -> alt.Chart:
@@ -54,7 +54,7 @@ def learning(recipe: FilteringRecipe, system: Linear, measures: Mapping[str, Mea
 
     first = alt.layer(level(truth, colour), line(parameters).encode(x=x, y=y, color=colour, strokeDash=dash))
     colour = coloured(labels, (GREEN, ORANGE))
-    second = alt.layer(level(prior, colour), line(precisions).encode(x=x, y=y, color=colour, strokeDash=dash))
+    second = alt.layer(level(true_precision, colour), line(precisions).encode(x=x, y=y, color=colour, strokeDash=dash))
     third = line(energies, color=BLACK).encode(x=x, y=y, strokeDash=dash)
     titles = (
         Text("parameters; thin: true values", "パラメータ(細線:真値)"),
