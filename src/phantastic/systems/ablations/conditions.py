@@ -17,8 +17,11 @@ MASKINGS = {
 }
 SIZES = ((1, 4), (1, 2), (1, 1), (2, 1))  # the recipe's layers times the first, its width by the second
 DIRECTIONS = ("full", "no-nsp", "ltr", "ltr-lstm")  # table 5
-TASKS = {"masking": ("questions", "tagging"), "size": ("questions", "acceptability"),
-         "direction": ("entailment", "paraphrase", "acceptability", "questions")}  # fmt: skip
+TASKS = {
+    "masking": ("questions", "tagging"),
+    "size": ("questions", "acceptability"),
+    "direction": ("entailment", "paraphrase", "acceptability", "questions"),
+}
 CURVE = "questions"
 
 
@@ -34,39 +37,48 @@ class Asked(NamedTuple):
 def plans(recipe: AblationsRecipe) -> dict[str, Plan]:
     """Every network by name; "full" is 80-10-10 with next sentences, at the size that the others have."""
     full = Plan(
-        recipe.layers, recipe.width, recipe.heads, 4 * recipe.width, recipe.steps, recipe.batch, recipe.rate,
+        recipe.layers,
+        recipe.width,
+        recipe.heads,
+        4 * recipe.width,
+        recipe.steps,
+        recipe.batch,
+        recipe.rate,
         recipe.longest,
-    )  # fmt: skip
-    found = {"full": full, "no-nsp": full._replace(next_sentence=False),
-             "ltr": full._replace(masking=None, next_sentence=False)}  # fmt: skip
-    found |= {
+    )
+    conditions = {
+        "full": full,
+        "no-nsp": full._replace(next_sentence=False),
+        "ltr": full._replace(masking=None, next_sentence=False),
+    }
+    conditions |= {
         f"masking-{name}": full._replace(masking=Masking(0.15, mask, same))
         for name, (mask, same) in MASKINGS.items()
         if name != "80-10-10"
     }
-    return found | sizes(full)
+    return conditions | sizes(full)
 
 
 def sizes(full: Plan) -> dict[str, Plan]:
     """Four sizes by their networks' names, from small to large; the third is that of all other tables."""
-    found = {}
+    conditions = {}
     for number, (layers, part) in enumerate(SIZES, 1):
         width = max(full.heads, full.width // part // full.heads * full.heads)
         plan = full._replace(layers=full.layers * layers, width=width, hidden=4 * width)
-        found["full" if (layers, part) == (1, 1) else f"size-{number}"] = plan
-    return found
+        conditions["full" if (layers, part) == (1, 1) else f"size-{number}"] = plan
+    return conditions
 
 
 def asked(recipe: AblationsRecipe) -> list[Asked]:
     """Everything that is measured by a task, for every table; some rows share a network."""
-    found = []
+    rows = []
     for name in MASKINGS:
         network = "full" if name == "80-10-10" else f"masking-{name}"
-        found += [Asked(f"masking.{name}.{task}.tuned", network, "tuned", task) for task in TASKS["masking"]]
-        found += [Asked(f"masking.{name}.tagging.features", network, "features", "tagging")]
+        rows += [Asked(f"masking.{name}.{task}.tuned", network, "tuned", task) for task in TASKS["masking"]]
+        rows += [Asked(f"masking.{name}.tagging.features", network, "features", "tagging")]
     for number, network in enumerate(sizes(plans(recipe)["full"]), 1):
-        found += [Asked(f"size.{number}.{task}", network, "tuned", task) for task in TASKS["size"]]
+        rows += [Asked(f"size.{number}.{task}", network, "tuned", task) for task in TASKS["size"]]
     for name in DIRECTIONS:
         network, use = ("ltr", "lstm") if name == "ltr-lstm" else (name, "tuned")
-        found += [Asked(f"direction.{name}.{task}", network, use, task) for task in TASKS["direction"]]
-    return found
+        rows += [Asked(f"direction.{name}.{task}", network, use, task) for task in TASKS["direction"]]
+    return rows

@@ -69,18 +69,30 @@ class Setting:
 def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = BATCHES) -> Measure:
     """Surprise at masked words of new text, nats, all of them shown as [MASK]; interval by bootstrap over batches."""
     examples = Examples(
-        source, seed, 32, masking=Masking(0.15, 1.0, 0.0), longest=plan.longest, purpose="test",
+        source,
+        seed,
+        32,
+        masking=Masking(0.15, 1.0, 0.0),
+        longest=plan.longest,
+        purpose="test",
         device=next(network.parameters()).device,
-    )  # fmt: skip
+    )
     with torch.autocast(next(network.parameters()).device.type, enabled=False):
-        found = np.array([float(masked_lm(network, examples(step))["masked"]) for step in range(batches)])
-    return over_items(found, numpy_generator(seed, "bootstrap masked loss"), mean, DRAWS)
+        losses = np.array([float(masked_lm(network, examples(step))["masked"]) for step in range(batches)])
+    return over_items(losses, numpy_generator(seed, "bootstrap masked loss"), mean, DRAWS)
 
 
 @torch.no_grad()
 def next_word_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = 2) -> float:
-    examples = Examples(source, seed, 32, masking=Masking(0.0, 0.0, 1.0), longest=plan.longest, purpose="test",
-                        device=next(network.parameters()).device)  # fmt: skip
+    examples = Examples(
+        source,
+        seed,
+        32,
+        masking=Masking(0.0, 0.0, 1.0),
+        longest=plan.longest,
+        purpose="test",
+        device=next(network.parameters()).device,
+    )
     return float(np.mean([float(next_words(network, examples(step))["loss"]) for step in range(batches)]))
 
 
@@ -98,29 +110,29 @@ def learn(run: Run[AblationsRecipe], setting: Setting, name: str) -> Model:
 
 def measured(run: Run[AblationsRecipe], setting: Setting) -> dict[str, Measure]:
     """Every row of every table for one seed."""
-    seed, found = setting.seed, {}
+    seed, scores = setting.seed, {}
     for name, plan in setting.plans.items():
         network = learn(run, setting, name)
-        wanted = {(row.use, row.task) for row in asked(setting.recipe) if row.network == name}
-        for use, task in sorted(wanted):
+        uses = {(row.use, row.task) for row in asked(setting.recipe) if row.network == name}
+        for use, task in sorted(uses):
             compute = partial(setting.worth, network, plan, use, task)
-            found[name, use, task] = run.once(f"seed{seed}/{name}/{use}/{task}", compute, Measure)
+            scores[name, use, task] = run.once(f"seed{seed}/{name}/{use}/{task}", compute, Measure)
         if plan.masking is not None:
             compute = partial(masked_loss, network, setting.source, plan, seed)
-            found[name, "loss"] = run.once(f"seed{seed}/{name}/loss", compute, Measure)
-    measures = {row.measure: found[row.network, row.use, row.task] for row in asked(setting.recipe)}
+            scores[name, "loss"] = run.once(f"seed{seed}/{name}/loss", compute, Measure)
+    measures = {row.measure: scores[row.network, row.use, row.task] for row in asked(setting.recipe)}
     for number, name in enumerate(sizes(setting.plans["full"]), 1):
-        measures[f"size.{number}.loss"] = found[name, "loss"]
-    return measures | curve(run, setting, found) | differences(measures)
+        measures[f"size.{number}.loss"] = scores[name, "loss"]
+    return measures | curve(run, setting, scores) | differences(measures)
 
 
-def curve(run: Run[AblationsRecipe], setting: Setting, found: Mapping[tuple[str, ...], Measure]) -> dict[str, Measure]:
+def curve(run: Run[AblationsRecipe], setting: Setting, scores: Mapping[tuple[str, ...], Measure]) -> dict[str, Measure]:
     """``curve.ltr.3``: the worth of a network at the third moment."""
     measures = {}
     for name in NETWORKS:
         for number, step in enumerate(setting.moments(), 1):
             if step == setting.recipe.steps:
-                measures[f"curve.{name}.last"] = found[name, "tuned", CURVE]
+                measures[f"curve.{name}.last"] = scores[name, "tuned", CURVE]
             else:
                 measures[f"curve.{name}.{number}"] = run.result(f"seed{setting.seed}/{name}/step{step}", Measure)
     return measures
@@ -133,21 +145,21 @@ def differences(measures: Mapping[str, Measure]) -> dict[str, Measure]:
     def one(value: float) -> Measure:
         return Measure(value, [value])
 
-    lost = {
+    cost = {
         task: measures[f"direction.full.{task}"].value - measures[f"direction.no-nsp.{task}"].value
         for task in TASKS["direction"]
     }
-    found = {
-        "nsp.cost.pairs": one(float(np.mean([lost[task] for task in PAIRS]))),
-        "nsp.cost.single": one(lost[SINGLE]),
+    contrasts = {
+        "nsp.cost.pairs": one(float(np.mean([cost[task] for task in PAIRS]))),
+        "nsp.cost.single": one(cost[SINGLE]),
     }
     for task, use in (("questions", "tuned"), ("tagging", "tuned"), ("tagging", "features")):
         scores = {name: measures[f"masking.{name}.{task}.{use}"].value for name in MASKINGS}
-        found[f"masking.best-other.{task}.{use}"] = one(
+        contrasts[f"masking.best-other.{task}.{use}"] = one(
             max(value for name, value in scores.items() if name != "80-10-10")
         )
-        found[f"masking.cost-of-mask.{task}.{use}"] = one(scores["80-10-10"] - scores["100-0-0"])
-    return found
+        contrasts[f"masking.cost-of-mask.{task}.{use}"] = one(scores["80-10-10"] - scores["100-0-0"])
+    return contrasts
 
 
 @final
@@ -160,24 +172,24 @@ class Ablations(Experiment[AblationsRecipe]):
 
     def networks(self, run: Run[AblationsRecipe]) -> dict[str, nn.Module]:
         """The masked and the left-to-right network of the first seed, in evaluation mode."""
-        setting, found = Setting(run.recipe, run.recipe.seed), {}
+        setting, networks = Setting(run.recipe, run.recipe.seed), {}
         for name in NETWORKS:
             network = build(setting.plans[name], len(setting.source.wordpiece), setting.seed).to(run.device)
             run.load(f"seed{setting.seed}/{name}", {"bert": network})
-            found[name] = network
-        return found
+            networks[name] = network
+        return networks
 
     def lesion_measures(self, run: Run[AblationsRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Surprise at masked words and at next words, nats, on two batches of new text."""
-        setting, found = Setting(run.recipe, run.recipe.seed), {}
+        setting, measures = Setting(run.recipe, run.recipe.seed), {}
         for name, network in networks.items():
             assert isinstance(network, Model)
             plan = setting.plans[name]
             if plan.masking is None:
-                found[f"{name}.next-word"] = next_word_loss(network, setting.source, plan, setting.seed)
+                measures[f"{name}.next-word"] = next_word_loss(network, setting.source, plan, setting.seed)
             else:
-                found[f"{name}.masked"] = masked_loss(network, setting.source, plan, setting.seed, 2).value
-        return found
+                measures[f"{name}.masked"] = masked_loss(network, setting.source, plan, setting.seed, 2).value
+        return measures
 
     def figures(self, run: Run[AblationsRecipe]) -> dict[str, Figure]:
         """The four figures of the lecture."""

@@ -29,9 +29,9 @@ USES = {
 }
 
 
-def row(found: Measure, **names: object) -> dict[str, object]:
-    low, high = found.ends
-    return {"value": found.value, "low": low, "high": high, **names}
+def row(measure: Measure, **names: object) -> dict[str, object]:
+    low, high = measure.ends
+    return {"value": measure.value, "low": low, "high": high, **names}
 
 
 def masking(measures: Mapping[str, Measure]) -> Figure:
@@ -45,7 +45,7 @@ def masking(measures: Mapping[str, Measure]) -> Figure:
         heading = None if panels else str(Text("% [MASK] / same / random", "マスク / 元の語 / 無作為(%)"))
         base = alt.Chart(alt.Data(values=rows)).encode(
             y=alt.Y("which:N", sort=[name.replace("-", " / ") for name in MASKINGS], title=heading)
-        )  # fmt: skip
+        )
         colour = alt.Color("ours:N", legend=None, scale=alt.Scale(domain=[True, False], range=[VERMILION, BLUE]))
         marks = base.mark_point(filled=True, size=70, opacity=1).encode(
             x=alt.X(
@@ -77,10 +77,14 @@ def size(measures: Mapping[str, Measure], weights: Mapping[str, int]) -> Figure:
             for number, (name, count) in enumerate(weights.items(), 1)
         ]
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("weights:Q", scale=alt.Scale(type="log", nice=False, padding=30),
-                    title=str(Text("weights", "重みの数")), axis=alt.Axis(format="~s", tickCount=3)),
+            x=alt.X(
+                "weights:Q",
+                scale=alt.Scale(type="log", nice=False, padding=30),
+                title=str(Text("weights", "重みの数")),
+                axis=alt.Axis(format="~s", tickCount=3),
+            ),
             y=alt.Y("value:Q", scale=alt.Scale(zero=False), title=str(title)),
-        )  # fmt: skip
+        )
         whiskers = base.mark_rule(color=BLUE).encode(y=alt.Y("low:Q", title=str(title)), y2="high:Q")
         side = {"align": "left", "dx": 4} if key == "loss" else {"align": "right", "dx": -6}  # off the line
         names = base.mark_text(dy=-10, fontSize=9, **side).encode(text="which:N")
@@ -135,9 +139,10 @@ def tasks(measures: Mapping[str, Measure]) -> Figure:
     colours = alt.Scale(domain=domain, range=[colour for _, colour in DIRECTION.values()])
     bars = base.mark_bar().encode(
         y=alt.Y("value:Q", title=str(Text("score on new examples", "新しい例での成績"))),
-        color=alt.Color("which:N", title=None, sort=domain, scale=colours,
-                        legend=alt.Legend(orient="top", labelLimit=260)),
-    )  # fmt: skip
+        color=alt.Color(
+            "which:N", title=None, sort=domain, scale=colours, legend=alt.Legend(orient="top", labelLimit=260)
+        ),
+    )
     whiskers = base.mark_rule(color=BLACK).encode(y="low:Q", y2="high:Q")
     caption = Text(
         "What is lost without next-sentence prediction, and without the words to the right; a bidirectional LSTM on "

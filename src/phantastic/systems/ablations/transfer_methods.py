@@ -49,13 +49,19 @@ def prepared(network: Model, task: Task, use: str, seed: int, dropout: float) ->
 
 
 def worth(
-    network: Model, task: Task, use: str, reader: Reader, plan: Tuning, dropout: float, seed: int,
+    network: Model,
+    task: Task,
+    use: str,
+    reader: Reader,
+    plan: Tuning,
+    dropout: float,
+    seed: int,
     see: See | None = None,
-) -> Measure:  # fmt: skip
+) -> Measure:
     """The task's first official measure after learning it, in float32."""
     model = prepared(network, task, use, seed, dropout)
     finetune.learn(model, task.kind, finetune.encode(reader, task.kind, task.train), plan, seed, see)
     with torch.autocast(next(model.parameters()).device.type, enabled=False):
-        said = finetune.answers(model, task, reader, see)
-    scores = measure.scores(task, said, numpy_generator(seed, f"bootstrap {task.name}"))
+        predictions = finetune.answers(model, task, reader, see)
+    scores = measure.scores(task, predictions, numpy_generator(seed, f"bootstrap {task.name}"))
     return scores[task.measures[0]]

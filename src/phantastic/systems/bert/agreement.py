@@ -34,15 +34,15 @@ def other_number(language: Language) -> dict[int, int]:
     forms: dict[str, list[int]] = {}
     for entry, (symbol, _, _) in enumerate(grammar.entries):
         forms.setdefault(symbol, []).append(int(side.word[entry]))
-    found: dict[int, int] = {}
+    opposite: dict[int, int] = {}
     verbs = {grammar.tags.index(tag) for tag in ("VERB", "AUX")}
     for symbol, singular in forms.items():
         verb = grammar.symbol_tag[grammar.place[symbol]] in verbs
         plural = forms.get(symbol.replace(".sg", ".pl")) if verb and ".sg" in symbol else None
         for one, many in zip(singular, plural or (), strict=False):
             if one != many and min(one, many) >= 0:
-                found[one], found[many] = many, one
-    return found
+                opposite[one], opposite[many] = many, one
+    return opposite
 
 
 def agreement_of(language: Language, seed: int, count: int, most: int) -> Agreement | None:
@@ -71,8 +71,8 @@ def agreement_of(language: Language, seed: int, count: int, most: int) -> Agreem
     pieces = single_pieces(language)
     right = pieces[sentences.words[place]]
     wrong = pieces[[others[word] for word in sentences.words[place]]]
-    asked = Masked(rows.tokens, column[:, None], right[:, None])
-    batch = tensors((rows, np.ones(len(place), bool)), asked, "cpu")
+    masked = Masked(rows.tokens, column[:, None], right[:, None])
+    batch = tensors((rows, np.ones(len(place), bool)), masked, "cpu")
     return Agreement(batch, right, wrong, attractors[place], place - subject)
 
 
@@ -86,17 +86,17 @@ def subjects(sentences: world.Written) -> Int[np.ndarray, " words"]:
         np.isin(sentences.relations, [names.index(n) for n in ("aux", "aux:pass", "cop") if n in names])
     )
     agreeing[governor[helpers]] = helpers
-    found = np.full(len(sentences.words), -1)
+    subject = np.full(len(sentences.words), -1)
     nominal = np.flatnonzero((sentences.relations == names.index("nsubj")) & (sentences.numbers >= 0))
-    found[agreeing[governor[nominal]]] = nominal
-    return found
+    subject[agreeing[governor[nominal]]] = nominal
+    return subject
 
 
 def preferred(model: Model, items: Agreement) -> Bool[np.ndarray, " items"]:
     """Is the right form more probable than the wrong one? A tie is wrong."""
-    known = word_probabilities(model, items.batch)[:, 0].numpy()
-    rows = np.arange(len(known))
-    return known[rows, items.right] > known[rows, items.wrong]
+    log_p = word_probabilities(model, items.batch)[:, 0].numpy()
+    rows = np.arange(len(log_p))
+    return log_p[rows, items.right] > log_p[rows, items.wrong]
 
 
 def answers(model: Model, items: Agreement, language: Language) -> dict[str, list]:
@@ -104,18 +104,21 @@ def answers(model: Model, items: Agreement, language: Language) -> dict[str, lis
     right, wrong = ([language.wordpiece.vocabulary[piece] for piece in each] for each in (items.right, items.wrong))
     forms = zip(preferred(model, items), right, wrong, strict=True)
     return {
-        "right": right, "wrong": wrong, "attractors": items.attractors.tolist(), "distance": items.distance.tolist(),
+        "right": right,
+        "wrong": wrong,
+        "attractors": items.attractors.tolist(),
+        "distance": items.distance.tolist(),
         "preferred": [one if correct else other for correct, one, other in forms],
-    }  # fmt: skip
+    }
 
 
 def agreement(model: Model, items: Agreement | None, generator: np.random.Generator) -> dict[str, Measure]:
     """``agreement`` over all items, and by the number of attractors."""
     if items is None:
         return {}
-    right = preferred(model, items)
-    found = {"agreement": share_of(right, generator)}
+    correct = preferred(model, items)
+    measures = {"agreement": share_of(correct, generator)}
     for name, chosen in (("0", items.attractors == 0), ("1", items.attractors == 1), ("2", items.attractors >= 2)):
         if chosen.any():
-            found[f"agreement.attractors{name}"] = share_of(right[chosen], generator)
-    return found
+            measures[f"agreement.attractors{name}"] = share_of(correct[chosen], generator)
+    return measures

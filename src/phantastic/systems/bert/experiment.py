@@ -12,8 +12,8 @@ from phantastic.declare.claims import Measure
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.pretrained import save_pretrained
-from phantastic.pretraining import plan
-from phantastic.pretraining.batches import Language, language
+from phantastic.pretraining import batches, plan
+from phantastic.pretraining.batches import Language
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
@@ -30,10 +30,10 @@ SOUGHT = 8  # documents for each pair of the test, among which sentences with at
 
 
 def language_of(recipe: BertRecipe) -> Language:
-    return language(recipe.language, recipe.vocabulary)
+    return batches.language(recipe.language, recipe.vocabulary)
 
 
-def pretrain(run: Run[BertRecipe], seed: int, tongue: Language, test: Test, best: Exact) -> Model:
+def pretrain(run: Run[BertRecipe], seed: int, language: Language, test: Test, best: Exact) -> Model:
     """Train one model; on the way, measure it now and then on the test pairs."""
     recipe = run.recipe
     moments = set(np.unique(np.geomspace(1, recipe.steps, POINTS).astype(int)).tolist()) - {recipe.steps}
@@ -42,11 +42,11 @@ def pretrain(run: Run[BertRecipe], seed: int, tongue: Language, test: Test, best
         run.once(f"seed{seed}/step{step}", lambda: plainly(reached(model, test, best)), dict[str, float])
 
     at = {step: partial(look, step) for step in moments}
-    return plan.pretrain(run, f"seed{seed}", plan.plan_of(recipe), tongue, seed, at)
+    return plan.pretrain(run, f"seed{seed}", plan.plan_of(recipe), language, seed, at)
 
 
-def best_reader(tongue: Language, test: Test) -> dict[str, list[float]]:
-    return measure.exact(tongue, test)._asdict()
+def best_reader(language: Language, test: Test) -> dict[str, list[float]]:
+    return measure.exact(language, test)._asdict()
 
 
 def plainly(values: Mapping[str, Measure]) -> dict[str, float]:
@@ -58,18 +58,18 @@ def reached(model: Model, test: Test, best: Exact) -> dict[str, Measure]:
     generator, training = numpy_generator(0, "bootstrap"), model.training
     model.eval()
     with torch.autocast(next(model.parameters()).device.type, enabled=False):
-        found = measure.against(measure.surprise(model, test), best, test, generator)
-        found |= measure.following(measure.next_probabilities(model, test.batch), best, test, generator)
+        measures = measure.against(measure.surprise(model, test), best, test, generator)
+        measures |= measure.following(measure.next_probabilities(model, test.batch), best, test, generator)
     model.train(training)
-    return found
+    return measures
 
 
 def measured(
-    recipe: BertRecipe, model: Model, tongue: Language, test: Test, best: Exact, seed: int
+    recipe: BertRecipe, model: Model, language: Language, test: Test, best: Exact, seed: int
 ) -> dict[str, Measure]:
-    found = reached(model, test, best)
-    items = agreement.agreement_of(tongue, seed, SOUGHT * recipe.test, recipe.test)
-    return found | agreement.agreement(model, items, numpy_generator(seed, "agreement bootstrap"))
+    measures = reached(model, test, best)
+    items = agreement.agreement_of(language, seed, SOUGHT * recipe.test, recipe.test)
+    return measures | agreement.agreement(model, items, numpy_generator(seed, "agreement bootstrap"))
 
 
 def few_verbs(recipe: BertRecipe) -> Agreement | None:
@@ -92,16 +92,16 @@ class BertExperiment(Experiment[BertRecipe]):
 
     def one_seed(self, run: Run[BertRecipe], recipe: BertRecipe, seed: int) -> Scores:
         """Pre-train a model, then measure."""
-        tongue = language_of(recipe)
-        test = measure.test_of(tongue, seed, recipe.test, recipe.share)
-        best = Exact(**run.once(f"seed{seed}/exact", partial(best_reader, tongue, test), dict[str, list[float]]))
-        model = pretrain(run, seed, tongue, test, best)
-        compute = partial(measured, recipe, model, tongue, test, best, seed)
-        found = run.once(f"seed{seed}/measures", compute, dict[str, Measure])
+        language = language_of(recipe)
+        test = measure.test_of(language, seed, recipe.test, recipe.share)
+        best = Exact(**run.once(f"seed{seed}/exact", partial(best_reader, language, test), dict[str, list[float]]))
+        model = pretrain(run, seed, language, test, best)
+        compute = partial(measured, recipe, model, language, test, best, seed)
+        measures = run.once(f"seed{seed}/measures", compute, dict[str, Measure])
         if seed == recipe.seed:
             save_pretrained(model, run.artefact("pretrained"))
-            tongue.wordpiece.save(run.artefact("pretrained"))
-        return found
+            language.wordpiece.save(run.artefact("pretrained"))
+        return measures
 
     def networks(self, run: Run[BertRecipe]) -> dict[str, nn.Module]:
         """See `trained`."""
@@ -113,15 +113,15 @@ class BertExperiment(Experiment[BertRecipe]):
         of each number of attractors."""
         recipe, model = run.recipe, networks["bert"]
         assert isinstance(model, Model)
-        tongue = language_of(recipe)
-        test = measure.test_of(tongue, recipe.seed, min(recipe.test, FEW), recipe.share)
-        found = {"masked.loss": float(measure.surprise(model, test).mean())}
+        language = language_of(recipe)
+        test = measure.test_of(language, recipe.seed, min(recipe.test, FEW), recipe.share)
+        measures = {"masked.loss": float(measure.surprise(model, test).mean())}
         guess = measure.next_probabilities(model, test.batch).numpy() > 0.5
-        found["next.accuracy"] = float((guess == test.follows).mean())
+        measures["next.accuracy"] = float((guess == test.follows).mean())
         items = few_verbs(recipe)
         if items is not None:
-            found["agreement"] = float(agreement.preferred(model, items).mean())
-        return found
+            measures["agreement"] = float(agreement.preferred(model, items).mean())
+        return measures
 
     @torch.no_grad()
     def lesion_answers(self, run: Run[BertRecipe], networks: Mapping[str, nn.Module]) -> dict[str, list]:
@@ -133,7 +133,7 @@ class BertExperiment(Experiment[BertRecipe]):
     def figures(self, run: Run[BertRecipe]) -> dict[str, Figure]:
         """Learning, two masked sentences, attention, agreement: of the first seed."""
         recipe = run.recipe
-        seed, tongue = recipe.seed, language_of(recipe)
+        seed, language = recipe.seed, language_of(recipe)
         model = trained(run)
         points = []
         for path in sorted((run.folder / "results").glob(f"seed{seed}.step*.json")):
@@ -141,15 +141,15 @@ class BertExperiment(Experiment[BertRecipe]):
             points.append({"step": step, **run.result(f"seed{seed}/step{step}", dict[str, float])})
         final = run.result(f"seed{seed}/measures", dict[str, Measure])
         points.append({"step": recipe.steps, **plainly(final)})
-        found = {
+        figures = {
             "learning": drawn.learning(sorted(points, key=lambda point: point["step"])),
-            "cloze": drawn.cloze(model, tongue),
-            "attention": drawn.attention(model, tongue, drawn.EXAMPLES[tongue.name][0]),
+            "cloze": drawn.cloze(model, language),
+            "attention": drawn.attention(model, language, drawn.EXAMPLES[language.name][0]),
         }
-        items = agreement.agreement_of(tongue, seed, SOUGHT * recipe.test, recipe.test)
+        items = agreement.agreement_of(language, seed, SOUGHT * recipe.test, recipe.test)
         if items is not None:
-            found["agreement"] = drawn.agreement(items, agreement.preferred(model, items))
-        return found
+            figures["agreement"] = drawn.agreement(items, agreement.preferred(model, items))
+        return figures
 
     def apply(self, run: Run[BertRecipe], request: BertApply) -> list[str]:
         return applied.apply(run, lambda: trained(run), request)

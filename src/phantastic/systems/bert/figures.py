@@ -27,8 +27,12 @@ SEEN = 0.005  # a probability that can be seen as a bar
 def learning(points: Sequence[Mapping[str, float]]) -> Figure:
     """Masked loss and next-sentence accuracy on the test pairs by training step, each with the best that can be."""
     names = [str(MODEL), str(BEST)]
-    colour = alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, VERMILION]),
-                       legend=alt.Legend(orient="bottom"))  # fmt: skip
+    colour = alt.Color(
+        "which:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=[BLUE, VERMILION]),
+        legend=alt.Legend(orient="bottom"),
+    )
     dash = alt.StrokeDash("which:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]))
     panels = []
     for key, best, title, top in (
@@ -41,12 +45,21 @@ def learning(points: Sequence[Mapping[str, float]]) -> Figure:
             for name, which in ((key, names[0]), (best, names[1]))
         ]
         domain = alt.Undefined if top is None else [0.4, top]
-        chart = alt.Chart(alt.Data(values=rows)).mark_line(point=alt.OverlayMarkDef(size=18)).encode(
-            x=alt.X("step:Q", title=str(Text("training step", "学習ステップ")), scale=alt.Scale(type="symlog"),
-                    axis=alt.Axis(values=[10**power for power in range(7)], labelExpr="format(datum.value, ',')")),
-            y=alt.Y("value:Q", title=str(title), scale=alt.Scale(domain=domain, zero=top is None)),
-            color=colour, strokeDash=dash,
-        )  # fmt: skip
+        chart = (
+            alt.Chart(alt.Data(values=rows))
+            .mark_line(point=alt.OverlayMarkDef(size=18))
+            .encode(
+                x=alt.X(
+                    "step:Q",
+                    title=str(Text("training step", "学習ステップ")),
+                    scale=alt.Scale(type="symlog"),
+                    axis=alt.Axis(values=[10**power for power in range(7)], labelExpr="format(datum.value, ',')"),
+                ),
+                y=alt.Y("value:Q", title=str(title), scale=alt.Scale(domain=domain, zero=top is None)),
+                color=colour,
+                strokeDash=dash,
+            )
+        )
         panels.append(chart.properties(width=300, height=220))
     loss, excess, floor = (points[-1][f"masked.{name}"] for name in ("loss", "excess", "floor"))
     caption = Text(
@@ -61,12 +74,12 @@ def learning(points: Sequence[Mapping[str, float]]) -> Figure:
     return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))
 
 
-def cloze(model: Model, tongue: Language) -> Figure:
+def cloze(model: Model, language: Language) -> Figure:
     """What the model expects at a masked place, beside the exact posterior; one panel for each example."""
     panels = []
-    for text in EXAMPLES[tongue.name]:
-        sentences = sentences_of(tongue, text, "figure")
-        (likely,), (best,) = likely_words(model, tongue, sentences), best_words(tongue, sentences)
+    for text in EXAMPLES[language.name]:
+        sentences = sentences_of(language, text, "figure")
+        (likely,), (best,) = likely_words(model, language, sentences), best_words(language, sentences)
         panels.append(expected(likely, best, text))
     caption = Text(
         "What stands at [MASK]? Blue: the probabilities that BERT gives; orange: the exact posterior, from the grammar "
@@ -78,28 +91,36 @@ def cloze(model: Model, tongue: Language) -> Figure:
 
 def expected(likely: Mapping[str, float], best: Mapping[str, float], text: str) -> alt.Chart:
     names = [str(MODEL), str(BEST)]
-    highest = {word: max(found.get(word, 0.0) for found in (likely, best)) for word in dict.fromkeys([*likely, *best])}
+    highest = {word: max(p.get(word, 0.0) for p in (likely, best)) for word in dict.fromkeys([*likely, *best])}
     order = sorted(highest, key=lambda word: -(best or likely).get(word, 0.0))
     order = [word for word in order if highest[word] > SEEN][:SHOWN] or order[:SHOWN]
     rows = [
-        {"word": word, "p": round(found.get(word, 0.0), 5), "which": name}
-        for name, found in zip(names, (likely, best), strict=True)
+        {"word": word, "p": round(p.get(word, 0.0), 5), "which": name}
+        for name, p in zip(names, (likely, best), strict=True)
         for word in order
     ]
-    bars = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
-        y=alt.Y("word:N", sort=order, title=None, axis=alt.Axis(labelLimit=200)),
-        yOffset=alt.YOffset("which:N", sort=names),
-        x=alt.X("p:Q", title=str(Text("probability", "確率")), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE]),
-                        legend=alt.Legend(orient="bottom", labelLimit=260)),
-    )  # fmt: skip
+    bars = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("word:N", sort=order, title=None, axis=alt.Axis(labelLimit=200)),
+            yOffset=alt.YOffset("which:N", sort=names),
+            x=alt.X("p:Q", title=str(Text("probability", "確率")), axis=alt.Axis(tickCount=5)),
+            color=alt.Color(
+                "which:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=[BLUE, ORANGE]),
+                legend=alt.Legend(orient="bottom", labelLimit=260),
+            ),
+        )
+    )
     return bars.properties(width=260, height=24 * len(order), title=text)
 
 
-def attention(model: Model, tongue: Language, text: str) -> Figure:
+def attention(model: Model, language: Language, text: str) -> Figure:
     """Where each head of each layer looks, for one text: a row of panels for each layer."""
-    sentences = sentences_of(tongue, text, "figure")
-    tokens, weights = attended(model, tongue, sentences)
+    sentences = sentences_of(language, text, "figure")
+    tokens, weights = attended(model, language, sentences)
     return Figure(attention_caption(text), head_panels(tokens, weights))
 
 
@@ -114,18 +135,20 @@ def attention_caption(text: str) -> str:
 
 @torch.no_grad()
 def attended(
-    model: Model, tongue: Language, sentences: Sentences
+    model: Model, language: Language, sentences: Sentences
 ) -> tuple[list[str], Float[np.ndarray, "layers heads words words"]]:
     """The tokens of a text and the weights of every head."""
-    batch = read(tongue, sentences)
+    batch = read(language, sentences)
     device = next(model.parameters()).device
     result = model(
-        batch.input_ids.to(device), attention_mask=batch.attention_mask.to(device),
-        token_type_ids=batch.token_type_ids.to(device), output_attentions=True,
-    )  # fmt: skip
+        batch.input_ids.to(device),
+        attention_mask=batch.attention_mask.to(device),
+        token_type_ids=batch.token_type_ids.to(device),
+        output_attentions=True,
+    )
     assert result.attentions is not None
-    weights = torch.stack([each[0] for each in result.attentions if isinstance(each, torch.Tensor)])
-    return [tongue.wordpiece.vocabulary[int(token)] for token in batch.input_ids[0]], weights.float().cpu().numpy()
+    weights = torch.stack([layer[0] for layer in result.attentions if isinstance(layer, torch.Tensor)])
+    return [language.wordpiece.vocabulary[int(token)] for token in batch.input_ids[0]], weights.float().cpu().numpy()
 
 
 def head_panels(tokens: Sequence[str], weights: np.ndarray) -> alt.TopLevelMixin:
@@ -139,11 +162,15 @@ def head_panels(tokens: Sequence[str], weights: np.ndarray) -> alt.TopLevelMixin
             values = [{"q": q, "k": k, "w": round(float(weight), 3)} for (q, k), weight in np.ndenumerate(matrix)]
             heading = str(Text(f"layer {layer + 1}, head {head + 1}", f"第 {layer + 1} 層 ヘッド {head + 1}"))
             axis = {"labelExpr": label, "title": None, "labelFontSize": 9, "ticks": False, "labelOverlap": False}
-            chart = alt.Chart(alt.Data(values=values)).mark_rect().encode(
-                x=alt.X("k:O", axis=alt.Axis(labelAngle=-60, **axis) if layer == len(weights) - 1 else None),
-                y=alt.Y("q:O", axis=alt.Axis(**axis) if head == 0 else None),
-                color=alt.Color("w:Q", scale=shade, legend=None),
-            )  # fmt: skip
+            chart = (
+                alt.Chart(alt.Data(values=values))
+                .mark_rect()
+                .encode(
+                    x=alt.X("k:O", axis=alt.Axis(labelAngle=-60, **axis) if layer == len(weights) - 1 else None),
+                    y=alt.Y("q:O", axis=alt.Axis(**axis) if head == 0 else None),
+                    color=alt.Color("w:Q", scale=shade, legend=None),
+                )
+            )
             panels.append(chart.properties(width=side, height=side, title=alt.Title(heading, fontSize=10)))
         rows.append(alt.hconcat(*panels, spacing=8))
     return alt.vconcat(*rows, spacing=8)
@@ -172,9 +199,12 @@ def agreement(items: Agreement, right: Bool[np.ndarray, " items"]) -> Figure:
             x=alt.X("group:N", sort=order, title=str(title), axis=alt.Axis(labelAngle=0))
         )
         points = base.mark_point(filled=True, size=60, color=BLUE).encode(
-            y=alt.Y("share:Q", title=str(Text("right form preferred", "正しい形を選んだ割合")),
-                    scale=alt.Scale(domain=[0, 1]))
-        )  # fmt: skip
+            y=alt.Y(
+                "share:Q",
+                title=str(Text("right form preferred", "正しい形を選んだ割合")),
+                scale=alt.Scale(domain=[0, 1]),
+            )
+        )
         bars = base.mark_rule(color=BLUE, strokeWidth=2).encode(y="low:Q", y2="high:Q")
         counts = base.mark_text(color="#666666", fontSize=9, baseline="bottom").encode(y=alt.value(-3), text="n:Q")
         chance = (

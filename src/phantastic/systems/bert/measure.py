@@ -43,14 +43,14 @@ def test_of(language: Language, seed: int, count: int, share: float) -> Test:
     by [MASK]."""
     observed, follows = world.pairs(language.grammar, language.name, seed, "test", count)
     rows = rows_of(language, observed)
-    asking = masked(rows.tokens, Masking(share, 1.0, 0.0), len(language.wordpiece), numpy_generator(seed, "test masks"))
-    asked = asking.labels != IGNORED
+    masks = masked(rows.tokens, Masking(share, 1.0, 0.0), len(language.wordpiece), numpy_generator(seed, "test masks"))
+    chosen = masks.labels != IGNORED
     selected = np.zeros(observed.shape, bool)
-    example, place = np.nonzero(asked)[0], asking.positions[asked]
+    example, place = np.nonzero(chosen)[0], masks.positions[chosen]
     first = (observed[0::2] != world.PAD).sum(1)[example]
     second = place > first + 1
     selected[2 * example + second, np.where(second, place - first - 2, place - 1)] = True
-    return Test(tensors((rows, follows), asking, "cpu"), observed, selected, follows)
+    return Test(tensors((rows, follows), masks, "cpu"), observed, selected, follows)
 
 
 def rows_of(language: Language, observed: Int[np.ndarray, "sentences longest"]):
@@ -59,9 +59,9 @@ def rows_of(language: Language, observed: Int[np.ndarray, "sentences longest"]):
     Every word must be one piece.
     """
     pieces = single_pieces(language)
-    there = observed != world.PAD
-    tokens = np.append(pieces, [MASK])[np.where(observed[there] == world.MASK, len(pieces), observed[there])]
-    starts = np.append(0, np.cumsum(there.sum(1)))
+    present = observed != world.PAD
+    tokens = np.append(pieces, [MASK])[np.where(observed[present] == world.MASK, len(pieces), observed[present])]
+    starts = np.append(0, np.cumsum(present.sum(1)))
     text = Text(tokens, starts, np.arange(0, len(observed) + 1, 2))
     first = np.stack([starts[0:-1:2], starts[1::2]], 1)
     second = np.stack([starts[1:-1:2], starts[2::2]], 1)
@@ -84,37 +84,39 @@ def parts(batch: Batch, size: int = ROWS) -> list[Batch]:
 def word_probabilities(model: Model, batch: Batch) -> Float[Tensor, "examples asked vocabulary"]:
     """Log-probabilities of the tokens at the asked positions."""
     device = next(model.parameters()).device
-    found = []
+    log_p = []
     for part in parts(batch):
         part = Batch(*(column.to(device) for column in part))
         result = model(
-            part.input_ids, attention_mask=part.attention_mask, token_type_ids=part.token_type_ids,
+            part.input_ids,
+            attention_mask=part.attention_mask,
+            token_type_ids=part.token_type_ids,
             prediction_positions=part.prediction_positions,
-        )  # fmt: skip
+        )
         logits = result.logits if result.prediction_logits is None else result.prediction_logits
         assert logits is not None
-        found.append(logits.double().log_softmax(-1).cpu())
-    return torch.cat(found)
+        log_p.append(logits.double().log_softmax(-1).cpu())
+    return torch.cat(log_p)
 
 
 @torch.no_grad()
 def next_probabilities(model: Model, batch: Batch) -> Float[Tensor, " examples"]:
     """The probability that the second sentence follows the first."""
     device = next(model.parameters()).device
-    found = []
+    probabilities = []
     for part in parts(batch):
         part = Batch(*(column.to(device) for column in part))
         result = model(part.input_ids, attention_mask=part.attention_mask, token_type_ids=part.token_type_ids)
         assert result.seq_relationship_logits is not None
-        found.append(result.seq_relationship_logits.double().softmax(-1)[:, 0].cpu())
-    return torch.cat(found)
+        probabilities.append(result.seq_relationship_logits.double().softmax(-1)[:, 0].cpu())
+    return torch.cat(probabilities)
 
 
 def surprise(model: Model, test: Test) -> Float[np.ndarray, " selected"]:
     """-log p of every masked word, nats, pair by pair."""
     labels = test.batch.labels
-    known = word_probabilities(model, test.batch)
-    right = known.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    log_p = word_probabilities(model, test.batch)
+    right = log_p.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
     return -right[labels != IGNORED].numpy()
 
 
@@ -130,36 +132,36 @@ class Exact(NamedTuple):
 
 def exact(language: Language, test: Test) -> Exact:
     shown = np.where(test.selected, world.MASK, test.observed)
-    known = world.predictions(language.grammar, language.name, shown, test.selected)
-    probability = known[np.arange(len(known)), test.truth]
+    posterior = world.predictions(language.grammar, language.name, shown, test.selected)
+    probability = posterior[np.arange(len(posterior)), test.truth]
     follows = world.next_probability(language.grammar, language.name, shown)
     return Exact((-np.log(probability)).tolist(), follows.tolist())
 
 
 def against(
-    found: Float[np.ndarray, " selected"], best: Exact, test: Test, generator: np.random.Generator
+    nats: Float[np.ndarray, " selected"], best: Exact, test: Test, generator: np.random.Generator
 ) -> dict[str, Measure]:
     """``masked.loss`` and ``masked.floor`` in nats per masked word, ``masked.excess`` = loss / floor - 1; intervals by
     bootstrap over pairs."""
     pair = np.nonzero(test.selected)[0] // 2
     count = len(test.follows)
-    sums = np.stack([np.bincount(pair, weights, count) for weights in (found, best.surprise, np.ones(len(found)))])
+    sums = np.stack([np.bincount(pair, weights, count) for weights in (nats, best.surprise, np.ones(len(nats)))])
     weights = generator.multinomial(count, np.full(count, 1 / count), size=DRAWS)
-    drawn = weights @ sums.T
+    resamples = weights @ sums.T
     loss, floor, words = sums.sum(1).tolist()
     return {
-        "masked.loss": resampled(loss / words, (drawn[:, 0] / drawn[:, 2]).tolist()),
-        "masked.floor": resampled(floor / words, (drawn[:, 1] / drawn[:, 2]).tolist()),
-        "masked.excess": resampled(loss / floor - 1, (drawn[:, 0] / drawn[:, 1] - 1).tolist()),
-        "perplexity": resampled(float(np.exp(loss / words)), np.exp(drawn[:, 0] / drawn[:, 2]).tolist()),
+        "masked.loss": resampled(loss / words, (resamples[:, 0] / resamples[:, 2]).tolist()),
+        "masked.floor": resampled(floor / words, (resamples[:, 1] / resamples[:, 2]).tolist()),
+        "masked.excess": resampled(loss / floor - 1, (resamples[:, 0] / resamples[:, 1] - 1).tolist()),
+        "perplexity": resampled(float(np.exp(loss / words)), np.exp(resamples[:, 0] / resamples[:, 2]).tolist()),
     }
 
 
 def following(
-    found: Float[Tensor, " pairs"], best: Exact, test: Test, generator: np.random.Generator
+    probabilities: Float[Tensor, " pairs"], best: Exact, test: Test, generator: np.random.Generator
 ) -> dict[str, Measure]:
     """``next.accuracy``, that of Bayes' rule on the same pairs, and the share that it reaches above chance."""
-    right = (found.numpy() > 0.5) == test.follows
+    right = (probabilities.numpy() > 0.5) == test.follows
     bayes = (np.array(best.follows) > 0.5) == test.follows
     return {"next.accuracy": share_of(right, generator), "next.bayes": share_of(bayes, generator)}
 

@@ -30,10 +30,10 @@ class Sentences(NamedTuple):
 
     def observed(self) -> Int[np.ndarray, "sentences longest"]:
         """As a table of the world."""
-        found = np.full((len(self.each), max(map(len, self.each))), world.PAD)
-        for row, words in zip(found, self.each, strict=True):
+        table = np.full((len(self.each), max(map(len, self.each))), world.PAD)
+        for row, words in zip(table, self.each, strict=True):
             row[: len(words)] = words
-        return found
+        return table
 
 
 def words_of(text: str) -> list[str]:
@@ -43,16 +43,16 @@ def words_of(text: str) -> list[str]:
     return [BLANK if word.upper() == BLANK else word.lower() for word in text.split()]
 
 
-def sentences_of(tongue: Language, text: str, where: str, *, longest: int = 128) -> Sentences:
+def sentences_of(language: Language, text: str, where: str, *, longest: int = 128) -> Sentences:
     """A text of one or two sentences; a full stop is added at the end where there is none.
 
     Raises `Refused`, saying ``where``, for a text that is empty, holds words that the language has not, more than two
     sentences or more words than the model has positions.
     """
-    place = tongue.grammar.sides[tongue.name].place
+    place = language.grammar.sides[language.name].place
     words = words_of(text)
     if not any(word not in STOPS for word in words):
-        raise Refused(f"{where}: there is no word in {text!r}; give a sentence, such as {example(tongue)!r}")
+        raise Refused(f"{where}: there is no word in {text!r}; give a sentence, such as {example(language)!r}")
     unknown = [word for word in dict.fromkeys(words) if word != BLANK and word not in place]
     if unknown:
         named = ", ".join(f"'{word}'{hint(word, place)}" for word in unknown[:5])
@@ -74,19 +74,19 @@ def sentences_of(tongue: Language, text: str, where: str, *, longest: int = 128)
 
 
 def hint(word: str, known: dict[str, int]) -> str:
-    found = nearest(word, known)
-    return found.replace("; ", " (").replace("?", "?)") if "did you mean" in found else ""
+    suggestion = nearest(word, known)
+    return suggestion.replace("; ", " (").replace("?", "?)") if "did you mean" in suggestion else ""
 
 
-def example(tongue: Language) -> str:
-    sentence = world.documents(tongue.grammar, 0, "example", 0, 1)
-    return getattr(sentence, tongue.name).text(0)
+def example(language: Language) -> str:
+    sentence = world.documents(language.grammar, 0, "example", 0, 1)
+    return getattr(sentence, language.name).text(0)
 
 
-def read(tongue: Language, *texts: Sentences) -> Batch:
+def read(language: Language, *texts: Sentences) -> Batch:
     """[CLS] A [SEP] or [CLS] A [SEP] B [SEP]; asked is every [MASK]."""
-    pieces = np.append(single_pieces(tongue), [MASK])
-    rows, segments, asked = [], [], []
+    pieces = np.append(single_pieces(language), [MASK])
+    rows, segments, positions = [], [], []
     for text in texts:
         row, segment = [CLS], [0]
         for number, words in enumerate(text.each):
@@ -94,43 +94,45 @@ def read(tongue: Language, *texts: Sentences) -> Batch:
             segment += [number] * (len(words) + 1)
         rows.append(torch.tensor(row))
         segments.append(torch.tensor(segment))
-        asked.append(torch.tensor([place for place, piece in enumerate(row) if piece == MASK], dtype=torch.long))
+        positions.append(torch.tensor([place for place, piece in enumerate(row) if piece == MASK], dtype=torch.long))
 
     def padded(columns: list[torch.Tensor], fill: int = 0) -> torch.Tensor:
         return torch.nn.utils.rnn.pad_sequence(columns, batch_first=True, padding_value=fill)
 
-    here = padded([torch.ones_like(row) for row in rows])
-    labels = padded([torch.zeros_like(places) for places in asked], -100)
-    return Batch(padded(rows), here, padded(segments), padded(asked), labels, torch.zeros(len(rows), dtype=torch.long))
+    mask = padded([torch.ones_like(row) for row in rows])
+    labels = padded([torch.zeros_like(places) for places in positions], -100)
+    return Batch(
+        padded(rows), mask, padded(segments), padded(positions), labels, torch.zeros(len(rows), dtype=torch.long)
+    )
 
 
-def likely_words(model: Model, tongue: Language, text: Sentences) -> list[dict[str, float]]:
+def likely_words(model: Model, language: Language, text: Sentences) -> list[dict[str, float]]:
     """For every [MASK], the probability of each token, the likeliest first."""
-    batch = read(tongue, text)
+    batch = read(language, text)
     if not batch.labels.numel():
         return []
-    found = []
+    predictions = []
     for row in word_probabilities(model, batch)[0].exp().numpy():
-        found.append({tongue.wordpiece.vocabulary[token]: float(row[token]) for token in np.argsort(-row)})
-    return found
+        predictions.append({language.wordpiece.vocabulary[token]: float(row[token]) for token in np.argsort(-row)})
+    return predictions
 
 
-def best_words(tongue: Language, text: Sentences) -> list[dict[str, float]]:
+def best_words(language: Language, text: Sentences) -> list[dict[str, float]]:
     """For every [MASK], the exact posterior of each word; nothing where the grammar cannot make the text."""
     observed = text.observed()
     selected = observed == world.MASK
     masks = int(selected.sum())
-    if not possible(tongue, text):
+    if not possible(language, text):
         return [{}] * masks
-    known = world.predictions(
-        tongue.grammar, tongue.name, observed, selected, paired=0.5 if text.second is not None else None
+    posterior = world.predictions(
+        language.grammar, language.name, observed, selected, paired=0.5 if text.second is not None else None
     )
-    return [{tongue.words[word]: float(row[word]) for word in np.argsort(-row)} for row in known]
+    return [{language.words[word]: float(row[word]) for word in np.argsort(-row)} for row in posterior]
 
 
-def possible(tongue: Language, text: Sentences) -> bool:
+def possible(language: Language, text: Sentences) -> bool:
     """Can the grammar make every sentence of the text?"""
-    return bool((world.topic_likelihood(tongue.grammar, tongue.name, text.observed()) > 0).any(1).all())
+    return bool((world.topic_likelihood(language.grammar, language.name, text.observed()) > 0).any(1).all())
 
 
 class Surprisals(NamedTuple):
@@ -141,7 +143,7 @@ class Surprisals(NamedTuple):
     best: Float[np.ndarray, " words"] | None
 
 
-def surprisals(model: Model, tongue: Language, text: Sentences) -> Surprisals:
+def surprisals(model: Model, language: Language, text: Sentences) -> Surprisals:
     """The summands of the pseudo-log-likelihood (Salazar et al. 2020, Eq. 1)."""
     truth = np.concatenate(text.each)
     variants = []
@@ -149,29 +151,29 @@ def surprisals(model: Model, tongue: Language, text: Sentences) -> Surprisals:
         words = truth.copy()
         words[place] = world.MASK
         variants.append(Sentences(words[: len(text.first)], None if text.second is None else words[len(text.first) :]))
-    known = word_probabilities(model, read(tongue, *variants))[:, 0].numpy()
-    nats = -known[np.arange(len(truth)), single_pieces(tongue)[truth]]
+    log_p = word_probabilities(model, read(language, *variants))[:, 0].numpy()
+    nats = -log_p[np.arange(len(truth)), single_pieces(language)[truth]]
     best = None
-    if possible(tongue, text):
+    if possible(language, text):
         observed = np.concatenate([variant.observed() for variant in variants])
         paired = 0.5 if text.second is not None else None
-        posterior = world.predictions(tongue.grammar, tongue.name, observed, observed == world.MASK, paired=paired)
+        posterior = world.predictions(language.grammar, language.name, observed, observed == world.MASK, paired=paired)
         best = -np.log(posterior[np.arange(len(truth)), truth])
-    return Surprisals([tongue.words[word] for word in truth], nats, best)
+    return Surprisals([language.words[word] for word in truth], nats, best)
 
 
-def texts_of(tongue: Language, path: str, *, longest: int = 128) -> list[tuple[str, Sentences]]:
+def texts_of(language: Language, path: str, *, longest: int = 128) -> list[tuple[str, Sentences]]:
     """The lines of a file, each a text. Raises `Refused` naming the file and the line."""
     lines = lines_of(path, "a sentence in each line, in UTF-8")
     return [
-        (line.strip(), sentences_of(tongue, line, f"{path!r}, line {number}", longest=longest))
+        (line.strip(), sentences_of(language, line, f"{path!r}, line {number}", longest=longest))
         for number, line in enumerate(lines, 1)
     ]
 
 
-def vectors(model: Model, tongue: Language, text: Sentences) -> Float[torch.Tensor, "layers words width"]:
+def vectors(model: Model, language: Language, text: Sentences) -> Float[torch.Tensor, "layers words width"]:
     """The states of all words, from the embeddings to the last layer; [CLS] and [SEP] left out."""
-    batch = read(tongue, text)
+    batch = read(language, text)
     device = next(model.parameters()).device
     with torch.no_grad():
         result = model(

@@ -34,12 +34,12 @@ class Corpus(NamedTuple):
 
     def inputs(self, rows: Int[Tensor, " batch"] | slice, senses: Sequence[str]) -> dict[str, Tensor]:
         """What a model with these senses takes of some clips."""
-        found = {}
+        inputs = {}
         if "rgb" in senses:
-            found["rgb"] = (self.frames[rows].float() - LIGHT[0]) / LIGHT[1]
+            inputs["rgb"] = (self.frames[rows].float() - LIGHT[0]) / LIGHT[1]
         if "spectrogram" in senses:
-            found["spectrogram"] = ((self.spectrograms[rows].float() - LOUDNESS[0]) / LOUDNESS[1])[..., None]
-        return found
+            inputs["spectrogram"] = ((self.spectrograms[rows].float() - LOUDNESS[0]) / LOUDNESS[1])[..., None]
+        return inputs
 
 
 def corpus(recipe: FusionRecipe, seed: int, part: str, count: int) -> Corpus:
@@ -53,7 +53,7 @@ def corpus(recipe: FusionRecipe, seed: int, part: str, count: int) -> Corpus:
     )
     print(f"{part}: " + "; ".join(report.lines()), file=sys.stderr)
     sound = torch.from_numpy(loaded.sound)
-    parts = [log_mel(some, bands=recipe.bands, hop=recipe.hop).half() for some in sound.split(CHUNK)]
+    parts = [log_mel(chunk, bands=recipe.bands, hop=recipe.hop).half() for chunk in sound.split(CHUNK)]
     return Corpus(torch.from_numpy(loaded.frames), torch.cat(parts), torch.from_numpy(loaded.labels))
 
 
@@ -64,11 +64,11 @@ def listing(recipe: FusionRecipe, part: str) -> Listing:
     labels = root / "class_labels_indices.csv"
     if labels.exists():
         return audioset(root / f"{part}.csv", labels)
-    found = by_folder(root / part)
-    if part == "test" and found.classes != (known := by_folder(root / "train").classes):
-        odd = sorted(set(found.classes) ^ set(known))[0]
+    listed = by_folder(root / part)
+    if part == "test" and listed.classes != (expected := by_folder(root / "train").classes):
+        odd = sorted(set(listed.classes) ^ set(expected))[0]
         raise Refused(f"{recipe.data!r}: train and test must hold the same classes; only one of them holds {odd!r}")
-    return found
+    return listed
 
 
 def classes_of(recipe: FusionRecipe) -> tuple[str, ...]:
@@ -116,9 +116,9 @@ def batch(
     targets = dict.fromkeys(senses, labels[part])
     if recipe.mixup:
         generator = numpy_generator(seed, "mixup", step)
-        drawn = [mixing(len(rows), recipe.mixup, generator) for _ in senses]
-        partner = drawn[0][1]
-        for sense, (weight, _) in zip(senses, drawn, strict=True):
+        mixes = [mixing(len(rows), recipe.mixup, generator) for _ in senses]
+        partner = mixes[0][1]
+        for sense, (weight, _) in zip(senses, mixes, strict=True):
             others = corpus.inputs(rows[partner[part]], (sense,))[sense]  # only this part is read
             inputs[sense] = blended(inputs[sense], others, weight[part])
             targets[sense] = mixup(labels, weight, partner)[part]
@@ -144,18 +144,24 @@ def architectures(recipe: FusionRecipe) -> dict[str, Architecture]:
     def build(senses: dict[str, Sense] = both, **changes: Any) -> Architecture:
         settings: dict[str, Any] = {"fusion_layer": layers, "bottlenecks": recipe.bottlenecks} | changes
         return Architecture(
-            senses, layers=layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
-            classes=classes, stochastic_depth=recipe.stochastic_depth, **settings,
-        )  # fmt: skip
+            senses,
+            layers=layers,
+            width=recipe.width,
+            heads=recipe.heads,
+            hidden=4 * recipe.width,
+            classes=classes,
+            stochastic_depth=recipe.stochastic_depth,
+            **settings,
+        )
 
-    found = {"late": build()}
+    plans = {"late": build()}
     for layer in fused_layers(recipe):
-        found[f"bottleneck{layer}"] = build(fusion_layer=layer)
-        found[f"vanilla{layer}"] = build(fusion_layer=layer, fusion="vanilla")
+        plans[f"bottleneck{layer}"] = build(fusion_layer=layer)
+        plans[f"vanilla{layer}"] = build(fusion_layer=layer, fusion="vanilla")
     for number in recipe.numbers:
         if number != recipe.bottlenecks:
-            found[f"tokens{number}"] = build(fusion_layer=middle(recipe), bottlenecks=number)
-    return found | {name: build({name: both[name]}, fusion="vanilla") for name in ("rgb", "spectrogram")}
+            plans[f"tokens{number}"] = build(fusion_layer=middle(recipe), bottlenecks=number)
+    return plans | {name: build({name: both[name]}, fusion="vanilla") for name in ("rgb", "spectrogram")}
 
 
 def fused_layers(recipe: FusionRecipe) -> list[int]:

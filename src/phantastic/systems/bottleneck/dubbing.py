@@ -47,8 +47,8 @@ def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift
             dub = (name, NAMES[(place + shift) % len(NAMES)])
             parts.append(converted(events.render(world, seed, purpose, chosen, dub), CUT))
             order += list(chosen)
-    back = torch.from_numpy(np.argsort(order))
-    clips = Corpus(*(torch.cat(part)[back] for part in zip(*parts, strict=True)))
+    inverse = torch.from_numpy(np.argsort(order))
+    clips = Corpus(*(torch.cat(part)[inverse] for part in zip(*parts, strict=True)))
     seen = np.arange(count) % len(NAMES)
     return Dubbed(clips, seen, (seen + shift) % len(NAMES))
 
@@ -56,9 +56,15 @@ def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift
 def architecture(recipe: IntegrationRecipe) -> Architecture:
     """As wide and deep as the models that localise."""
     return Architecture(
-        senses_of(CUT), layers=recipe.layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
-        classes=len(NAMES), fusion_layer=recipe.layers // 3, bottlenecks=recipe.bottlenecks,
-    )  # fmt: skip
+        senses_of(CUT),
+        layers=recipe.layers,
+        width=recipe.width,
+        heads=recipe.heads,
+        hidden=4 * recipe.width,
+        classes=len(NAMES),
+        fusion_layer=recipe.layers // 3,
+        bottlenecks=recipe.bottlenecks,
+    )
 
 
 def loss_of(model: FusionTransformer, dubbed: Dubbed, rows: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
@@ -98,18 +104,18 @@ def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> Ju
     times = []
     for shift in (1, 2, 3):
         # the same happenings as in the congruent clips, but for the sound of the event
-        other = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
-        logits = answers(model, other)
-        said = logits.argmax(1)
-        kinds["seen"].append(said == other.seen)
-        kinds["heard"].append(said == other.heard)
-        kinds["third"].append((said != other.seen) & (said != other.heard))
+        incongruent = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
+        logits = answers(model, incongruent)
+        responses = logits.argmax(1)
+        kinds["seen"].append(responses == incongruent.seen)
+        kinds["heard"].append(responses == incongruent.heard)
+        kinds["third"].append((responses != incongruent.seen) & (responses != incongruent.heard))
         times.append(decision_time(logits))
     items |= {f"answers.{name}": np.concatenate(values).astype(float) for name, values in kinds.items()}
     items["time.incongruent"] = np.concatenate(times)
-    told, draws = {}, {}
+    measures, draws = {}, {}
     for name, values in items.items():
         centre = np.median if name.startswith("time") else np.mean
-        told[name] = float(centre(values))
+        measures[name] = float(centre(values))
         draws[name] = [float(centre(values[generator.integers(len(values), size=len(values))])) for _ in range(DRAWS)]
-    return Judgement(told, draws)
+    return Judgement(measures, draws)

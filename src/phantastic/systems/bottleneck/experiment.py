@@ -65,9 +65,14 @@ def learn(run: Run[FusionRecipe], name: str, seed: int, model: FusionTransformer
         return {"loss": weight * loss_of(logits, targets, recipe.smoothing)}
 
     train(
-        run, f"seed{seed}/{name}", {"model": model}, {"loss": optimiser}, losses,
-        steps=steps, rate=warm_and_cosine(steps, WARM),
-    )  # fmt: skip
+        run,
+        f"seed{seed}/{name}",
+        {"model": model},
+        {"loss": optimiser},
+        losses,
+        steps=steps,
+        rate=warm_and_cosine(steps, WARM),
+    )
 
 
 @torch.no_grad()
@@ -98,25 +103,25 @@ def differences(
     layers, centre = fused_layers(recipe), middle(recipe)
 
     def each(name: str) -> np.ndarray:
-        return np.array([found[f"{name}.map"].value for found in seeds])
+        return np.array([of_seed[f"{name}.map"].value for of_seed in seeds])
 
     # what a sense writes into the bottleneck the other reads a layer later: in the last layer alone nothing passes
     passing = [layer for layer in layers if layer < recipe.layers - 1] or layers
     gains = [each(f"bottleneck{layer}") - each(f"vanilla{layer}") for layer in passing]
-    found = {"gain.least": float(np.stack(gains).mean(1).min())}
+    measures = {"gain.least": float(np.stack(gains).mean(1).min())}
     if (last := recipe.layers - 1) in layers and last:
-        found["last.gain"] = float(abs(each(f"bottleneck{last}") - each("late")).mean())
+        measures["last.gain"] = float(abs(each(f"bottleneck{last}") - each("late")).mean())
     numbers = [f"bottleneck{centre}", *(name for name in plans if name.startswith("tokens") and name != "tokens1")]
     counts = np.stack([each(name).mean() for name in numbers])
-    return found | {"numbers.spread": float(counts.max() - counts.min())}
+    return measures | {"numbers.spread": float(counts.max() - counts.min())}
 
 
 def computed(recipe: FusionRecipe, plans: Mapping[str, Architecture]) -> dict[str, float]:
     """Millions of multiply-adds by model, and early bottleneck fusion's as a share of early vanilla fusion's."""
     kinds: tuple[Compute, ...] = ("published", "own", "read")
-    found = {f"{name}.macs.{compute}": macs(plan, compute) / 1e6 for name, plan in plans.items() for compute in kinds}
+    counts = {f"{name}.macs.{compute}": macs(plan, compute) / 1e6 for name, plan in plans.items() for compute in kinds}
     first = fused_layers(recipe)[0]
-    return found | {"early.macs.ratio": macs(plans[f"bottleneck{first}"]) / macs(plans[f"vanilla{first}"])}
+    return counts | {"early.macs.ratio": macs(plans[f"bottleneck{first}"]) / macs(plans[f"vanilla{first}"])}
 
 
 def released() -> dict[str, float]:
@@ -140,12 +145,12 @@ def seconds(plans: Mapping[str, Architecture], recipe: FusionRecipe, device: tor
     """Processor milliseconds of a training step per clip, by model and by what it computes; not a measure, as it hangs
     on the machine."""
     clips = Corpus(*(part[: recipe.batch] for part in corpus(recipe, 0, "train", recipe.batch)))
-    found: dict[str, dict[str, float]] = {}
+    timings: dict[str, dict[str, float]] = {}
     for name, plan in plans.items():
         if name.startswith("tokens"):
             continue
         model = build(plan, 0, device).train()
-        found[name] = {}
+        timings[name] = {}
         for compute in ("published", "own", "read"):
             model.compute = compute
             inputs, targets = batch(clips, recipe, tuple(plan.senses), 0, 0)
@@ -154,8 +159,8 @@ def seconds(plans: Mapping[str, Architecture], recipe: FusionRecipe, device: tor
                 start = process_time()
                 loss_of(model.logits(**inputs), targets, 0.0).backward()
                 times.append(process_time() - start)
-            found[name][compute] = 1000 * min(times) / len(clips.labels)
-    return found
+            timings[name][compute] = 1000 * min(times) / len(clips.labels)
+    return timings
 
 
 # --- what others ask of a study
@@ -163,8 +168,8 @@ def seconds(plans: Mapping[str, Architecture], recipe: FusionRecipe, device: tor
 
 @cache
 def lesioned(recipe: FusionRecipe) -> Corpus:
-    found = corpus(recipe, recipe.seed, "test", min(LESIONED, recipe.test_clips))
-    return Corpus(*(part[:LESIONED] for part in found))
+    clips = corpus(recipe, recipe.seed, "test", min(LESIONED, recipe.test_clips))
+    return Corpus(*(part[:LESIONED] for part in clips))
 
 
 @final
@@ -175,18 +180,18 @@ class Fusion(Experiment[FusionRecipe]):
         """Train every model on the same clips in the same order; measure them on the same other clips."""
         learned = cache(partial(corpus, recipe, seed, "train", recipe.clips))
         tested = cache(partial(corpus, recipe, seed, "test", recipe.test_clips))
-        found: dict[str, Measure] = {}
+        measures: dict[str, Measure] = {}
         for name, plan in architectures(recipe).items():
             model = build(plan, seed, run.device)
             learn(run, name, seed, model, learned)
             compute = partial(judged, model, tested, seed, recipe)
             judgement = run.once(f"seed{seed}/{name}", compute, Judgement)
             for key, value in judgement.told.items():
-                found[f"{name}.{key}"] = resampled(value, judgement.draws[key] or [value])
+                measures[f"{name}.{key}"] = resampled(value, judgement.draws[key] or [value])
         for key in ("map", "synergy") if groups_of(recipe) else ("map",):  # the same models by their role
-            found |= {f"early.{key}": found[f"bottleneck0.{key}"]}
-            found |= {f"middle.{key}": found[f"bottleneck{middle(recipe)}.{key}"]}
-        return found
+            measures |= {f"early.{key}": measures[f"bottleneck0.{key}"]}
+            measures |= {f"middle.{key}": measures[f"bottleneck{middle(recipe)}.{key}"]}
+        return measures
 
     def overall(self, run: Run[FusionRecipe], recipe: FusionRecipe, seeds: Sequence[Mapping[str, Measure]]) -> Scores:
         """The differences that the paper speaks of, and what is computed."""
@@ -198,23 +203,23 @@ class Fusion(Experiment[FusionRecipe]):
         """The bottleneck and the vanilla model of the first seed that fuse at the middle layer."""
         recipe = run.recipe
         plans, layer = architectures(recipe), middle(recipe)
-        found: dict[str, nn.Module] = {}
+        networks: dict[str, nn.Module] = {}
         for name in ("bottleneck", "vanilla"):
             model = build(plans[f"{name}{layer}"], recipe.seed, run.device)
             run.load(f"seed{recipe.seed}/{name}{layer}", {"model": model})
-            found[name] = model
-        return found
+            networks[name] = model
+        return networks
 
     def lesion_measures(self, run: Run[FusionRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """mAP, and AUC by what a label asks of the senses: without sight the visual labels go to chance (.5), without
         the bottleneck the synergetic ones."""
         clips = lesioned(run.recipe)
-        found = {}
+        measures = {}
         for name, model in networks.items():
             assert isinstance(model, FusionTransformer)
             values = told(clips.labels.numpy(), scores(model, clips), groups_of(run.recipe))
-            found |= {f"{name}.{key}": value for key, value in values.items()}
-        return found
+            measures |= {f"{name}.{key}": value for key, value in values.items()}
+        return measures
 
     def figures(self, run: Run[FusionRecipe]) -> dict[str, Figure]:
         """Score and compute by fusion layer (figure 3) and number of bottleneck tokens; what each fusion can tell."""

@@ -33,11 +33,11 @@ GROUPS = {
 
 def figures(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, Figure]:
     """All figures of a finished run."""
-    found = {
+    pictures = {
         "fusion-layer": by_layer(recipe, measures, seconds),
         "bottleneck-tokens": by_number(recipe, measures),
     }
-    return found | ({"information": by_group(recipe, measures)} if groups_of(recipe) else {})
+    return pictures | ({"information": by_group(recipe, measures)} if groups_of(recipe) else {})
 
 
 def row(x: Any, name: str, measure: Measure, most: float = inf) -> dict[str, Any]:
@@ -49,11 +49,16 @@ def row(x: Any, name: str, measure: Measure, most: float = inf) -> dict[str, Any
 def line(rows: Sequence[dict[str, Any]], colours: alt.Scale, title: str, *, zero: bool, layers: int) -> Any:
     """Lines over fusion layers with intervals; those of one fusion end where late fusion, the same in all, begins."""
     base = alt.Chart(alt.Data(values=list(rows))).encode(
-        x=alt.X("x:Q", title=str(LAYER), axis=alt.Axis(values=list(range(layers + 1)), format="d"),
-                scale=alt.Scale(domain=[0, layers])),
-        color=alt.Color("name:N", title=None, scale=colours,
-                        legend=alt.Legend(orient="bottom", columns=2, labelLimit=260)),
-    )  # fmt: skip
+        x=alt.X(
+            "x:Q",
+            title=str(LAYER),
+            axis=alt.Axis(values=list(range(layers + 1)), format="d"),
+            scale=alt.Scale(domain=[0, layers]),
+        ),
+        color=alt.Color(
+            "name:N", title=None, scale=colours, legend=alt.Legend(orient="bottom", columns=2, labelLimit=260)
+        ),
+    )
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=zero))
     lines = base.mark_line(point=alt.OverlayMarkDef(size=45)).encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5).encode(
@@ -78,8 +83,10 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     ]
     macs, times = [], []
     for curve, fusion, compute in (
-        ("bottleneck", "bottleneck", "published"), ("vanilla", "vanilla", "published"), ("own", "vanilla", "own")
-    ):  # fmt: skip
+        ("bottleneck", "bottleneck", "published"),
+        ("vanilla", "vanilla", "published"),
+        ("own", "vanilla", "own"),
+    ):
         for layer in [*layers, recipe.layers]:
             model = "late" if layer == recipe.layers else f"{fusion}{layer}"
             macs.append(row(layer, names[curve], measures[f"{model}.macs.{compute}"]))
@@ -88,14 +95,19 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     colours = alt.Scale(domain=list(names.values()), range=[VERMILION, BLUE, SKY])
     base = alt.Chart(alt.Data(values=alone))
     rules = base.mark_rule(strokeDash=[4, 4], color="#666666").encode(y="value:Q")
-    words = base.mark_text(align="left", dx=4, dy=-6, color="#666666", fontSize=10).encode(
+    labels = base.mark_text(align="left", dx=4, dy=-6, color="#666666", fontSize=10).encode(
         y="value:Q", text="name:N", x=alt.value(0)
     )
-    left = line(score, colours, str(MAP), zero=False, layers=recipe.layers) + rules + words
-    compute = line(macs, colours, str(Text("million multiply-adds per clip", "1 クリップの積和演算(百万回)")),
-                   zero=True, layers=recipe.layers)  # fmt: skip
+    left = line(score, colours, str(MAP), zero=False, layers=recipe.layers) + rules + labels
+    compute = line(
+        macs,
+        colours,
+        str(Text("million multiply-adds per clip", "1 クリップの積和演算(百万回)")),
+        zero=True,
+        layers=recipe.layers,
+    )
     spent = str(Text("processor ms per clip in training", "学習時の 1 クリップの CPU 時間 (ms)"))
-    time = line(times, colours, spent, zero=True, layers=recipe.layers)  # fmt: skip
+    time = line(times, colours, spent, zero=True, layers=recipe.layers)
     caption = Text(
         "Score (left), multiply-adds (middle) and measured time of a training step (right) by the layer at which sight "
         "and sound begin to meet; 0 is early, the last is late fusion, where both ways are one. Dashed: each sense "
@@ -113,12 +125,14 @@ def by_group(recipe: FusionRecipe, measures: Measures) -> Figure:
     """AUC by what a label asks of the senses."""
     centre = middle(recipe)
     kinds = {
-        "rgb": EYE, "spectrogram": EAR, "late": Text("late fusion", "後期融合"),
+        "rgb": EYE,
+        "spectrogram": EAR,
+        "late": Text("late fusion", "後期融合"),
         "bottleneck0": Text("early, bottleneck", "初期・ボトルネック"),
         "vanilla0": Text("early, vanilla", "初期・通常"),
         f"bottleneck{centre}": Text("middle, bottleneck", "中期・ボトルネック"),
         f"vanilla{centre}": Text("middle, vanilla", "中期・通常"),
-    }  # fmt: skip
+    }
     rows = [
         row(str(GROUPS[group]), str(title), measures[f"{model}.{group}"], 1)
         for group in GROUPS

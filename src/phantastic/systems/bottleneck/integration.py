@@ -32,18 +32,28 @@ LESIONED = 200
 
 
 def learn(
-    run: Run[IntegrationRecipe], stage: str, model: FusionTransformer, items: int, epochs: int, seed: int,
+    run: Run[IntegrationRecipe],
+    stage: str,
+    model: FusionTransformer,
+    items: int,
+    epochs: int,
+    seed: int,
     loss: Callable[[Tensor], Tensor],
-) -> None:  # fmt: skip
+) -> None:
     """Train on ``items`` in random order, each once an epoch; ``loss`` takes their numbers."""
     recipe = run.recipe
     optimiser = optimiser_of(model, recipe.rate, recipe.decay)
     rows = Epochs(items, recipe.batch, seed, "order")
     steps = epochs * rows.steps
     train(
-        run, f"seed{seed}/{stage}", {"model": model}, {"loss": optimiser},
-        lambda step: {"loss": loss(torch.from_numpy(rows(step)))}, steps=steps, rate=warm_and_cosine(steps, WARM),
-    )  # fmt: skip
+        run,
+        f"seed{seed}/{stage}",
+        {"model": model},
+        {"loss": optimiser},
+        lambda step: {"loss": loss(torch.from_numpy(rows(step)))},
+        steps=steps,
+        rate=warm_and_cosine(steps, WARM),
+    )
 
 
 # --- measures
@@ -92,21 +102,21 @@ def slope(ours: Any, best: Any) -> float:
 
 def curve(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, seed: int) -> dict[str, list[float]]:
     """How far sight draws what is heard, by disparity, both ways round averaged."""
-    found: dict[str, list[float]] = {"bottleneck": [], "late": [], "ideal": []}
+    capture: dict[str, list[float]] = {"bottleneck": [], "late": [], "ideal": []}
     seen, heard = VENTRILOQUIST
     for disparity in DISPARITIES:
-        both: dict[str, list[float]] = {name: [] for name in found}
+        by_sign: dict[str, list[float]] = {name: [] for name in capture}
         for sign in (1, -1):
             setting = cues.Setting(sigma_seen=(seen, seen), sigma_heard=(heard, heard), conflict=sign * disparity)
             trials = places.render(setting, seed, "integration/ventriloquist", recipe.test_trials)
-            for name in found:
+            for name in capture:
                 answers = (
                     places.ideal(trials, recipe.common) if name == "ideal" else places.respond(models[name], trials)
                 )
-                both[name].append(places.captured(answers, trials, sign * disparity))
-        for name, values in both.items():
-            found[name].append(float(np.mean(values)))
-    return found
+                by_sign[name].append(places.captured(answers, trials, sign * disparity))
+        for name, values in by_sign.items():
+            capture[name].append(float(np.mean(values)))
+    return capture
 
 
 def measures(located: Located, dubbed: Judgement) -> dict[str, Measure]:
@@ -148,10 +158,10 @@ def lesioned(recipe: IntegrationRecipe) -> tuple[Trials, dubbing.Dubbed]:
     return trials, dubbing.render(recipe, recipe.seed, "integration/test", count)
 
 
-def pointing_loss(model: FusionTransformer, shown: Callable[[], Trials], rows: Tensor) -> Tensor:
+def pointing_loss(model: FusionTransformer, trials: Callable[[], Trials], rows: Tensor) -> Tensor:
     """Of some of the trials, by their numbers."""
-    inputs = shown().inputs(rows, tuple(model.architecture.senses))
-    return places.loss_of(model(**inputs), torch.from_numpy(shown().cues.sources)[rows])
+    inputs = trials().inputs(rows, tuple(model.architecture.senses))
+    return places.loss_of(model(**inputs), torch.from_numpy(trials().cues.sources)[rows])
 
 
 @final
@@ -160,11 +170,11 @@ class Integration(Experiment[IntegrationRecipe]):
 
     def one_seed(self, run: Run[IntegrationRecipe], recipe: IntegrationRecipe, seed: int) -> Scores:
         """Localisation by four models, and the dubbed events by one."""
-        shown = cache(partial(places.render, places.training(recipe), seed, "integration/train", recipe.trials))
+        trials = cache(partial(places.render, places.training(recipe), seed, "integration/train", recipe.trials))
         models = {}
         for name, plan in places.architectures(recipe).items():
             models[name] = model = build(plan, seed, run.device)
-            learn(run, name, model, recipe.trials, recipe.epochs, seed, partial(pointing_loss, model, shown))
+            learn(run, name, model, recipe.trials, recipe.epochs, seed, partial(pointing_loss, model, trials))
         where = run.once(f"seed{seed}/places", lambda: located(models, recipe, seed), Located)
         clips = cache(partial(dubbing.render, recipe, seed, "integration/dubbed", recipe.clips))
         judge = build(dubbing.architecture(recipe), seed, run.device)
@@ -180,13 +190,14 @@ class Integration(Experiment[IntegrationRecipe]):
         """The model that localises and the one that names dubbed events, of the first seed."""
         recipe = run.recipe
         plans: dict[str, Architecture] = {
-            "bottleneck": places.architectures(recipe)["bottleneck"], "dubbed": dubbing.architecture(recipe)
-        }  # fmt: skip
-        found: dict[str, nn.Module] = {}
+            "bottleneck": places.architectures(recipe)["bottleneck"],
+            "dubbed": dubbing.architecture(recipe),
+        }
+        networks: dict[str, nn.Module] = {}
         for name, plan in plans.items():
-            found[name] = model = build(plan, recipe.seed, run.device)
+            networks[name] = model = build(plan, recipe.seed, run.device)
             run.load(f"seed{recipe.seed}/{name}", {"model": model})
-        return found
+        return networks
 
     def lesion_measures(self, run: Run[IntegrationRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Distance of the answers from the sources (half widths of the picture), and the share of events named

@@ -27,12 +27,12 @@ def figures(located: Any, dubbed: Judgement, disparities: Sequence[float]) -> di
     }
 
 
-def weights(found: Mapping[str, list[float]]) -> Figure:
+def weights(by_model: Mapping[str, list[float]]) -> Figure:
     """The weight of sight against the ideal observer's, at nine pairs of reliabilities."""
     rows = [
         {"x": best, "y": value, "name": str(name)}
         for key, name in (("bottleneck", MODEL), ("late", LATE))
-        for best, value in zip(found["ideal"], found[key], strict=True)
+        for best, value in zip(by_model["ideal"], by_model[key], strict=True)
     ]
     base = alt.Chart(alt.Data(values=rows))
     x = alt.X(
@@ -62,7 +62,7 @@ def weights(found: Mapping[str, list[float]]) -> Figure:
     return Figure(str(caption), (diagonal.encode(x="x:Q", y="y:Q") + dots).properties(width=300, height=260))
 
 
-def spread(shown: Mapping[str, list[float]], found: Mapping[str, list[float]]) -> Figure:
+def spread(sigmas: Mapping[str, list[float]], spreads: Mapping[str, list[float]]) -> Figure:
     """Distance of responses from the source, by the reliability of the burst, for each reliability of the flash."""
     names = {"rgb": EYE, "spectrogram": EAR, "late": LATE, "bottleneck": MODEL, "ideal": IDEAL}
     rows = [
@@ -73,17 +73,29 @@ def spread(shown: Mapping[str, list[float]], found: Mapping[str, list[float]]) -
             "name": str(names[key]),
         }
         for key in names
-        for seen, heard, value in zip(shown["seen"], shown["heard"], found[key], strict=True)
+        for seen, heard, value in zip(sigmas["seen"], sigmas["heard"], spreads[key], strict=True)
     ]
     order = [str(name) for name in names.values()]
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
-        x=alt.X("heard:Q", title=str(Text("σ of the burst", "音の σ")),
-                scale=alt.Scale(type="log", domain=[0.025, 0.15])),
-        y=alt.Y("y:Q", title=str(Text("distance from the source (r.m.s.)", "音源からの距離(二乗平均平方根)"))),
-        color=alt.Color("name:N", title=None, sort=order,
-                        scale=alt.Scale(domain=order, range=[SKY, ORANGE, BLUE, VERMILION, BLACK])),
-        column=alt.Column("seen:N", title=None),
-    ).properties(width=170, height=200)  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(
+                "heard:Q",
+                title=str(Text("σ of the burst", "音の σ")),
+                scale=alt.Scale(type="log", domain=[0.025, 0.15]),
+            ),
+            y=alt.Y("y:Q", title=str(Text("distance from the source (r.m.s.)", "音源からの距離(二乗平均平方根)"))),
+            color=alt.Color(
+                "name:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=[SKY, ORANGE, BLUE, VERMILION, BLACK]),
+            ),
+            column=alt.Column("seen:N", title=None),
+        )
+        .properties(width=170, height=200)
+    )
     caption = Text(
         "How far responses lie from the source, in half widths of the picture. Combined senses do better than either "
         "(Ernst & Banks 2002).",
@@ -93,21 +105,26 @@ def spread(shown: Mapping[str, list[float]], found: Mapping[str, list[float]]) -
     return Figure(str(caption), chart)
 
 
-def ventriloquist(found: Mapping[str, list[float]], disparities: Sequence[float]) -> Figure:
+def ventriloquist(capture: Mapping[str, list[float]], disparities: Sequence[float]) -> Figure:
     """How far sight draws what is heard, by disparity."""
     names = {"bottleneck": MODEL, "late": LATE, "ideal": IDEAL}
     rows = [
         {"x": disparity, "y": value, "name": str(names[key])}
         for key in names
-        for disparity, value in zip(disparities, found[key], strict=True)
+        for disparity, value in zip(disparities, capture[key], strict=True)
     ]
     order = [str(name) for name in names.values()]
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
-        x=alt.X("x:Q", title=str(Text("disparity of flash and burst (half widths)", "光と音のずれ(画面の半幅)"))),
-        y=alt.Y("y:Q", title=str(Text("capture of the sound by the sight", "視覚による音の引き寄せ"))),
-        color=alt.Color("name:N", title=None, sort=order,
-                        scale=alt.Scale(domain=order, range=[VERMILION, BLUE, BLACK])),
-    )  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("x:Q", title=str(Text("disparity of flash and burst (half widths)", "光と音のずれ(画面の半幅)"))),
+            y=alt.Y("y:Q", title=str(Text("capture of the sound by the sight", "視覚による音の引き寄せ"))),
+            color=alt.Color(
+                "name:N", title=None, sort=order, scale=alt.Scale(domain=order, range=[VERMILION, BLUE, BLACK])
+            ),
+        )
+    )
     caption = Text(
         "The ventriloquist: where a burst is heard is drawn towards the flash, wholly (1) or not at all (0). Near cues "
         "are taken for one event and fused, far ones kept apart (Körding et al. 2007).",
@@ -117,24 +134,32 @@ def ventriloquist(found: Mapping[str, list[float]], disparities: Sequence[float]
     return Figure(str(caption), chart.properties(width=360, height=220))
 
 
-def dubbing(found: Judgement) -> Figure:
+def dubbing(judgement: Judgement) -> Figure:
     """Answers to congruent and incongruent events."""
-    told, agree, dub = found.told, str(Text("congruent", "一致")), str(Text("incongruent", "不一致"))
+    shares, agree, dub = judgement.told, str(Text("congruent", "一致")), str(Text("incongruent", "不一致"))
     rows = [
-        {"trial": agree, "answer": str(Text("what was seen and heard", "見聞きしたもの")), "share": told["accuracy"]},
-        {"trial": agree, "answer": str(Text("another", "それ以外")), "share": told["mistakes"]},
-        {"trial": dub, "answer": str(Text("what was seen", "見たもの")), "share": told["answers.seen"]},
-        {"trial": dub, "answer": str(Text("what was heard", "聞いたもの")), "share": told["answers.heard"]},
-        {"trial": dub, "answer": str(Text("a third thing", "第三のもの")), "share": told["answers.third"]},
+        {"trial": agree, "answer": str(Text("what was seen and heard", "見聞きしたもの")), "share": shares["accuracy"]},
+        {"trial": agree, "answer": str(Text("another", "それ以外")), "share": shares["mistakes"]},
+        {"trial": dub, "answer": str(Text("what was seen", "見たもの")), "share": shares["answers.seen"]},
+        {"trial": dub, "answer": str(Text("what was heard", "聞いたもの")), "share": shares["answers.heard"]},
+        {"trial": dub, "answer": str(Text("a third thing", "第三のもの")), "share": shares["answers.third"]},
     ]
     order = [row["answer"] for row in rows]
-    chart = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
-        y=alt.Y("trial:N", title=None, sort=[agree, dub]),
-        x=alt.X("share:Q", title=str(Text("share of answers", "答えの割合")), scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("answer:N", title=None, sort=order,
-                        scale=alt.Scale(domain=order, range=[GREEN, "#bbbbbb", BLUE, ORANGE, VERMILION])),
-    )  # fmt: skip
-    times = [told[f"time.{name}"] for name in ("congruent", "incongruent")]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("trial:N", title=None, sort=[agree, dub]),
+            x=alt.X("share:Q", title=str(Text("share of answers", "答えの割合")), scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color(
+                "answer:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=[GREEN, "#bbbbbb", BLUE, ORANGE, VERMILION]),
+            ),
+        )
+    )
+    times = [shares[f"time.{name}"] for name in ("congruent", "incongruent")]
     caption = Text(
         "Answers to events whose sight and sound agree, and to dubbed ones. Median time to decide: "
         f"{times[0]:.2g} s and {times[1]:.2g} s.",

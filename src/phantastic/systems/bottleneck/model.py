@@ -71,8 +71,9 @@ class Architecture:
                 f"allowed: 0 (early) to {self.layers} (late)"
             )
         for key, value, allowed in (
-            ("fusion", self.fusion, ("bottleneck", "vanilla")), ("classifier", self.classifier, ("token", "gap"))
-        ):  # fmt: skip
+            ("fusion", self.fusion, ("bottleneck", "vanilla")),
+            ("classifier", self.classifier, ("token", "gap")),
+        ):
             if value not in allowed:
                 raise Refused(f"unknown {key} '{value}'{nearest(str(value), allowed)}")
 
@@ -164,7 +165,7 @@ class FusionTransformer(nn.Module):
     def streams(self, rgb: Any, spectrogram: Any, compute: Compute) -> dict[str, Float[Tensor, "batch tokens width"]]:
         """Each sense's tokens after the last layer; with "read" only its class tokens, where there are any."""
         a = self.architecture
-        x = {name: self.tokens[name](given) for name, given in self.checked(rgb, spectrogram).items()}
+        x = {name: self.tokens[name](value) for name, value in self.checked(rgb, spectrogram).items()}
         together = len(a.senses) > 1 and (a.fusion == "vanilla" or self.training or a.bottlenecks_at_test)
         between = None
         if self.bottleneck is not None:
@@ -194,13 +195,13 @@ class FusionTransformer(nn.Module):
 
     def checked(self, rgb: Any, spectrogram: Any) -> dict[str, Tensor]:
         """The inputs by sense, in the order of fusion."""
-        given = {"rgb": rgb, "spectrogram": spectrogram}
-        for name, value in given.items():
+        inputs = {"rgb": rgb, "spectrogram": spectrogram}
+        for name, value in inputs.items():
             if (value is None) == (name in self.architecture.senses):
                 verb = "lacks its input" if value is None else "does not have the sense"
                 raise Refused(f"this model {verb} '{name}'; it takes: {', '.join(self.architecture.senses)}")
         like = self.head.weight
-        return {n: torch.as_tensor(given[n], dtype=like.dtype, device=like.device) for n in self.architecture.senses}
+        return {n: torch.as_tensor(inputs[n], dtype=like.dtype, device=like.device) for n in self.architecture.senses}
 
 
 # --- one layer, in each way of fusing. ``read``: how many first tokens of a sense to compute; None for all
@@ -227,14 +228,14 @@ def step(
 
 def vanilla(layers: Mapping[str, Block], x: Mapping[str, Tensor], read: int | None, every: bool) -> dict[str, Tensor]:
     """Each sense attends to all tokens; with ``every`` its layer computes the others' too, which nobody reads."""
-    found = {}
+    streams = {}
     for name, own in x.items():
         others = tuple(x[other] for other in SENSES if other in x and other != name)
         if every:
-            found[name] = step(layers[name], torch.cat([*others, own], 1))[:, -own.shape[1] :]
+            streams[name] = step(layers[name], torch.cat([*others, own], 1))[:, -own.shape[1] :]
         else:
-            found[name] = step(layers[name], own, read, others)
-    return found
+            streams[name] = step(layers[name], own, read, others)
+    return streams
 
 
 def joint(layers: Mapping[str, Block], x: Mapping[str, Tensor], read: int | None) -> dict[str, Tensor]:
@@ -253,7 +254,7 @@ def through(
     what the senses made of them. With ``read``, in the last layer, nobody reads them any more."""
     if read is not None:
         return {name: step(layers[name], own, read, (between,)) for name, own in x.items()}, between
-    both = {name: step(layers[name], torch.cat([own, between], 1)) for name, own in x.items()}
+    outputs = {name: step(layers[name], torch.cat([own, between], 1)) for name, own in x.items()}
     tokens = between.shape[1]
-    found = {name: out[:, :-tokens] for name, out in both.items()}
-    return found, torch.stack([out[:, -tokens:] for out in both.values()]).mean(0)
+    streams = {name: out[:, :-tokens] for name, out in outputs.items()}
+    return streams, torch.stack([out[:, -tokens:] for out in outputs.values()]).mean(0)

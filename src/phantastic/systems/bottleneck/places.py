@@ -40,24 +40,24 @@ class Trials(NamedTuple):
 
     def inputs(self, rows: Int[Tensor, " batch"] | slice, senses: Sequence[str]) -> dict[str, Tensor]:
         """What a model with these senses takes. Hearing has both ears and their difference."""
-        found = {}
+        inputs = {}
         if "spectrogram" in senses:
             ears = (self.spectrograms[rows].float() - LOUDNESS[0]) / LOUDNESS[1]
-            found["spectrogram"] = torch.cat([ears, 2 * (ears[..., :1] - ears[..., 1:])], -1)
+            inputs["spectrogram"] = torch.cat([ears, 2 * (ears[..., :1] - ears[..., 1:])], -1)
         if "rgb" in senses:
-            found["rgb"] = (self.frames[rows].float() - LIGHT[0]) / LIGHT[1]
-        return found
+            inputs["rgb"] = (self.frames[rows].float() - LIGHT[0]) / LIGHT[1]
+        return inputs
 
 
 def render(setting: cues.Setting, seed: int, purpose: str, count: int) -> Trials:
     """Trials by number; the same numbers have the same sources and noise under other settings."""
     frames, spectrograms, shown = [], [], []
     for first in range(0, count, CHUNK):
-        made = cues.render(setting, seed, purpose, range(first, min(count, first + CHUNK)))
-        frames.append(torch.from_numpy(made.frames))
-        heard = log_mel(torch.from_numpy(made.sound), bands=BANDS, hop=HOP)
+        trials = cues.render(setting, seed, purpose, range(first, min(count, first + CHUNK)))
+        frames.append(torch.from_numpy(trials.frames))
+        heard = log_mel(torch.from_numpy(trials.sound), bands=BANDS, hop=HOP)
         spectrograms.append(heard.permute(0, 2, 3, 1).half())
-        shown.append(made._replace(frames=made.frames[:, :0], sound=made.sound[..., :0]))
+        shown.append(trials._replace(frames=trials.frames[:, :0], sound=trials.sound[..., :0]))
     together = cues.Cues(*(np.concatenate(part) for part in zip(*shown, strict=True)))
     return Trials(torch.cat(frames), torch.cat(spectrograms), together)
 
@@ -71,10 +71,16 @@ def architectures(recipe: IntegrationRecipe) -> dict[str, Architecture]:
 
     def build(senses: dict[str, Sense], fusion_layer: int) -> Architecture:
         return Architecture(
-            senses, layers=recipe.layers, width=recipe.width, heads=recipe.heads, hidden=4 * recipe.width,
-            classes=2 * len(CENTRES), fusion_layer=fusion_layer, bottlenecks=recipe.bottlenecks,
+            senses,
+            layers=recipe.layers,
+            width=recipe.width,
+            heads=recipe.heads,
+            hidden=4 * recipe.width,
+            classes=2 * len(CENTRES),
+            fusion_layer=fusion_layer,
+            bottlenecks=recipe.bottlenecks,
             position_scale=POSITION_SCALE,
-        )  # fmt: skip
+        )
 
     fused = {"bottleneck": build(both, recipe.layers // 3), "late": build(both, recipe.layers)}
     return fused | {name: build({name: both[name]}, recipe.layers) for name in ("rgb", "spectrogram")}
@@ -120,8 +126,8 @@ def ideal(trials: Trials, common: float) -> Float[Array, "n 2"]:
 def weight(responses: Float[Array, " n"], trials: Trials) -> float:
     """The weight of sight: of the two coefficients of a regression of responses on the cues, its share."""
     shown = trials.cues
-    given = np.stack([shown.seen, shown.heard, np.ones(len(responses))], 1)
-    seen, heard, _ = np.linalg.lstsq(given, responses, rcond=None)[0]
+    design = np.stack([shown.seen, shown.heard, np.ones(len(responses))], 1)
+    seen, heard, _ = np.linalg.lstsq(design, responses, rcond=None)[0]
     return float(seen / (seen + heard))
 
 

@@ -23,10 +23,21 @@ from phantastic.systems.bottleneck.model import Architecture, FusionTransformer,
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
 PREFIXES = {"vit": "vit.", "audio-spectrogram-transformer": "audio_spectrogram_transformer."}
 DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "hidden_act": "gelu", "layer_norm_eps": 1e-12, "image_size": 224, "patch_size": 16, "num_channels": 3,
-    "pooler_act": "tanh", "max_length": 1024, "num_mel_bins": 128, "time_stride": 10, "frequency_stride": 10,
-}  # fmt: skip
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-12,
+    "image_size": 224,
+    "patch_size": 16,
+    "num_channels": 3,
+    "pooler_act": "tanh",
+    "max_length": 1024,
+    "num_mel_bins": 128,
+    "time_stride": 10,
+    "frequency_stride": 10,
+}
 
 
 def load_pretrained(folder: str | Path) -> FusionTransformer:
@@ -43,10 +54,10 @@ def load_pretrained(folder: str | Path) -> FusionTransformer:
         raise Refused(f"{folder / 'config.json'}: model_type '{kind}' is not possible{nearest(str(kind), PREFIXES)}")
     path = folder / "model.safetensors"
     try:
-        found = safetensors.torch.load_file(path)
+        stored = safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise Refused(f"{path} cannot be read: {error}") from None
-    tensors = Tensors(path, {name.removeprefix(PREFIXES[kind]): tensor for name, tensor in found.items()})
+    tensors = Tensors(path, {name.removeprefix(PREFIXES[kind]): tensor for name, tensor in stored.items()})
     model = FusionTransformer(described(config, kind, tensors, folder / "config.json"))
     with torch.no_grad():
         fill(model, tensors)
@@ -199,15 +210,15 @@ def initialise(model: FusionTransformer, sense: str, source: FusionTransformer) 
     if a.layers > b.layers:
         raise Refused(f"the pretrained model has {b.layers} layers, this one {a.layers}; it cannot have more")
     ((theirs, shape),) = b.senses.items()
-    ours, given = model.embedding(sense), source.embedding(theirs)
-    table, target = given.positions.get_parameter("table"), ours.positions.get_parameter("table")
-    kernel = inflated(given.patch.weight, shape, a.senses[sense])
+    ours, donor = model.embedding(sense), source.embedding(theirs)
+    table, target = donor.positions.get_parameter("table"), ours.positions.get_parameter("table")
+    kernel = inflated(donor.patch.weight, shape, a.senses[sense])
     places = resized(table[b.cls :], shape.grid[-2:], a.senses[sense].grid)
     ours.patch.weight.copy_(kernel)
-    ours.patch.bias.copy_(given.patch.bias)
+    ours.patch.bias.copy_(donor.patch.bias)
     target.copy_(torch.cat([table[:1].expand(a.cls, -1), places]))
-    if ours.class_tokens is not None and given.class_tokens is not None:
-        ours.class_tokens.copy_(given.class_tokens[:1].expand_as(ours.class_tokens))
+    if ours.class_tokens is not None and donor.class_tokens is not None:
+        ours.class_tokens.copy_(donor.class_tokens[:1].expand_as(ours.class_tokens))
     for block, other in zip(model.blocks(sense), source.blocks(theirs), strict=False):
         block.load_state_dict(other.state_dict())
     model.norm.load_state_dict(source.norm.state_dict())

@@ -35,18 +35,18 @@ def load_scenic(path_or_arrays: str | Path | Mapping[str, Any], config: Mapping[
     source = str(path_or_arrays) if isinstance(path_or_arrays, str | Path) else "the given arrays"
     arrays = parameters(path_or_arrays, source)
     model = FusionTransformer(architecture(arrays, config, source))
-    wanted = correspondence(model)
-    for name in wanted:
+    expected = correspondence(model)
+    for name in expected:
         if name not in arrays:
             raise Refused(f"{source}: the parameter '{name}' is missing; this configuration needs it")
     for name in arrays:
-        if name not in wanted:
+        if name not in expected:
             raise Refused(
                 f"{source}: the parameter '{name}' is left over: this configuration has no place for it"
-                f"{nearest(name, wanted)}"
+                f"{nearest(name, expected)}"
             )
     with torch.no_grad():
-        for name, (parameter, shape, turned) in wanted.items():
+        for name, (parameter, shape, turned) in expected.items():
             array = arrays[name]
             if array.shape != shape:
                 raise Refused(f"{source}: '{name}' has shape {array.shape}; this configuration needs {shape}")
@@ -63,13 +63,13 @@ def parameters(path_or_arrays: str | Path | Mapping[str, Any], source: str) -> d
         try:
             with open(path_or_arrays, "rb") as file:
                 stored = np.load(file, allow_pickle=False)
-                found = {name: stored[name] for name in stored.files}
+                arrays = {name: stored[name] for name in stored.files}
         except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
             raise Refused(f"{source} cannot be read as an .npz file of arrays: {error}") from None
     else:
-        found = {name: np.asarray(value) for name, value in path_or_arrays.items()}
-    marked = {name.removeprefix("param/"): array for name, array in found.items() if name.startswith("param/")}
-    return marked or found
+        arrays = {name: np.asarray(value) for name, value in path_or_arrays.items()}
+    marked = {name.removeprefix("param/"): array for name, array in arrays.items() if name.startswith("param/")}
+    return marked or arrays
 
 
 def architecture(arrays: Mapping[str, np.ndarray], config: Mapping[str, Any], source: str) -> Architecture:
@@ -162,11 +162,11 @@ class Place(NamedTuple):
 
 def correspondence(model: FusionTransformer) -> dict[str, Place]:
     """Every parameter of a model by its flax name."""
-    a, found = model.architecture, dict[str, Place]()
+    a, matches = model.architecture, dict[str, Place]()
     split, features = (a.heads, a.width // a.heads), model.head.in_features
 
     def add(name: str, parameter: Tensor, *shape: int) -> None:
-        found[name] = Place(parameter, shape, name.endswith("kernel"))
+        matches[name] = Place(parameter, shape, name.endswith("kernel"))
 
     def dense(name: str, layer: nn.Linear, kernel: tuple[int, ...], bias: tuple[int, ...]) -> None:
         add(f"{name}/kernel", layer.weight, *kernel)
@@ -202,4 +202,4 @@ def correspondence(model: FusionTransformer) -> dict[str, Place]:
     if model.representation is not None:
         dense("pre_logits", model.representation, (a.width, features), (features,))
     dense("output_projection", model.head, (features, a.classes), (a.classes,))
-    return found
+    return matches

@@ -24,8 +24,8 @@ class Judgement(Struct):
 def told(labels: Scores, scores: Scores, groups: Groups = GROUPS) -> dict[str, float]:
     """mAP, and the mean AUC of each group of classes."""
     areas = auc(labels, scores)
-    found = {"map": mean(average_precision(labels, scores))}
-    return found | {name: mean(areas[list(columns)]) for name, columns in groups.items()}
+    measures = {"map": mean(average_precision(labels, scores))}
+    return measures | {name: mean(areas[list(columns)]) for name, columns in groups.items()}
 
 
 def drawn(
@@ -33,15 +33,15 @@ def drawn(
 ) -> dict[str, list[float]]:
     """The same over bootstrap samples of the clips, by faster formulas (ties, which logits hardly have, count as they
     come)."""
-    found: dict[str, list[float]] = {"map": [], **{name: [] for name in groups}}
+    draws: dict[str, list[float]] = {"map": [], **{name: [] for name in groups}}
     for _ in range(DRAWS):
         rows = generator.integers(len(labels), size=len(labels))
         precision, areas = ranked(labels[rows], scores[rows])
-        found["map"].append(mean(precision))
+        draws["map"].append(mean(precision))
         for name, columns in groups.items():
-            found[name].append(mean(areas[list(columns)]))
+            draws[name].append(mean(areas[list(columns)]))
     # a sample may hold clips of one kind only
-    return {name: [value for value in values if np.isfinite(value)] for name, values in found.items()}
+    return {name: [value for value in values if np.isfinite(value)] for name, values in draws.items()}
 
 
 def ranked(labels: Scores, scores: Scores) -> tuple[Float64[np.ndarray, " classes"], Float64[np.ndarray, " classes"]]:

@@ -18,7 +18,7 @@ def build(architecture: Architecture, seed: int, device: torch.device) -> Fusion
 def optimiser_of(model: nn.Module, rate: float, decay: float) -> torch.optim.AdamW:
     """AdamW; biases, norms and tokens do not decay."""
     maps = [parameter for module in model.modules() if isinstance(module, nn.Linear) for parameter in [module.weight]]
-    kept = {id(parameter) for parameter in maps}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in kept]
+    decayed = {id(parameter) for parameter in maps}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in decayed]
     groups = [{"params": maps, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=rate, fused=True)

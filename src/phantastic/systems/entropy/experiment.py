@@ -21,40 +21,40 @@ BOGACZ = {"light": 2.0, "expected": 3.0, "noise": 1.0}  # what the published siz
 
 def tried(recipe: EntropyRecipe, seed: int) -> Found:
     """Every law on the random cases of one seed."""
-    found = measure.letters(recipe.trials, torch_generator(seed, "entropy/letters"))
+    measures = measure.letters(recipe.trials, torch_generator(seed, "entropy/letters"))
     rivals = {
         name: measure.highest(problem, recipe.trials, torch_generator(seed, f"entropy/rivals/{name}"))
         for name, problem in measure.problems().items()
     }
-    found["maxent.rival.excess"] = max(excess for excess, _ in rivals.values())
-    found["maxent.rival.error"] = max(error for _, error in rivals.values())
-    found |= measure.warm(recipe.trials, recipe.steps, torch_generator(seed, "entropy/energies"))
-    return found | measure.believed(recipe.trials, torch_generator(seed, "entropy/beliefs"))
+    measures["maxent.rival.excess"] = max(excess for excess, _ in rivals.values())
+    measures["maxent.rival.error"] = max(error for _, error in rivals.values())
+    measures |= measure.warm(recipe.trials, recipe.steps, torch_generator(seed, "entropy/energies"))
+    return measures | measure.believed(recipe.trials, torch_generator(seed, "entropy/beliefs"))
 
 
 def certain(recipe: EntropyRecipe) -> Found:
     """What is not random: optima and limits."""
     count = measure.counted(recipe.particles)
-    found = {
+    measures = {
         "stirling.gap": count["gap"][-1],
         "stirling.gap.deviation": count["gap"][-1] / count["stirling"][-1] - 1,
     }
     for name, problem in measure.problems().items():
-        found[f"maxent.{name}.entropy"] = problem.found.entropy
-        found[f"maxent.{name}.error"] = measure.gap(problem.found.density, problem.closed)
+        measures[f"maxent.{name}.entropy"] = problem.found.entropy
+        measures[f"maxent.{name}.error"] = measure.gap(problem.found.density, problem.closed)
     if recipe.dice == 4.5:
         die = measure.thrown(recipe.dice)
-        found["dice.error"] = measure.gap(die.probabilities, torch.tensor(measure.DICE, dtype=torch.float64))
+        measures["dice.error"] = measure.gap(die.probabilities, torch.tensor(measure.DICE, dtype=torch.float64))
     heat = measure.heated(recipe.depth, recipe.room, recipe.steps)
-    found["boltzmann.distance"] = max(heat["distance"])
-    found["boltzmann.error"] = max(
+    measures["boltzmann.distance"] = max(heat["distance"])
+    measures["boltzmann.error"] = max(
         abs(f + t * z) for f, t, z in zip(heat["free_energy"], heat["temperature"], heat["log_partition"], strict=True)
     )
-    found["wells.cold.narrow"], found["wells.hot.wide"] = heat["narrow"][0], 1 - heat["narrow"][-1]
-    found |= measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
+    measures["wells.cold.narrow"], measures["wells.hot.wide"] = heat["narrow"][0], 1 - heat["narrow"][-1]
+    measures |= measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
     if all(getattr(recipe, name) == value for name, value in BOGACZ.items()):
-        found["percept.size.error"] = abs(found["percept.size"] - measure.SIZE)
-    return found | measure.pressed()
+        measures["percept.size.error"] = abs(measures["percept.size"] - measure.SIZE)
+    return measures | measure.pressed()
 
 
 @final
@@ -76,8 +76,11 @@ class Entropy(Experiment[EntropyRecipe]):
     def lesion_measures(self, run: Run[EntropyRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Free energy where its descent ends and the surprise under it, in nats; no lesion reaches them."""
         recipe = run.recipe
-        found = measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
-        return {"free_energy": found["percept.surprise"] + found["percept.gap"], "surprise": found["percept.surprise"]}
+        measures = measure.perceived(measure.seen(recipe.light, recipe.expected, recipe.noise, recipe.steps))
+        return {
+            "free_energy": measures["percept.surprise"] + measures["percept.gap"],
+            "surprise": measures["percept.surprise"],
+        }
 
     def figures(self, run: Run[EntropyRecipe]) -> dict[str, Figure]:
         """Counting, maximum entropy, Boltzmann's distribution by temperature, perception as its twin, a gas."""

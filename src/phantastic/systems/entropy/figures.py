@@ -28,8 +28,8 @@ def rows(x: Any, y: Any, **fields: Any) -> Rows:
 
 def coloured(names: Sequence[str], colours: Sequence[str], symbol: str = "stroke", **legend: Any) -> alt.Color:
     scale = alt.Scale(domain=list(names), range=list(colours))
-    drawn = alt.Legend(labelLimit=300, symbolType=symbol, symbolOpacity=1, **legend)
-    return alt.Color("which:N", title=None, scale=scale, legend=drawn)
+    key = alt.Legend(labelLimit=300, symbolType=symbol, symbolOpacity=1, **legend)
+    return alt.Color("which:N", title=None, scale=scale, legend=key)
 
 
 def powers(title: str, low: float, high: float, axis: str, form: str = "~g", digits: Sequence[int] = (1,)) -> Any:
@@ -37,8 +37,9 @@ def powers(title: str, low: float, high: float, axis: str, form: str = "~g", dig
     orders = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [digit * 10.0**order for order in orders for digit in digits]
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    return (alt.X if axis == "x" else alt.Y)(f"{axis}:Q", title=title, scale=scale,
-                                             axis=alt.Axis(values=ticks, format=form))  # fmt: skip
+    return (alt.X if axis == "x" else alt.Y)(
+        f"{axis}:Q", title=title, scale=scale, axis=alt.Axis(values=ticks, format=form)
+    )
 
 
 def curve(values: Rows, **mark: Any) -> alt.Chart:
@@ -49,7 +50,7 @@ def dots(values: Rows, **mark: Any) -> alt.Chart:
     return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
 
 
-def microstates(found: Mapping[str, Sequence[float]]) -> Figure:
+def microstates(counts: Mapping[str, Sequence[float]]) -> Figure:
     """ln W per particle over the macrostates of N coins, which fills Shannon's curve; and how fast it does."""
     sizes, colours = (10, 30, 100, 1000), (SKY, ORANGE, GREEN, VERMILION)
     names = [f"N = {n}" for n in sizes]
@@ -63,18 +64,20 @@ def microstates(found: Mapping[str, Sequence[float]]) -> Figure:
     x = alt.X("x:Q", title=str(Text("share of heads", "表の割合")))
     y = alt.Y("y:Q", title=str(Text("ln W / N (nats)", "ln W / N(nat)")))
     colour = coloured([shannon, *names], [BLACK, *colours])
-    left = alt.layer(curve(limit, strokeWidth=3, opacity=0.6), curve(points, strokeWidth=1.5)).encode(
-        x=x, y=y, color=colour
-    ).properties(width=330, height=230)  # fmt: skip
+    left = (
+        alt.layer(curve(limit, strokeWidth=3, opacity=0.6), curve(points, strokeWidth=1.5))
+        .encode(x=x, y=y, color=colour)
+        .properties(width=330, height=230)
+    )
     counted, predicted = (str(Text("counted", "数え上げ")), str(Text("Stirling", "スターリング")))
-    x = powers(str(Text("particles N", "粒子数 N")), 5, 2 * max(found["particles"]), "x", "~s")
-    y = powers(str(Text("H − ln W / N (nats)", "H − ln W / N(nat)")), 0.5 * min(found["gap"]), 1, "y")
+    x = powers(str(Text("particles N", "粒子数 N")), 5, 2 * max(counts["particles"]), "x", "~s")
+    y = powers(str(Text("H − ln W / N (nats)", "H − ln W / N(nat)")), 0.5 * min(counts["gap"]), 1, "y")
     colour = coloured([counted, predicted], [BLUE, BLACK])
     right = alt.layer(
-        curve(rows(found["particles"], found["stirling"], which=predicted), strokeDash=[5, 4]).encode(
+        curve(rows(counts["particles"], counts["stirling"], which=predicted), strokeDash=[5, 4]).encode(
             x=x, y=y, color=colour
         ),
-        dots(rows(found["particles"], found["gap"], which=counted)).encode(x=x, y=y, color=colour),
+        dots(rows(counts["particles"], counts["gap"], which=counted)).encode(x=x, y=y, color=colour),
     ).properties(width=230, height=230)
     caption = Text(
         "Boltzmann's entropy becomes Shannon's. Left: the logarithm of the number W of ways in which N coins show a "
@@ -88,7 +91,7 @@ def microstates(found: Mapping[str, Sequence[float]]) -> Figure:
 
 def maximum(problems: Mapping[str, Problem], average: float) -> Figure:
     """Maximum-entropy distributions by the dual (dots) on their closed forms (lines), and Jaynes's die."""
-    found, closed = str(Text("convex dual, Newton", "凸双対問題(ニュートン法)")), str(Text("closed form", "閉じた式"))
+    dual, closed = str(Text("convex dual, Newton", "凸双対問題(ニュートン法)")), str(Text("closed form", "閉じた式"))
     titles = {
         "uniform": Text("nothing known: uniform", "制約なし:一様分布"),
         "die": Text(f"a die with mean {average:g}", f"平均 {average:g} のさいころ"),
@@ -96,8 +99,8 @@ def maximum(problems: Mapping[str, Problem], average: float) -> Figure:
         "exponential": Text("x ≥ 0 with mean 2: exponential", "x ≥ 0、平均 2:指数分布"),
         "gaussian": Text("mean 1, variance 1.44: Gaussian", "平均 1、分散 1.44:正規分布"),
     }
-    shown = {"uniform": (1, 6), "geometric": (0, 12), "exponential": (0, 10), "gaussian": (-3, 5)}
-    colour = coloured([found, closed], [VERMILION, BLACK], "circle", orient="bottom")
+    ranges = {"uniform": (1, 6), "geometric": (0, 12), "exponential": (0, 10), "gaussian": (-3, 5)}
+    colour = coloured([dual, closed], [VERMILION, BLACK], "circle", orient="bottom")
     panels = []
     for name, title in titles.items():
         if name == "die":
@@ -108,15 +111,23 @@ def maximum(problems: Mapping[str, Problem], average: float) -> Figure:
         else:
             problem = problems[name]
             x, density, smooth, value = problem.x, problem.found.density, problem.closed, problem.found.entropy
-            low, high = shown[name]
+            low, high = ranges[name]
         inside = (x >= low) & (x <= high)
         line = rows(x[inside], smooth[inside], which=closed)
-        points = rows(x[inside], density[inside], which=found)
+        points = rows(x[inside], density[inside], which=dual)
         counted = name in ("uniform", "die", "geometric")
-        across = alt.X("x:Q", title=None, scale=alt.Scale(domain=[low - 0.4, high + 0.4] if counted else [low, high]),
-                       axis=alt.Axis(tickCount=6, format="d"))  # fmt: skip
-        up = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[0, 1.15 * float(density[inside].max())], nice=False),
-                   axis=alt.Axis(tickCount=4))  # fmt: skip
+        across = alt.X(
+            "x:Q",
+            title=None,
+            scale=alt.Scale(domain=[low - 0.4, high + 0.4] if counted else [low, high]),
+            axis=alt.Axis(tickCount=6, format="d"),
+        )
+        up = alt.Y(
+            "y:Q",
+            title=None,
+            scale=alt.Scale(domain=[0, 1.15 * float(density[inside].max())], nice=False),
+            axis=alt.Axis(tickCount=4),
+        )
         base = (
             alt.Chart(alt.Data(values=line)).mark_bar(size=3, opacity=0.35).encode(x=across, y=up, color=colour)
             if counted
@@ -152,8 +163,9 @@ def same_variance() -> alt.LayerChart | alt.FacetChart:
         y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=200)),
     )
     first = alt.condition(alt.datum.name == bars[0]["name"], alt.value(BLACK), alt.value(SKY))
-    layers = alt.layer(base.mark_bar(size=16).encode(color=first),
-                       base.mark_text(align="left", dx=4).encode(text="label:N"))  # fmt: skip
+    layers = alt.layer(
+        base.mark_bar(size=16).encode(color=first), base.mark_text(align="left", dx=4).encode(text="label:N")
+    )
     title = alt.TitleParams(str(Text("variance 1.44", "分散 1.44")), subtitle=" ", **HEADING)
     return layers.properties(width=125, height=130, title=title)
 
@@ -167,23 +179,28 @@ def fitted(
     by_variance: Float64[ndarray, " m"],
 ) -> Figure:
     """The user's column as bars, with the distributions of maximum entropy that share its moments."""
-    kinds = [str(Text("data", "データ")), str(Text("maximum entropy, its mean", "最大エントロピー(平均)")),
-             str(Text("maximum entropy, its mean and variance", "最大エントロピー(平均と分散)"))]  # fmt: skip
+    kinds = [
+        str(Text("data", "データ")),
+        str(Text("maximum entropy, its mean", "最大エントロピー(平均)")),
+        str(Text("maximum entropy, its mean and variance", "最大エントロピー(平均と分散)")),
+    ]
     gaps = np.diff(x)
     half = max(0.45 * (width or (float(gaps.min()) if len(gaps) else 1.0)), float(x[-1] - x[0]) / 400)
-    bars = [{"from": float(at - half), "to": float(at + half), "y": float(p), "floor": 0, "which": kinds[0]}
-            for at, p in zip(x, shares, strict=True)]  # fmt: skip
+    bars = [
+        {"from": float(at - half), "to": float(at + half), "y": float(p), "floor": 0, "which": kinds[0]}
+        for at, p in zip(x, shares, strict=True)
+    ]
     lines = rows(x, by_mean, which=kinds[1]) + rows(x, by_variance, which=kinds[2])
     colour = coloured(kinds, (BLACK, SKY, VERMILION), orient="bottom", columns=1)
     up = alt.Y("y:Q", title=str(Text("probability", "確率")))
     scale = alt.Scale(zero=False)
     layers = alt.layer(
-        alt.Chart(alt.Data(values=bars)).mark_rect(opacity=0.3).encode(
-            x=alt.X("from:Q", title=name, scale=scale), x2="to:Q", y=up, y2="floor:Q", color=colour
-        ),
+        alt.Chart(alt.Data(values=bars))
+        .mark_rect(opacity=0.3)
+        .encode(x=alt.X("from:Q", title=name, scale=scale), x2="to:Q", y=up, y2="floor:Q", color=colour),
         curve(lines, strokeWidth=1.5).encode(x=alt.X("x:Q", scale=scale), y=up, color=colour),
         dots(lines, size=22).encode(x=alt.X("x:Q", scale=scale), y=up, color=colour),
-    )  # fmt: skip
+    )
     caption = Text(
         f"{name}: shares of the data, and the distributions of maximum entropy with the same mean, and with the same "
         "mean and variance.",

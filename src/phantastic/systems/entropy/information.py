@@ -28,9 +28,9 @@ def entropy(p: Float64[Tensor, "*batch outcomes"]) -> Float64[Tensor, "*batch"]:
 
 def conditional_entropy(joint: Float64[Tensor, "*batch x y"]) -> Float64[Tensor, "*batch"]:
     """H(Y|X): the entropy of Y for each x, averaged over x (Shannon 1948, section 6)."""
-    across = distribution(joint, axes=2).sum(-1, keepdim=True)
-    given = torch.where(across > 0, joint / across, joint)  # an x that never is has no y
-    return (across[..., 0] * torch.special.entr(given).sum(-1)).sum(-1)
+    marginal = distribution(joint, axes=2).sum(-1, keepdim=True)
+    conditional = torch.where(marginal > 0, joint / marginal, joint)  # an x that never is has no y
+    return (marginal[..., 0] * torch.special.entr(conditional).sum(-1)).sum(-1)
 
 
 def divergence(p: Float64[Tensor, "*batch outcomes"], q: Float64[Tensor, "*batch outcomes"]) -> Float64[Tensor, "*b"]:
@@ -43,8 +43,8 @@ def divergence(p: Float64[Tensor, "*batch outcomes"], q: Float64[Tensor, "*batch
 def information(joint: Float64[Tensor, "*batch x y"]) -> Float64[Tensor, "*batch"]:
     """I(X; Y) = KL(p(x, y) || p(x) p(y)): what either tells of the other (Shannon 1948, section 12)."""
     distribution(joint, axes=2)
-    apart = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)
-    return divergence(joint.flatten(-2), apart.flatten(-2))
+    independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)
+    return divergence(joint.flatten(-2), independent.flatten(-2))
 
 
 def distribution(p: Float64[Tensor, "*any"], axes: int = 1) -> Float64[Tensor, "*any"]:

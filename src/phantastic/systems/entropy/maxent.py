@@ -48,12 +48,12 @@ def maximum_entropy(
     scale = ((features - features @ spread[:, None]).square() @ spread).sqrt().clamp_min(smallest)
     scaled = (features - moments[:, None]) / scale[:, None]
 
-    def dual(at: Tensor) -> tuple[Tensor, Tensor]:
-        exponents = base + at @ scaled
+    def dual(lam: Tensor) -> tuple[Tensor, Tensor]:
+        exponents = base + lam @ scaled
         return torch.logsumexp(exponents, 0), torch.softmax(exponents, 0)
 
-    at = torch.zeros(k, dtype=torch.float64)
-    value, p = dual(at)
+    lam = torch.zeros(k, dtype=torch.float64)
+    value, p = dual(lam)
     for _ in range(ITERATIONS):
         gradient = scaled @ p
         if not k or float(gradient.abs().max()) < EXACT:
@@ -63,16 +63,16 @@ def maximum_entropy(
         step = -torch.linalg.lstsq((centred * p) @ centred.T, gradient[:, None], driver="gelsd").solution[:, 0]
         size, slope = 1.0, float(gradient @ step)
         # Armijo's rule, with room for rounding: at the end a step gains less than the dual can tell.
-        while float((tried := dual(at + size * step))[0]) > float(value) + 1e-4 * size * slope + 1e-12 and size > 1e-8:
+        while float((tried := dual(lam + size * step))[0]) > float(value) + 1e-4 * size * slope + 1e-12 and size > 1e-8:
             size /= 2
-        at = at + size * step
+        lam = lam + size * step
         value, p = tried
     if k and float((scaled @ p).abs().max()) > 1e-9:
         raise Refused(
             f"no distribution over these {n} points that is positive everywhere has the moments "
             f"{', '.join(f'{m:g}' for m in moments.tolist())}"
         )
-    multipliers = at / scale
+    multipliers = lam / scale
     log_partition = float(value + multipliers @ moments)
     log_density = multipliers @ features - log_partition
     return MaxEnt(p, log_density.exp(), multipliers, log_partition, float(-(p * log_density).sum()))

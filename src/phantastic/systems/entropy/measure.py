@@ -18,8 +18,13 @@ Found = dict[str, float]
 SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 8)  # Shannon's source of four letters (1948, section 10)
 DICE = (0.05435, 0.07877, 0.11416, 0.16545, 0.23977, 0.34749)  # Jaynes (1963), for an average of 4.5
 SIZE = 1.6  # Bogacz (2017), exercises 1 and 2, to one decimal
-NOBLE = {"He": (4.002602, 126.153), "Ne": (20.1797, 146.328), "Ar": (39.948, 154.846), "Kr": (83.798, 164.085),
-         "Xe": (131.293, 169.685)}  # Da; J/(K mol) at 298.15 K and 1 bar (Cox et al. 1989)  # fmt: skip
+NOBLE = {
+    "He": (4.002602, 126.153),
+    "Ne": (20.1797, 146.328),
+    "Ar": (39.948, 154.846),
+    "Kr": (83.798, 164.085),
+    "Xe": (131.293, 169.685),
+}  # Da; J/(K mol) at 298.15 K and 1 bar (Cox et al. 1989)
 LITRES = 22.41396954  # of a mole at 273.15 K and 101325 Pa (CODATA)
 ATMOSPHERE = 101_325.0
 TEMPERATURES = torch.logspace(-0.8, 0.7, 46, dtype=torch.float64)  # .16 to 5
@@ -50,14 +55,14 @@ def letters(trials: int, generator: torch.Generator) -> Found:
     joint, channel = drawn((trials, 5, 4), generator, axes=2), drawn((trials, 4, 3), generator)
     p, q = drawn((trials, 6), generator), drawn((trials, 6), generator)
     weight = torch.rand((trials, 1), generator=generator, dtype=torch.float64)
-    whole, x = entropy(joint.flatten(-2)), joint.sum(-1)
+    joint_entropy, marginal = entropy(joint.flatten(-2)), joint.sum(-1)
     product = (p[:, :, None] * q[:, None, :]).flatten(-2)
     mixed = entropy(weight * p + (1 - weight) * q)
     bits = entropy(torch.tensor(SHARES, dtype=torch.float64)) / torch.log(torch.tensor(2.0, dtype=torch.float64))
     return {
         "shannon.bits": float(bits),
         "shannon.bits.error": gap(bits, 1.75),
-        "chain.error": gap(whole, entropy(x) + conditional_entropy(joint)),
+        "chain.error": gap(joint_entropy, entropy(marginal) + conditional_entropy(joint)),
         "additive.error": gap(entropy(product), entropy(p) + entropy(q)),
         "concave.excess": largest(weight[:, 0] * entropy(p) + (1 - weight[:, 0]) * entropy(q) - mixed),
         "processing.excess": largest(information(joint @ channel) - information(joint)),
@@ -91,23 +96,24 @@ class Problem(NamedTuple):
 
 def problems() -> dict[str, Problem]:
     """Uniform (nothing is known), geometric and exponential (the mean is), Gaussian (mean and variance are)."""
-    die, whole = (torch.arange(start, end, dtype=torch.float64) for start, end in ((1, 7), (0, 400)))
-    half_line, half_weights = interval(0, 80, 300)
+    die, n = (torch.arange(start, end, dtype=torch.float64) for start, end in ((1, 7), (0, 400)))
+    ray, ray_weights = interval(0, 80, 300)
     line, weights = interval(-14, 16, 300)
     mean, variance = 2.0, 1.44
     parabola = torch.stack([line, line**2])
     moments = torch.tensor([1.0, 1.0 + variance], dtype=torch.float64)
-    two = torch.tensor([mean], dtype=torch.float64)
-    nothing = torch.empty(0, dtype=torch.float64)
+    moment = torch.tensor([mean], dtype=torch.float64)
+    flat = maximum_entropy(torch.empty((0, 6), dtype=torch.float64), torch.empty(0, dtype=torch.float64))
     return {
-        "uniform": Problem(die, die[:0, None], maximum_entropy(torch.empty((0, 6), dtype=torch.float64), nothing),
-                           maxent.uniform(die)),
-        "geometric": Problem(whole, whole[None], maximum_entropy(whole[None], two), maxent.geometric(whole, mean)),
-        "exponential": Problem(half_line, half_line[None], maximum_entropy(half_line[None], two, half_weights),
-                               maxent.exponential(half_line, mean)),
-        "gaussian": Problem(line, parabola, maximum_entropy(parabola, moments, weights),
-                            maxent.gaussian(line, 1.0, variance)),
-    }  # fmt: skip
+        "uniform": Problem(die, die[:0, None], flat, maxent.uniform(die)),
+        "geometric": Problem(n, n[None], maximum_entropy(n[None], moment), maxent.geometric(n, mean)),
+        "exponential": Problem(
+            ray, ray[None], maximum_entropy(ray[None], moment, ray_weights), maxent.exponential(ray, mean)
+        ),
+        "gaussian": Problem(
+            line, parabola, maximum_entropy(parabola, moments, weights), maxent.gaussian(line, 1.0, variance)
+        ),
+    }
 
 
 def thrown(mean: float) -> MaxEnt:
@@ -123,8 +129,8 @@ def highest(problem: Problem, trials: int, generator: torch.Generator) -> tuple[
     """
     p = problem.found.probabilities
     random = torch.randn((trials, len(p)), generator=generator, dtype=torch.float64)
-    known = torch.cat([torch.ones_like(p)[None], problem.features.reshape(-1, len(p))]) * p.sqrt()
-    basis = torch.linalg.qr(known.T).Q
+    constraints = torch.cat([torch.ones_like(p)[None], problem.features.reshape(-1, len(p))]) * p.sqrt()
+    basis = torch.linalg.qr(constraints.T).Q
     random = random - ((random * p.sqrt()) @ basis @ basis.T) / p.sqrt().clamp_min(1e-150)
     random = torch.where(p > 1e-30, random, 0.0)  # where rounding would be divided by nothing
     rivals = p * (1 + 0.9 * random / random.abs().amax(-1, keepdim=True))
@@ -232,10 +238,10 @@ def believed(trials: int, generator: torch.Generator) -> Found:
     prior, belief = drawn((trials, 12), generator), drawn((trials, 12), generator)
     log_likelihood = 2 * torch.randn((trials, 12), generator=generator, dtype=torch.float64)
     f = variational.free_energy(belief, prior, log_likelihood)
-    best = variational.posterior(prior, log_likelihood)
-    tight = variational.free_energy(best, prior, log_likelihood)
-    joint, one = variational.energy(prior, log_likelihood), torch.ones(trials, dtype=torch.float64)
-    thermal, by_bayes = helmholtz.canonical(joint, one), prior * log_likelihood.exp()
+    posterior = variational.posterior(prior, log_likelihood)
+    tight = variational.free_energy(posterior, prior, log_likelihood)
+    joint, temperature = variational.energy(prior, log_likelihood), torch.ones(trials, dtype=torch.float64)
+    thermal, by_bayes = helmholtz.canonical(joint, temperature), prior * log_likelihood.exp()
     evidence = by_bayes.sum(-1)
     by_bayes = by_bayes / evidence[:, None]
     return {
@@ -243,10 +249,11 @@ def believed(trials: int, generator: torch.Generator) -> Found:
         "bound.error": gap(tight.value, tight.surprise),
         "parts.error": max(gap(f.value, f.divergence + f.surprise), gap(f.value, f.complexity - f.accuracy)),
         "twin.error": max(
-            gap(helmholtz.free_energy(belief, joint, one), divergence(belief, by_bayes) - evidence.log()),
-            gap(thermal.probabilities, by_bayes), gap(thermal.free_energy, -evidence.log()),
+            gap(helmholtz.free_energy(belief, joint, temperature), divergence(belief, by_bayes) - evidence.log()),
+            gap(thermal.probabilities, by_bayes),
+            gap(thermal.free_energy, -evidence.log()),
         ),
-    }  # fmt: skip
+    }
 
 
 # --- Gibbs
@@ -257,15 +264,15 @@ def pressed() -> Found:
 
     The slopes are differences of minima that were each found anew.
     """
-    of = torch.tensor([4.0, 300.0, 3000.0], dtype=torch.float64)
-    temperature, pressure = of, torch.tensor([1e3, ATMOSPHERE, 1e7], dtype=torch.float64)
+    temperature = torch.tensor([4.0, 300.0, 3000.0], dtype=torch.float64)
+    pressure = torch.tensor([1e3, ATMOSPHERE, 1e7], dtype=torch.float64)
     mole = gibbs.ideal_gas(gibbs.AVOGADRO, NOBLE["Ar"][0] * gibbs.DALTON)
     start = torch.ones(3, dtype=torch.float64)
 
     def at(t: Tensor, p: Tensor) -> gibbs.Equilibrium:
         return gibbs.equilibrium(mole, t, p, start)
 
-    here, step = at(temperature, pressure), 1e-4
+    rest, step = at(temperature, pressure), 1e-4
     by_pressure = (at(temperature, pressure * (1 + step)).gibbs - at(temperature, pressure * (1 - step)).gibbs) / (
         2 * step * pressure
     )
@@ -275,10 +282,10 @@ def pressed() -> Found:
     law = gibbs.AVOGADRO * gibbs.K * temperature / pressure
     standard = at(torch.full((3,), 273.15, dtype=torch.float64), torch.full((3,), ATMOSPHERE, dtype=torch.float64))
     litres = 1000 * float(standard.volume[0])
-    found = {
-        "gas.volume.error": gap(here.volume / law, 1.0),
-        "gas.pressure.error": gap(by_pressure / here.volume, 1.0),
-        "gas.temperature.error": gap(-by_temperature / here.entropy, 1.0),
+    measures = {
+        "gas.volume.error": gap(rest.volume / law, 1.0),
+        "gas.pressure.error": gap(by_pressure / rest.volume, 1.0),
+        "gas.temperature.error": gap(-by_temperature / rest.entropy, 1.0),
         "gas.litres": litres,
         "gas.litres.error": abs(litres - LITRES),
     }
@@ -286,6 +293,6 @@ def pressed() -> Found:
     bar, one = torch.tensor(1e5, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64)
     for name, (mass, tabled) in NOBLE.items():
         gas = gibbs.ideal_gas(gibbs.AVOGADRO, mass * gibbs.DALTON)
-        found[f"gas.entropy.{name}"] = float(gibbs.equilibrium(gas, room, bar, one).entropy)
-        found[f"gas.entropy.{name}.error"] = abs(found[f"gas.entropy.{name}"] - tabled)
-    return found
+        measures[f"gas.entropy.{name}"] = float(gibbs.equilibrium(gas, room, bar, one).entropy)
+        measures[f"gas.entropy.{name}.error"] = abs(measures[f"gas.entropy.{name}"] - tabled)
+    return measures

@@ -81,12 +81,13 @@ def fit_gaussian(
     """
     joint = energy(prior, log_likelihood)
     mean = (prior * x).sum()
-    at = torch.stack([mean, 0.5 * (prior * (x - mean) ** 2).sum().log()]).requires_grad_()
-    optimiser = torch.optim.LBFGS([at], max_iter=iterations, tolerance_grad=1e-12, tolerance_change=0,
-                                  line_search_fn="strong_wolfe")  # fmt: skip
+    parameters = torch.stack([mean, 0.5 * (prior * (x - mean) ** 2).sum().log()]).requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [parameters], max_iter=iterations, tolerance_grad=1e-12, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
 
     def log_belief() -> Tensor:
-        return torch.log_softmax(-0.5 * ((x - at[0]) / at[1].exp()) ** 2, -1)
+        return torch.log_softmax(-0.5 * ((x - parameters[0]) / parameters[1].exp()) ** 2, -1)
 
     def loss() -> Tensor:
         optimiser.zero_grad()

@@ -20,8 +20,8 @@ from phantastic.systems.filtering.study import FilteringRecipe
 
 def tried(recipe: FilteringRecipe, seed: int) -> Found:
     """Everything under the noise of one seed."""
-    made = measure.linear(recipe, seed)
-    return measure.seen(recipe, made) | measure.triples(recipe, made) | measure.nonlinear(recipe, seed)
+    system = measure.linear(recipe, seed)
+    return measure.seen(recipe, system) | measure.triples(recipe, system) | measure.nonlinear(recipe, seed)
 
 
 @final
@@ -41,20 +41,20 @@ class Filtering(Experiment[FilteringRecipe]):
         """Squared error of the cause and the states that these precisions infer under the first seed's noise."""
         recipe, precisions = run.recipe, networks["precision"]
         assert isinstance(precisions, Precisions)
-        made = measure.linear(recipe, recipe.seed)
-        damaged = made.experiment.changed(model=precisions.imposed(made.experiment.model))
-        found = measure.seen(recipe, replace(made, experiment=damaged))
-        return {name: found[name] for name in ("cause.error", "states.error")}
+        system = measure.linear(recipe, recipe.seed)
+        damaged = system.experiment.changed(model=precisions.imposed(system.experiment.model))
+        measures = measure.seen(recipe, replace(system, experiment=damaged))
+        return {name: measures[name] for name in ("cause.error", "states.error")}
 
     def figures(self, run: Run[FilteringRecipe]) -> dict[str, Figure]:
         """The message passing of the model, deconvolution, embedding, learning, Lorenz's orbit, the double well."""
         recipe = run.recipe
-        made = measure.linear(recipe, recipe.seed)
+        system = measure.linear(recipe, recipe.seed)
         return {
-            "message-passing": message_passing(made.experiment.model),
-            "deconvolution": pictures.deconvolution(made),
+            "message-passing": message_passing(system.experiment.model),
+            "deconvolution": pictures.deconvolution(system),
             "embedding": pictures.embedding(recipe),
-            "learning": learning_figures.learning(recipe, made, run.measures()),
+            "learning": learning_figures.learning(recipe, system, run.measures()),
             "lorenz": pictures.lorenz(recipe.seed),
             "double-well": pictures.double_well(recipe),
         }

@@ -16,20 +16,20 @@ from phantastic.systems.filtering.study import FilteringRecipe
 INFERRED, TRUE = Text("inferred", "推定"), Text("true", "真値")
 
 
-def deconvolution(made: Linear) -> Figure:
+def deconvolution(system: Linear) -> Figure:
     """Response and error, hidden states and the cause with 90% intervals, after Friston et al. (2008)."""
-    belief, truth = measure.deconvolved(made), made.truth
-    bins = len(made.y)
+    belief, truth = measure.deconvolved(system), system.truth
+    bins = len(system.y)
     x = over_time(1, bins)
     channels = [f"y{k}" for k in range(1, 5)]
     predicted = [r for k, name in enumerate(channels) for r in trace(belief.v[1][:, k], name)]
     errors = [r for k, name in enumerate(channels) for r in trace(belief.z[1][:, k], name)]
-    data = [r for k, name in enumerate(channels) for r in trace(made.y[:, k], name)]
+    data = [r for k, name in enumerate(channels) for r in trace(system.y[:, k], name)]
     colour = coloured(channels, (BLUE, VERMILION, GREEN, ORANGE))
     y = alt.Y("y:Q", title=None)
     response = alt.layer(
-        line(errors, strokeDash=[1.5, 3], strokeWidth=1.3), line(predicted, strokeWidth=1.8), dots(data, size=16),
-    ).encode(x=x, y=y, color=colour)  # fmt: skip
+        line(errors, strokeDash=[1.5, 3], strokeWidth=1.3), line(predicted, strokeWidth=1.8), dots(data, size=16)
+    ).encode(x=x, y=y, color=colour)
 
     deviations = belief.covariance.x.diagonal(dim1=-2, dim2=-1).sqrt()
     names = ["x1", "x2"]
@@ -37,15 +37,17 @@ def deconvolution(made: Linear) -> Figure:
     real = [r for k, name in enumerate(names) for r in trace(truth.x[1][:, k], name)]
     colour = coloured(names, (BLUE, VERMILION))
     states = alt.layer(
-        band(inferred, "").encode(x=x, color=colour), line(inferred).encode(x=x, y=y, color=colour),
+        band(inferred, "").encode(x=x, color=colour),
+        line(inferred).encode(x=x, y=y, color=colour),
         line(real, strokeDash=[5, 3], strokeWidth=1.3).encode(x=x, y=y, color=colour),
-    )  # fmt: skip
+    )
     inferred = trace(belief.v[2][:, 0], str(INFERRED), belief.covariance.v[:, 0, 0].sqrt())
     colour = coloured([str(INFERRED), str(TRUE)], (BLUE, BLACK))
     cause = alt.layer(
-        band(inferred, "").encode(x=x, color=colour), line(inferred).encode(x=x, y=y, color=colour),
+        band(inferred, "").encode(x=x, color=colour),
+        line(inferred).encode(x=x, y=y, color=colour),
         line(trace(truth.v[2][:, 0], str(TRUE)), strokeDash=[5, 3], strokeWidth=1.5).encode(x=x, y=y, color=colour),
-    )  # fmt: skip
+    )
     titles = (
         Text("response: data (dots), predicted, error (dotted)", "応答:データ(点)、予測、誤差(点線)"),
         Text("hidden states x, 90% intervals; true: dashed", "隠れ状態 x(90% 区間)、真値は破線"),
@@ -67,7 +69,7 @@ def deconvolution(made: Linear) -> Figure:
 def embedding(recipe: FilteringRecipe) -> Figure:
     """Error of the inferred cause over embedding orders and over the width that the model takes the noise to have."""
     seeds = range(recipe.seed, recipe.seed + min(recipe.seeds, 4))
-    found = [measure.swept(recipe, seed) for seed in seeds]
+    sweeps = [measure.swept(recipe, seed) for seed in seeds]
     mean, each = str(Text("mean", "平均")), str(Text("one noise", "各ノイズ"))
     title = str(Text("squared error of the cause, summed", "原因の二乗誤差の総和"))
     scale = alt.Scale(type="log", domain=[0.05, 10], nice=False, clamp=True)
@@ -82,13 +84,13 @@ def embedding(recipe: FilteringRecipe) -> Figure:
         ),
     }
     panels = []
-    for name, (values, words, here) in axes.items():
-        x = alt.X("x:Q", title=str(words), scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8))
-        drawn = [r | {"seed": i} for i, one in enumerate(found) for r in points(values, one[name], each)]
-        average = [sum(column) / len(found) for column in zip(*(one[name] for one in found), strict=True)]
-        thin = line(drawn, strokeWidth=1).encode(x=x, y=up, color=colour, detail="seed:N")
+    for name, (values, label, actual) in axes.items():
+        x = alt.X("x:Q", title=str(label), scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8))
+        curves = [r | {"seed": i} for i, sweep in enumerate(sweeps) for r in points(values, sweep[name], each)]
+        average = [sum(column) / len(sweeps) for column in zip(*(sweep[name] for sweep in sweeps), strict=True)]
+        thin = line(curves, strokeWidth=1).encode(x=x, y=up, color=colour, detail="seed:N")
         thick = line(points(values, average, mean), point={"size": 34, "filled": True}).encode(x=x, y=up, color=colour)
-        rule = alt.Chart(alt.Data(values=[{"x": here}])).mark_rule(strokeDash=[4, 3], color=VERMILION).encode(x="x:Q")
+        rule = alt.Chart(alt.Data(values=[{"x": actual}])).mark_rule(strokeDash=[4, 3], color=VERMILION).encode(x="x:Q")
         panels.append(alt.layer(rule, thin, thick).properties(width=320, height=200))
     caption = Text(
         "What generalised coordinates are for. Left: a filter that tracks only the first derivatives misses the bump; "
@@ -112,28 +114,35 @@ def lorenz(seed: int) -> Figure:
     left = alt.layer(
         line([r for k, name in enumerate(names) for r in trace(inferred[:, k], name)]),
         line([r for k, name in enumerate(names) for r in trace(truth[:, k], name)], strokeDash=[5, 3], strokeWidth=1.3),
-    ).encode(x=x, y=y, color=colour)  # fmt: skip
-    words = [str(INFERRED), str(TRUE)]
-    colour = coloured(words, (BLUE, BLACK))
+    ).encode(x=x, y=y, color=colour)
+    labels = [str(INFERRED), str(TRUE)]
+    colour = coloured(labels, (BLUE, BLACK))
 
     def path(states: Tensor, which: str, **mark: Any) -> alt.Chart:
         rows = [{"x": a, "y": b, "order": i, "which": which} for i, (a, _, b) in enumerate(states.tolist())]
         return line(rows, **mark).encode(
-            x=alt.X("x:Q", title="x1"), y=alt.Y("y:Q", title="x3", scale=alt.Scale(zero=False)),
-            order="order:Q", color=colour,
-        )  # fmt: skip
+            x=alt.X("x:Q", title="x1"),
+            y=alt.Y("y:Q", title="x3", scale=alt.Scale(zero=False)),
+            order="order:Q",
+            color=colour,
+        )
 
     starts = [
         {"x": float(states[0, 0]), "y": float(states[0, 2]), "which": name}
-        for states, name in zip((inferred, truth), words, strict=True)
+        for states, name in zip((inferred, truth), labels, strict=True)
     ]
     middle = alt.layer(
-        path(truth, words[1], strokeDash=[5, 3], strokeWidth=1.5), path(inferred, words[0]),
+        path(truth, labels[1], strokeDash=[5, 3], strokeWidth=1.5),
+        path(inferred, labels[0]),
         dots(starts, size=70).encode(x="x:Q", y="y:Q", color=colour),
-    )  # fmt: skip
+    )
     error = (inferred - truth).abs().amax(-1)
-    up = alt.Y("y:Q", title=None, scale=alt.Scale(type="log", domain=[0.1, 30], nice=False),
-               axis=alt.Axis(values=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20]))  # fmt: skip
+    up = alt.Y(
+        "y:Q",
+        title=None,
+        scale=alt.Scale(type="log", domain=[0.1, 30], nice=False),
+        axis=alt.Axis(values=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20]),
+    )
     right = line(trace(error, ""), color=BLACK).encode(x=x, y=up)
     titles = (
         Text("states; true: dashed", "状態(真値は破線)"),
@@ -159,29 +168,31 @@ def double_well(recipe: FilteringRecipe) -> Figure:
     assert belief.process is not None
     inferred, truth = belief.x[1][:, 0], belief.process.x[1][:, 0]
     reach = max(9.0, 1.1 * float(torch.cat([inferred, truth]).abs().max()))
-    at = torch.linspace(-reach, reach, 121, dtype=torch.float64)
-    depth = at**2 / 32 - torch.log(1 + at**2)
-    ground = alt.Chart(alt.Data(values=points(at.tolist(), depth.tolist(), ""))).mark_area(
-        color=BLACK, opacity=0.12, line={"color": BLACK, "strokeWidth": 1.5}
-    ).encode(x=alt.X("x:Q", title="x"), y=alt.Y("y:Q", title=None, scale=alt.Scale(zero=False)))  # fmt: skip
-    words = [str(INFERRED), str(TRUE)]
-    colour = coloured(words, (BLUE, BLACK))
+    positions = torch.linspace(-reach, reach, 121, dtype=torch.float64)
+    depth = positions**2 / 32 - torch.log(1 + positions**2)
+    ground = (
+        alt.Chart(alt.Data(values=points(positions.tolist(), depth.tolist(), "")))
+        .mark_area(color=BLACK, opacity=0.12, line={"color": BLACK, "strokeWidth": 1.5})
+        .encode(x=alt.X("x:Q", title="x"), y=alt.Y("y:Q", title=None, scale=alt.Scale(zero=False)))
+    )
+    labels = [str(INFERRED), str(TRUE)]
+    colour = coloured(labels, (BLUE, BLACK))
     x = over_time(1, len(inferred))
     y = alt.Y("y:Q", title=None)
     dashed: dict[str, Any] = {"strokeDash": [5, 3], "strokeWidth": 1.5}
 
     def pair(a: Tensor, b: Tensor) -> alt.LayerChart | alt.FacetChart:
-        return alt.layer(line(trace(a, words[0])), line(trace(b, words[1]), **dashed)).encode(x=x, y=y, color=colour)
+        return alt.layer(line(trace(a, labels[0])), line(trace(b, labels[1]), **dashed)).encode(x=x, y=y, color=colour)
 
     wrong = inferred.sign() != truth.sign()
     marks = [{"x": t - 0.5, "x2": t + 0.5} for t, bad in enumerate(wrong.tolist(), start=1) if bad]
     shade = alt.Chart(alt.Data(values=marks)).mark_rect(color=VERMILION, opacity=0.15).encode(x=x, x2="x2:Q")
     state = alt.layer(shade, pair(inferred, truth))
-    heard = [str(Text("predicted", "予測")), str(Text("data", "データ"))]
-    shades = coloured(heard, (BLUE, BLACK))
+    kinds = [str(Text("predicted", "予測")), str(Text("data", "データ"))]
+    shades = coloured(kinds, (BLUE, BLACK))
     response = alt.layer(
-        dots(trace(belief.process.v[1][:, 0], heard[1]), size=18), line(trace(belief.v[1][:, 0], heard[0]))
-    ).encode(x=x, y=y, color=shades)  # fmt: skip
+        dots(trace(belief.process.v[1][:, 0], kinds[1]), size=18), line(trace(belief.v[1][:, 0], kinds[0]))
+    ).encode(x=x, y=y, color=shades)
     titles = (
         Text("potential of the flow without input", "入力がないときのポテンシャル"),
         Text("state x; shaded: wrong well", "状態 x(網かけ:井戸を取り違えた区間)"),

@@ -17,42 +17,44 @@ _STEP = Text("E-step", "E ステップ")
 _NAMES = {"A21": "A21", "C1_1": "C11"}
 
 
-def learning(recipe: FilteringRecipe, made: Linear, measures: Mapping[str, Measure]) -> Figure:
+def learning(recipe: FilteringRecipe, system: Linear, measures: Mapping[str, Measure]) -> Figure:
     """Triple estimation under the first noise above, the two parameters under every noise below."""
     results = {
-        "SPM12": measure.learned(recipe, made, measure.VARIANTS[0]),
-        str(Text("corrected", "修正版")): measure.learned(recipe, made, measure.VARIANTS[0], "corrected"),
+        "SPM12": measure.learned(recipe, system, measure.VARIANTS[0]),
+        str(Text("corrected", "修正版")): measure.learned(recipe, system, measure.VARIANTS[0], "corrected"),
     }
     x = alt.X("x:Q", title=str(_STEP), axis=alt.Axis(tickCount=6, format="d"))
     dash = alt.StrokeDash(
-        "scheme:N", title=None, scale=alt.Scale(domain=list(results), range=[[1, 0], [3, 3]]),
+        "scheme:N",
+        title=None,
+        scale=alt.Scale(domain=list(results), range=[[1, 0], [3, 3]]),
         legend=alt.Legend(orient="bottom", symbolType="stroke", symbolStrokeColor=BLACK),
-    )  # fmt: skip
+    )
 
-    def over_steps(each: dict[str, list[float]], scheme: str) -> Rows:
-        return [r | {"scheme": scheme} for name, y in each.items() for r in points(range(1, len(y) + 1), y, name)]
+    def over_steps(curves: dict[str, list[float]], scheme: str) -> Rows:
+        return [r | {"scheme": scheme} for name, y in curves.items() for r in points(range(1, len(y) + 1), y, name)]
 
     parameters, precisions, energies = [], [], []
-    words = [str(Text("sensory, ln Π(z)", "感覚 ln Π(z)")), str(Text("states, ln Π(w)", "状態 ln Π(w)"))]
+    labels = [str(Text("sensory, ln Π(z)", "感覚 ln Π(z)")), str(Text("states, ln Π(w)", "状態 ln Π(w)"))]
     for scheme, result in results.items():
         assert result.parameter_history is not None
         assert result.log_precision_history is not None
         history = result.parameter_history
         parameters += over_steps({_NAMES[p]: history[:, i].tolist() for i, p in enumerate(FREE)}, scheme)
         h = result.log_precision_history
-        precisions += over_steps({word: h[:, i].tolist() for i, word in enumerate(words)}, scheme)
+        precisions += over_steps({word: h[:, i].tolist() for i, word in enumerate(labels)}, scheme)
         energies += over_steps({"F": result.free_energy.tolist()}, scheme)
     y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
     truth = [{"y": value, "which": _NAMES[p]} for p, value in FREE.items()]
-    given = [{"y": recipe.sensory_log_precision, "which": words[0]}]
+    true_precision = [{"y": recipe.sensory_log_precision, "which": labels[0]}]
     colour = coloured(list(_NAMES.values()), (BLUE, VERMILION))
 
     def level(rows: list, shade: alt.Color) -> alt.Chart:
         return alt.Chart(alt.Data(values=rows)).mark_rule(strokeWidth=1, opacity=0.7).encode(y="y:Q", color=shade)
 
     first = alt.layer(level(truth, colour), line(parameters).encode(x=x, y=y, color=colour, strokeDash=dash))
-    colour = coloured(words, (GREEN, ORANGE))
-    second = alt.layer(level(given, colour), line(precisions).encode(x=x, y=y, color=colour, strokeDash=dash))
+    colour = coloured(labels, (GREEN, ORANGE))
+    second = alt.layer(level(true_precision, colour), line(precisions).encode(x=x, y=y, color=colour, strokeDash=dash))
     third = line(energies, color=BLACK).encode(x=x, y=y, strokeDash=dash)
     titles = (
         Text("parameters; thin: true values", "パラメータ(細線:真値)"),
@@ -94,9 +96,14 @@ def _forest(parameter: str, measures: Mapping[str, Measure]) -> alt.LayerChart |
         means, deviations = (measures[f"{variant}.{short}{end}"].each for end in ("", ".sd"))
         for seed, (mean, sd) in enumerate(zip(means, deviations, strict=True)):
             rows.append(
-                {"y": mean, "low": mean - NORMAL * sd, "high": mean + NORMAL * sd, "which": str(word),
-                 "x": seed + 1 + 0.22 * (i - 1)}
-            )  # fmt: skip
+                {
+                    "y": mean,
+                    "low": mean - NORMAL * sd,
+                    "high": mean + NORMAL * sd,
+                    "which": str(word),
+                    "x": seed + 1 + 0.22 * (i - 1),
+                }
+            )
     count = len(measures[f"learned.{short}"].each)
     colour = coloured([str(word) for word in variants.values()], (BLUE, GREEN, VERMILION))
     ticks = alt.Axis(values=list(range(1, count + 1)) if count <= 20 else list(range(5, count + 1, 5)), format="d")

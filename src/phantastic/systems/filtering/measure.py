@@ -42,35 +42,35 @@ def orders_of(recipe: FilteringRecipe) -> tuple[int, int]:
 
 def linear(recipe: FilteringRecipe, seed: int) -> Linear:
     """Data of the linear system, driven by a bump at bin 12, and the model that knows all but the bump."""
-    e = published.setup("convolution", "state_estimation")
+    simulation = published.setup("convolution", "state_estimation")
     V, W = math.exp(recipe.sensory_log_precision), math.exp(recipe.state_log_precision)
-    model = replace(e.model.with_level(1, V=V, W=W), smoothness=recipe.smoothness)
-    world = replace(e.process.with_level(1, V=V), smoothness=recipe.smoothness)
+    model = replace(simulation.model.with_level(1, V=V, W=W), smoothness=recipe.smoothness)
+    world = replace(simulation.process.with_level(1, V=V), smoothness=recipe.smoothness)
     causes = bump(recipe.bins, 12, 4)
     truth = generate(world, causes, orders=orders_of(recipe), seed=seed)
-    return Linear(truth, e.changed(model=model, process=world, causes=causes, orders=orders_of(recipe)))
+    return Linear(truth, simulation.changed(model=model, process=world, causes=causes, orders=orders_of(recipe)))
 
 
-def deconvolved(made: Linear) -> Result:
+def deconvolved(system: Linear) -> Result:
     """Beliefs about states and the cause, all else known."""
-    return made.experiment.run(made.y)
+    return system.experiment.run(system.y)
 
 
-def tuned(made: Linear, orders: tuple[int, int], width: float) -> Result:
+def tuned(system: Linear, orders: tuple[int, int], width: float) -> Result:
     """The same data perceived at other embedding orders, or by a model that takes the noise to be of another width."""
-    model = replace(made.experiment.model, smoothness=width)
-    return invert(model, made.y, orders=orders)
+    model = replace(system.experiment.model, smoothness=width)
+    return invert(model, system.y, orders=orders)
 
 
-def learned(recipe: FilteringRecipe, made: Linear, variant: str, scheme: Scheme = "spm12") -> Result:
+def learned(recipe: FilteringRecipe, system: Linear, variant: str, scheme: Scheme = "spm12") -> Result:
     """States, two parameters and (but for the variant with fixed ones) the log-precisions from the same data."""
-    e = published.setup("triple", variant)
+    simulation = published.setup("triple", variant)
     V, W = math.exp(recipe.sensory_log_precision), math.exp(recipe.state_log_precision)
     fixed = variant == "states_params_fixedprec"
     first = {"V": V, "W": W} if fixed else {"V": LogPrecision(recipe.sensory_log_precision, 0.0)}
-    model = replace(e.model.with_level(1, **first), smoothness=recipe.smoothness)
-    prior = made.experiment.causes if e.prior_u is not None else None
-    return invert(model, made.y, prior_u=prior, orders=orders_of(recipe), iterations=recipe.steps, scheme=scheme)
+    model = replace(simulation.model.with_level(1, **first), smoothness=recipe.smoothness)
+    prior = system.experiment.causes if simulation.prior_u is not None else None
+    return invert(model, system.y, prior_u=prior, orders=orders_of(recipe), iterations=recipe.steps, scheme=scheme)
 
 
 def estimates(result: Result, model: Model) -> dict[str, tuple[float, float]]:
@@ -93,8 +93,8 @@ def orbit(seed: int) -> Result:
 
 def wells(drive: float, seed: int) -> Result:
     """The double well, pushed from side to side."""
-    e = published.setup("double_well", "state_estimation")
-    return e.changed(causes=e.causes * (drive / 8)).run(seed=seed)
+    simulation = published.setup("double_well", "state_estimation")
+    return simulation.changed(causes=simulation.causes * (drive / 8)).run(seed=seed)
 
 
 def square(error: Tensor) -> float:
@@ -107,12 +107,12 @@ def inside(mean: Tensor, truth: Tensor, covariance: Tensor) -> float:
     return float(((mean - truth).abs() <= NORMAL * deviation).double().mean())
 
 
-def seen(recipe: FilteringRecipe, made: Linear) -> Found:
+def seen(recipe: FilteringRecipe, system: Linear) -> Found:
     """Deconvolution: how near the beliefs come, and what embedding and smoothness do for them."""
-    belief, truth = deconvolved(made), made.truth
+    belief, truth = deconvolved(system), system.truth
     cause, states = truth.v[2], truth.x[1]
-    one = tuned(made, (1, min(1, recipe.causes_order)), recipe.smoothness)
-    white = tuned(made, orders_of(recipe), 0.0)
+    first_order = tuned(system, (1, min(1, recipe.causes_order)), recipe.smoothness)
+    white = tuned(system, orders_of(recipe), 0.0)
     return {
         "cause.peak": float(belief.v[2].max()),
         "cause.peak.error": abs(float(belief.v[2].max() - cause.max())),
@@ -122,34 +122,36 @@ def seen(recipe: FilteringRecipe, made: Linear) -> Found:
         "states.error": square(belief.x[1] - states),
         "states.explained": 1 - square(belief.x[1] - states) / square(states),
         "states.inside": inside(belief.x[1], states, belief.covariance.x),
-        "cause.error.one": square(one.v[2] - cause),
+        "cause.error.one": square(first_order.v[2] - cause),
         "cause.error.white": square(white.v[2] - cause),
     }
 
 
-def triples(recipe: FilteringRecipe, made: Linear) -> Found:
+def triples(recipe: FilteringRecipe, system: Linear) -> Found:
     """Learning: parameters, whether their intervals hold the truth, free energy and log-precisions."""
-    found: Found = {}
+    measures: Found = {}
     runs: Sequence[tuple[str, str, Scheme]] = [
-        ("learned", VARIANTS[0], "spm12"), ("corrected", VARIANTS[0], "corrected"), ("known", VARIANTS[1], "spm12"),
+        ("learned", VARIANTS[0], "spm12"),
+        ("corrected", VARIANTS[0], "corrected"),
+        ("known", VARIANTS[1], "spm12"),
         ("fixed", VARIANTS[2], "spm12"),
-    ]  # fmt: skip
+    ]
     for name, variant, scheme in runs:
-        result = learned(recipe, made, variant, scheme)
-        known = estimates(result, triple(variant))
-        for parameter, (mean, deviation) in known.items():
+        result = learned(recipe, system, variant, scheme)
+        posterior = estimates(result, triple(variant))
+        for parameter, (mean, deviation) in posterior.items():
             short = parameter.replace("_", "")
-            found[f"{name}.{short}"] = mean
-            found[f"{name}.{short}.sd"] = deviation
-            found[f"{name}.{short}.deviation"] = mean / FREE[parameter] - 1
-            found[f"{name}.{short}.error"] = abs(mean - FREE[parameter])
-            found[f"{name}.{short}.inside"] = float(abs(mean - FREE[parameter]) <= NORMAL * deviation)
+            measures[f"{name}.{short}"] = mean
+            measures[f"{name}.{short}.sd"] = deviation
+            measures[f"{name}.{short}.deviation"] = mean / FREE[parameter] - 1
+            measures[f"{name}.{short}.error"] = abs(mean - FREE[parameter])
+            measures[f"{name}.{short}.inside"] = float(abs(mean - FREE[parameter]) <= NORMAL * deviation)
         F = result.free_energy
-        found[f"{name}.rise"] = float(F[-1] - F[0])
-        found[f"{name}.rising"] = float((F.diff() > 0).double().mean())
+        measures[f"{name}.rise"] = float(F[-1] - F[0])
+        measures[f"{name}.rising"] = float((F.diff() > 0).double().mean())
         if variant != VARIANTS[2]:
-            found[f"{name}.drift"] = abs(float(result.log_precisions[0]) - recipe.sensory_log_precision)
-    return found
+            measures[f"{name}.drift"] = abs(float(result.log_precisions[0]) - recipe.sensory_log_precision)
+    return measures
 
 
 def nonlinear(recipe: FilteringRecipe, seed: int) -> Found:
@@ -157,12 +159,12 @@ def nonlinear(recipe: FilteringRecipe, seed: int) -> Found:
     belief = orbit(seed)
     assert belief.process is not None
     errors = (belief.x[1] - belief.process.x[1]).abs().amax(-1)
-    found = {f"lorenz.error.{bin}": float(errors[bin - 1]) for bin in LORENZ}
-    found["lorenz.left"] = found["lorenz.error.32"] / found["lorenz.error.1"]
+    measures = {f"lorenz.error.{bin}": float(errors[bin - 1]) for bin in LORENZ}
+    measures["lorenz.left"] = measures["lorenz.error.32"] / measures["lorenz.error.1"]
     belief = wells(recipe.drive, seed)
     assert belief.process is not None
     x, truth = belief.x[1], belief.process.x[1]
-    return found | {
+    return measures | {
         "well.error": rms(x - truth),
         "well.size.error": rms(x.abs() - truth.abs()),
         "well.wrong": float((x.sign() != truth.sign()).double().mean()),
@@ -173,10 +175,10 @@ def nonlinear(recipe: FilteringRecipe, seed: int) -> Found:
 @lru_cache(maxsize=8)
 def swept(recipe: FilteringRecipe, seed: int) -> dict[str, list[float]]:
     """Summed squared error of the cause over embedding orders n (with d <= 2) and over the assumed width of noise."""
-    made = linear(recipe, seed)
+    system = linear(recipe, seed)
 
     def error(orders: tuple[int, int], width: float) -> float:
-        return square(tuned(made, orders, width).v[2] - made.truth.v[2])
+        return square(tuned(system, orders, width).v[2] - system.truth.v[2])
 
     return {
         "orders": [error((n, min(n, recipe.causes_order)), recipe.smoothness) for n in ORDERS],

@@ -12,40 +12,72 @@ class FilteringRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     states_order: Annotated[
         int,
-        about("embedding order of states and data: how many derivatives are tracked",
-              "状態とデータの埋め込み次数(追跡する導関数の数)", symbol="n", ge=1, le=8),
-    ] = 6  # fmt: skip
+        about(
+            "embedding order of states and data: how many derivatives are tracked",
+            "状態とデータの埋め込み次数(追跡する導関数の数)",
+            symbol="n",
+            ge=1,
+            le=8,
+        ),
+    ] = 6
     causes_order: Annotated[
         int,
-        about("embedding order of causes, at most that of states", "原因の埋め込み次数(状態の次数を上限とする)",
-              symbol="d", ge=0, le=8),
-    ] = 2  # fmt: skip
+        about(
+            "embedding order of causes, at most that of states",
+            "原因の埋め込み次数(状態の次数を上限とする)",
+            symbol="d",
+            ge=0,
+            le=8,
+        ),
+    ] = 2
     smoothness: Annotated[
         float,
-        about("smoothness of the noise, in the world and in the model", "ノイズの滑らかさ(世界とモデルで共通)",
-              symbol="s", unit="bins", ge=0.1, le=1),
-    ] = 0.5  # fmt: skip
+        about(
+            "smoothness of the noise, in the world and in the model",
+            "ノイズの滑らかさ(世界とモデルで共通)",
+            symbol="s",
+            unit="bins",
+            ge=0.1,
+            le=1,
+        ),
+    ] = 0.5
     sensory_log_precision: Annotated[
         float,
-        about("log-precision of the sensory noise, in the world and in the model",
-              "感覚ノイズの対数精度(世界とモデルで共通)", symbol="ln Π(z)", ge=0, le=12),
-    ] = 8.0  # fmt: skip
+        about(
+            "log-precision of the sensory noise, in the world and in the model",
+            "感覚ノイズの対数精度(世界とモデルで共通)",
+            symbol="ln Π(z)",
+            ge=0,
+            le=12,
+        ),
+    ] = 8.0
     state_log_precision: Annotated[
         float,
-        about("log-precision that the model gives the motion of states (the world's has no noise)",
-              "モデルが状態の運動に与える対数精度(世界の運動にはノイズがない)", symbol="ln Π(w)", ge=0, le=12),
-    ] = 8.0  # fmt: skip
+        about(
+            "log-precision that the model gives the motion of states (the world's has no noise)",
+            "モデルが状態の運動に与える対数精度(世界の運動にはノイズがない)",
+            symbol="ln Π(w)",
+            ge=0,
+            le=12,
+        ),
+    ] = 8.0
     bins: Annotated[
-        int, about("length of the data of the linear system", "線形システムのデータの長さ", unit="bins", ge=24, le=256)
+        int,
+        about("length of the data of the linear system", "線形システムのデータの長さ", unit="bins", ge=24, le=256),
     ] = 32
     steps: Annotated[
-        int, about("E- and M-steps of learning, at most", "学習の E・M ステップの最大回数", ge=2, le=64)
-    ] = 32  # fmt: skip
+        int,
+        about("E- and M-steps of learning, at most", "学習の E・M ステップの最大回数", ge=2, le=64),
+    ] = 32
     drive: Annotated[
         float,
-        about("amplitude of the push that moves the double well's state from side to side",
-              "二重井戸の状態を左右に動かす入力の振幅", ge=0, le=16),
-    ] = 8.0  # fmt: skip
+        about(
+            "amplitude of the push that moves the double well's state from side to side",
+            "二重井戸の状態を左右に動かす入力の振幅",
+            ge=0,
+            le=16,
+        ),
+    ] = 8.0
 
 
 FULL = FilteringRecipe(seeds=50)

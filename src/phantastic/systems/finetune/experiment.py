@@ -63,9 +63,15 @@ class Setting:
     def plan(self) -> Plan:
         recipe = self.recipe
         return Plan(
-            recipe.layers, recipe.width, recipe.heads, recipe.hidden, recipe.steps, recipe.batch, recipe.rate,
+            recipe.layers,
+            recipe.width,
+            recipe.heads,
+            recipe.hidden,
+            recipe.steps,
+            recipe.batch,
+            recipe.rate,
             recipe.longest,
-        )  # fmt: skip
+        )
 
     def blank(self) -> Model:
         """The network that a task's head is put on, its weights not yet of any worth."""
@@ -95,8 +101,15 @@ def tune(run: Run[FinetuneRecipe], setting: Setting, network: Model, task: Task,
     items = finetune.encode(setting.reader, task.kind, task.train)
     plan = finetune.Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
     optimiser, losses = finetune.tuning(model, task.kind, items, plan, seed)
-    train(run, stage(seed, task, start), {"model": model}, {"loss": optimiser}, losses, steps=plan.steps,
-          rate=plan.shares())  # fmt: skip
+    train(
+        run,
+        stage(seed, task, start),
+        {"model": model},
+        {"loss": optimiser},
+        losses,
+        steps=plan.steps,
+        rate=plan.shares(),
+    )
     return model
 
 
@@ -104,8 +117,8 @@ def stage(seed: int, task: Task, start: str) -> str:
     return f"seed{seed}/{task.name}/{start}"
 
 
-def measured(setting: Setting, task: Task, said: list[Any]) -> dict[str, Measure]:
-    return measure.scores(task, said, numpy_generator(setting.seed, f"bootstrap {task.name}"))
+def measured(setting: Setting, task: Task, predictions: list[Any]) -> dict[str, Measure]:
+    return measure.scores(task, predictions, numpy_generator(setting.seed, f"bootstrap {task.name}"))
 
 
 def tuned_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measure]:
@@ -122,13 +135,13 @@ def keep(run: Run[FinetuneRecipe], setting: Setting, model: Model, task: Task) -
     folder = run.artefact("tuned") / task.name
     save_pretrained(model, folder)
     files.write(folder / "tokenizer.json", setting.reader.stored.to_str().encode())
-    asked = tasks.unlabelled(task.name, setting.recipe.data) if setting.recipe.data else None
-    if asked is not None:
-        test = [tasks.Example(texts, 0) for texts in asked.sentences]
-        said = finetune.predictions(model, task.kind, finetune.encode(setting.reader, task.kind, test))
-        place = run.artefact("submission")
-        place.mkdir(exist_ok=True)
-        glue.write_submission(task.name, said, asked, place)
+    unlabelled = tasks.unlabelled(task.name, setting.recipe.data) if setting.recipe.data else None
+    if unlabelled is not None:
+        test = [tasks.Example(texts, 0) for texts in unlabelled.sentences]
+        predictions = finetune.predictions(model, task.kind, finetune.encode(setting.reader, task.kind, test))
+        submission = run.artefact("submission")
+        submission.mkdir(exist_ok=True)
+        glue.write_submission(task.name, predictions, unlabelled, submission)
 
 
 # --- what is left to look at
@@ -140,47 +153,47 @@ class Finetune(Experiment[FinetuneRecipe]):
 
     def one_seed(self, run: Run[FinetuneRecipe], recipe: FinetuneRecipe, seed: int) -> Scores:
         """Pre-train; tune on every task from there and from nothing; measure, also the baseline."""
-        setting, found = Setting(run, seed), {}
+        setting, measures = Setting(run, seed), {}
         network = setting.pretrained()
         vectors = None if recipe.model else setting.static_vectors()
         similar: Model | None = None
         for task in sorted(setting.tasks, key=lambda task: task.kind != "score"):  # similarity first
-            begun: dict[str, Model] = dict.fromkeys(TUNED, network)
+            initial: dict[str, Model] = dict.fromkeys(TUNED, network)
             if similar is not None and task.kind == "class" and len(task.train[0].texts) == 2:
-                begun[COMPARED] = similar
-            tuned = {start: tune(run, setting, below, task, start) for start, below in begun.items()}
+                initial[COMPARED] = similar
+            tuned = {start: tune(run, setting, base, task, start) for start, base in initial.items()}
             if task.kind == "score":
                 similar = tuned["pretrained"]
             if seed == recipe.seed:
                 keep(run, setting, tuned["pretrained"], task)
-            scores = {start: partial(tuned_scores, setting, model, task) for start, model in tuned.items()}
+            pending = {start: partial(tuned_scores, setting, model, task) for start, model in tuned.items()}
             if vectors is not None and static.applies(task):
-                scores["static"] = partial(static_scores, setting, task, vectors)
-            for start, compute in scores.items():
-                kept = run.once(stage(seed, task, start), compute, dict[str, Measure])
-                found |= {f"{task.name}.{start}.{name}": one for name, one in kept.items()}
-        return found
+                pending["static"] = partial(static_scores, setting, task, vectors)
+            for start, compute in pending.items():
+                scores = run.once(stage(seed, task, start), compute, dict[str, Measure])
+                measures |= {f"{task.name}.{start}.{name}": score for name, score in scores.items()}
+        return measures
 
     def networks(self, run: Run[FinetuneRecipe]) -> dict[str, nn.Module]:
         """The networks tuned on the first tasks from pre-training, of the first seed, in evaluation mode."""
         setting = Setting(run, run.recipe.seed)
-        found: dict[str, nn.Module] = {}
+        networks: dict[str, nn.Module] = {}
         for task in setting.tasks[:DAMAGED]:
             model = finetune.with_head(setting.blank(), task, setting.seed)
             run.load(stage(setting.seed, task, "pretrained"), {"model": model})
-            found[task.name] = model
-        return found
+            networks[task.name] = model
+        return networks
 
     @torch.no_grad()
     def lesion_measures(self, run: Run[FinetuneRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """The official measures of those tasks, on a few examples."""
-        setting, found = Setting(run, run.recipe.seed), {}
+        setting, measures = Setting(run, run.recipe.seed), {}
         for task in setting.tasks[:DAMAGED]:
             model, few = networks[task.name], task._replace(test=task.test[:FEW])
             assert isinstance(model, Model)
             scores = measure.scores(few, finetune.answers(model, few, setting.reader))
-            found |= {f"{task.name}.{name}": one.value for name, one in scores.items()}
-        return found
+            measures |= {f"{task.name}.{name}": score.value for name, score in scores.items()}
+        return measures
 
     def figures(self, run: Run[FinetuneRecipe]) -> dict[str, Figure]:
         """Every task by how its network began; how the tuning went."""

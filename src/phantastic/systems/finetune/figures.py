@@ -37,9 +37,7 @@ def named(task: str) -> str:
 
 
 def shown() -> dict[str, Any]:
-    return {
-        "domain": [str(name) for name, _ in STARTS.values()], "range": [colour for _, colour in STARTS.values()]
-    }  # fmt: skip
+    return {"domain": [str(name) for name, _ in STARTS.values()], "range": [colour for _, colour in STARTS.values()]}
 
 
 def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure]) -> Figure:
@@ -48,22 +46,31 @@ def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure]) ->
     for task, name in tasks:
         label = f"{named(task)}\n{MEASURES[name]}"
         order.append(label)
-        for start, (said, _) in STARTS.items():
-            found = measures.get(f"{task}.{start}.{name}")
-            if found is not None:
-                low, high = found.ends
-                rows.append({"task": label, "start": str(said), "value": found.value, "low": low, "high": high})
+        for start, (title, _) in STARTS.items():
+            measure = measures.get(f"{task}.{start}.{name}")
+            if measure is not None:
+                low, high = measure.ends
+                rows.append({"task": label, "start": str(title), "value": measure.value, "low": low, "high": high})
     domain = shown()["domain"]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("task:N", sort=order, title=None,
-                axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')", labelLimit=150)),
+        x=alt.X(
+            "task:N",
+            sort=order,
+            title=None,
+            axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')", labelLimit=150),
+        ),
         xOffset=alt.XOffset("start:N", sort=domain),
-    )  # fmt: skip
+    )
     bars = base.mark_bar().encode(
         y=alt.Y("value:Q", title=str(Text("score on new examples", "新しい例での成績"))),
-        color=alt.Color("start:N", title=None, sort=domain, scale=alt.Scale(**shown()),
-                        legend=alt.Legend(orient="top", labelLimit=320)),
-    )  # fmt: skip
+        color=alt.Color(
+            "start:N",
+            title=None,
+            sort=domain,
+            scale=alt.Scale(**shown()),
+            legend=alt.Legend(orient="top", labelLimit=320),
+        ),
+    )
     whiskers = base.mark_rule(color="#333333").encode(y="low:Q", y2="high:Q")
     caption = Text(
         "What pre-training is worth. The same network, tuned on a few examples of each task: begun from what it "
@@ -97,12 +104,17 @@ def tuning(curves: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> Fig
             for point in smoothed(points)
         ]
         pair = {key: values[:2] for key, values in shown().items()}
-        chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
-            x=alt.X("step:Q", title=str(Text("step of fine-tuning", "微調整のステップ"))),
-            y=alt.Y("loss:Q", title=str(Text("loss", "損失"))),
-            color=alt.Color("start:N", title=None, scale=alt.Scale(**pair),
-                            legend=alt.Legend(orient="top", labelLimit=320)),
-        )  # fmt: skip
+        chart = (
+            alt.Chart(alt.Data(values=rows))
+            .mark_line()
+            .encode(
+                x=alt.X("step:Q", title=str(Text("step of fine-tuning", "微調整のステップ"))),
+                y=alt.Y("loss:Q", title=str(Text("loss", "損失"))),
+                color=alt.Color(
+                    "start:N", title=None, scale=alt.Scale(**pair), legend=alt.Legend(orient="top", labelLimit=320)
+                ),
+            )
+        )
         panels.append(chart.properties(width=210, height=140, title=named(task)))
     caption = Text(
         "How fast a task is learned, on its training examples (cross-entropy in nats; for a score, the squared error).",

@@ -12,61 +12,88 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     data: Annotated[
         str,
-        about("folder with GLUE tasks in folders CoLA, SST-2, MRPC, RTE, WNLI, STS-B; empty: the tasks of the grammar",
-              "GLUE の課題 CoLA, SST-2, MRPC, RTE, WNLI, STS-B を含むフォルダー。空なら文法の課題"),
-    ] = ""  # fmt: skip
+        about(
+            "folder with GLUE tasks in folders CoLA, SST-2, MRPC, RTE, WNLI, STS-B; empty: the tasks of the grammar",
+            "GLUE の課題 CoLA, SST-2, MRPC, RTE, WNLI, STS-B を含むフォルダー。空なら文法の課題",
+        ),
+    ] = ""
     model: Annotated[
         str,
-        about("a trained network: a run, STUDY:PRESET or a Hugging Face folder; empty: one is pre-trained here",
-              "学習済みネットワーク:実行、STUDY:PRESET、または Hugging Face 形式のフォルダー。空ならここで事前学習する",
-              network=True),
-    ] = ""  # fmt: skip
+        about(
+            "a trained network: a run, STUDY:PRESET or a Hugging Face folder; empty: one is pre-trained here",
+            "学習済みネットワーク:実行、STUDY:PRESET、または Hugging Face 形式のフォルダー。空ならここで事前学習する",
+            network=True,
+        ),
+    ] = ""
     vocabulary: Annotated[
-        int, about("WordPiece tokens at most, without a model's folder",
-                   "WordPiece の語彙数の上限(モデルのフォルダーを使わない場合)", ge=2_000, le=100_000),
-    ] = 8_192  # fmt: skip
+        int,
+        about(
+            "WordPiece tokens at most, without a model's folder",
+            "WordPiece の語彙数の上限(モデルのフォルダーを使わない場合)",
+            ge=2_000,
+            le=100_000,
+        ),
+    ] = 8_192
     layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=24)] = 3
     width: Annotated[
-        int, about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=2_048)
-    ] = 64  # fmt: skip
+        int,
+        about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=2_048),
+    ] = 64
     heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 4
-    hidden: Annotated[
-        int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=8_192)
-    ] = 256  # fmt: skip
-    longest: Annotated[
-        int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
-    ] = 128  # fmt: skip
+    hidden: Annotated[int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=8_192)] = 256
+    longest: Annotated[int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)] = 128
     steps: Annotated[int, about("steps of pre-training", "事前学習のステップ数", ge=1, le=10**8)] = 12_000
     batch: Annotated[
-        int, about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024)
+        int,
+        about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024),
     ] = 64
     rate: Annotated[
-        float, about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1)
-    ] = 3e-3  # fmt: skip
+        float,
+        about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1),
+    ] = 3e-3
     train: Annotated[
-        int, about("examples of a task to learn from; 0: all of a folder's",
-                   "課題ごとの学習例の数。0 ならフォルダーの全部", ge=0, le=10**6),
-    ] = 16_000  # fmt: skip
+        int,
+        about(
+            "examples of a task to learn from; 0: all of a folder's",
+            "課題ごとの学習例の数。0 ならフォルダーの全部",
+            ge=0,
+            le=10**6,
+        ),
+    ] = 16_000
     test: Annotated[
-        int, about("examples of a task to measure on; 0: all of a folder's",
-                   "課題ごとの評価例の数。0 ならフォルダーの全部", ge=0, le=10**6),
-    ] = 500  # fmt: skip
+        int,
+        about(
+            "examples of a task to measure on; 0: all of a folder's",
+            "課題ごとの評価例の数。0 ならフォルダーの全部",
+            ge=0,
+            le=10**6,
+        ),
+    ] = 500
     tuning_steps: Annotated[
-        int, about("steps of fine-tuning, for each task", "課題ごとの微調整のステップ数", ge=1, le=10**7)
-    ] = 3_000  # fmt: skip
+        int,
+        about("steps of fine-tuning, for each task", "課題ごとの微調整のステップ数", ge=1, le=10**7),
+    ] = 3_000
     tuning_batch: Annotated[
-        int, about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024)
-    ] = 32  # fmt: skip
+        int,
+        about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024),
+    ] = 32
     tuning_rate: Annotated[
-        float, about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1)
-    ] = 1e-3  # fmt: skip
+        float,
+        about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1),
+    ] = 1e-3
     dropout: Annotated[
-        float, about("dropout while a network made here is tuned; one from a folder has its own",
-                     "微調整時のドロップアウト率(フォルダーのモデルでは自身の値)", ge=0, lt=1),
-    ] = 0.0  # fmt: skip
+        float,
+        about(
+            "dropout while a network made here is tuned; one from a folder has its own",
+            "微調整時のドロップアウト率(フォルダーのモデルでは自身の値)",
+            ge=0,
+            lt=1,
+        ),
+    ] = 0.0
     documents: Annotated[
-        int, about("texts of the static vectors, in documents", "静的ベクトルを学習する文書数", ge=10, le=10**6)
-    ] = 10_000  # fmt: skip
+        int,
+        about("texts of the static vectors, in documents", "静的ベクトルを学習する文書数", ge=10, le=10**6),
+    ] = 10_000
 
 
 STUDY = Study(
@@ -74,26 +101,44 @@ STUDY = Study(
     title=Text("Fine-tuning: what pre-training is worth", "微調整:事前学習の価値"),
     lecture=Text(
         "Language: pre-train once, then learn many tasks from few examples",
-        "言語:一度の事前学習から、少数の例で多くの課題へ"
+        "言語:一度の事前学習から、少数の例で多くの課題へ",
     ),
     papers=("devlin2019", "wang2019", "levy2014", "radford2018", "phang2018"),
     recipe=FinetuneRecipe,
     presets={
         "tiny": FinetuneRecipe(
-            layers=1, width=16, heads=2, hidden=32, steps=10, batch=8, train=24, test=16, tuning_steps=4,
-            tuning_batch=8, documents=100, precision="float32",
+            layers=1,
+            width=16,
+            heads=2,
+            hidden=32,
+            steps=10,
+            batch=8,
+            train=24,
+            test=16,
+            tuning_steps=4,
+            tuning_batch=8,
+            documents=100,
+            precision="float32",
         ),
         "quick": FinetuneRecipe(precision="float32", threads=1),
         "full": FinetuneRecipe(
-            layers=4, width=256, heads=4, hidden=1_024, steps=40_000, rate=1e-3, train=16_000, test=2_000,
-            tuning_steps=3_000, tuning_rate=3e-4, documents=100_000, seeds=3,
+            layers=4,
+            width=256,
+            heads=4,
+            hidden=1_024,
+            steps=40_000,
+            rate=1e-3,
+            train=16_000,
+            test=2_000,
+            tuning_steps=3_000,
+            tuning_rate=3e-4,
+            documents=100_000,
+            seeds=3,
         ),
         "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
     },
     minutes={"tiny": 0.1, "quick": 27},
-    measures=(
-        "*.{pretrained,fresh,compared,static}.*",
-    ),
+    measures=("*.{pretrained,fresh,compared,static}.*",),
     experiment="phantastic.systems.finetune.experiment:Finetune",
-)  # fmt: skip
+)
 STUDIES = (STUDY,)

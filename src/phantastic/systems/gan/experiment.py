@@ -83,17 +83,17 @@ class PointVAE(nn.Module):
 
 def build(recipe: GameRecipe, seed: int) -> dict[str, nn.Module]:
     """Every network of the study by name, as it begins."""
-    found: dict[str, nn.Module] = {}
+    networks: dict[str, nn.Module] = {}
     with initialised(seed, "model"):
-        found["judge"] = PointDiscriminator(1)
+        networks["judge"] = PointDiscriminator(1)
         for name in MIXTURES:
-            found[f"{name}_generator"] = PointGenerator(NOISE, 2)
-            found[f"{name}_discriminator"] = PointDiscriminator(2)
-            found[f"{name}_vae"] = PointVAE(NOISE, 2)
-        found["image_generator"] = ImageGenerator(recipe.latent, 1, dsprites.SIZE, WHITE)
-        found["image_discriminator"] = ImageDiscriminator(1, dsprites.SIZE)
-        found["image_vae"] = he_initialised(VAE(1, dsprites.SIZE, recipe.latent))  # as in the study `vae`
-    return found
+            networks[f"{name}_generator"] = PointGenerator(NOISE, 2)
+            networks[f"{name}_discriminator"] = PointDiscriminator(2)
+            networks[f"{name}_vae"] = PointVAE(NOISE, 2)
+        networks["image_generator"] = ImageGenerator(recipe.latent, 1, dsprites.SIZE, WHITE)
+        networks["image_discriminator"] = ImageDiscriminator(1, dsprites.SIZE)
+        networks["image_vae"] = he_initialised(VAE(1, dsprites.SIZE, recipe.latent))  # as in the study `vae`
+    return networks
 
 
 def points_of(mixture: mixtures.Mixture, count: int, seed: int, device: torch.device) -> Batch:
@@ -109,9 +109,17 @@ def real_line(count: int, seed: int, device: torch.device) -> Batch:
 
 
 def play(
-    run: Run[GameRecipe], seed: int, name: str, networks: Mapping[str, nn.Module], batch: Batch, steps: int, *,
-    rate: float, vae_rate: float, penalty: float,
-) -> None:  # fmt: skip
+    run: Run[GameRecipe],
+    seed: int,
+    name: str,
+    networks: Mapping[str, nn.Module],
+    batch: Batch,
+    steps: int,
+    *,
+    rate: float,
+    vae_rate: float,
+    penalty: float,
+) -> None:
     """Train ``name``_generator against ``name``_discriminator, and ``name``_vae on the same batches.
 
     ``rate`` is the step size of either player; over the last half of the game it falls to zero in a straight line.
@@ -129,33 +137,26 @@ def play(
     def turn(step: int) -> Mapping[str, Tensor]:
         return adversarial(game["generator"], game["discriminator"], batch(step), noise(step), penalty=penalty)
 
-    train(
-        run,
-        f"seed{seed}/{name}-gan",
-        game,
-        players,
-        turn,
-        steps=steps,
-        rate=level_and_linear(steps, 2),
-    )
+    train(run, f"seed{seed}/{name}-gan", game, players, turn, steps=steps, rate=level_and_linear(steps, 2))
     model: Any = networks[f"{name}_vae"]
     optimiser = {"loss": torch.optim.Adam(model.parameters(), vae_rate, fused=True)}
-    train(
-        run, f"seed{seed}/{name}-vae", {"vae": model}, optimiser,
-        lambda step: vae(model, batch(step), noise(step)), steps=steps,
-    )  # fmt: skip
+
+    def vae_losses(step: int) -> Mapping[str, Tensor]:
+        return vae(model, batch(step), noise(step))
+
+    train(run, f"seed{seed}/{name}-vae", {"vae": model}, optimiser, vae_losses, steps=steps)
 
 
 def judge(run: Run[GameRecipe], seed: int, network: nn.Module) -> None:
     """Train a discriminator against a generator that stands still."""
-    recipe, still = run.recipe, FixedGenerator()
+    recipe, generator = run.recipe, FixedGenerator()
     batch = real_line(recipe.point_batch, seed, run.device)
     optimiser = {"discriminator": torch.optim.Adam(network.parameters(), recipe.point_rate, fused=True)}
-    train(
-        run, f"seed{seed}/judge", {"judge": network}, optimiser,
-        lambda step: adversarial(still, network, batch(step), torch_generator(seed, "noise", step, run.device)),
-        steps=recipe.point_steps,
-    )  # fmt: skip
+
+    def turn(step: int) -> Mapping[str, Tensor]:
+        return adversarial(generator, network, batch(step), torch_generator(seed, "noise", step, run.device))
+
+    train(run, f"seed{seed}/judge", {"judge": network}, optimiser, turn, steps=recipe.point_steps)
 
 
 # --- measures
@@ -220,16 +221,18 @@ def measured(
 ) -> dict[str, Measure]:
     """Everything measured on the trained networks of one seed."""
     generator = numpy_generator(seed, "measure/bootstrap")
-    found = {name: Measure(number, [number]) for name, number in verdicts(networks["judge"], device).measures().items()}
+    measures = {
+        name: Measure(number, [number]) for name, number in verdicts(networks["judge"], device).measures().items()
+    }
     for name, mixture in MIXTURES.items():
         for kind, points in made(networks, name, recipe.sample, seed, device).items():
             modes, share = mixtures.coverage(mixture, points)
             draws = generator.binomial(recipe.sample, share, size=500) / recipe.sample
-            found[f"{name}.{kind}.modes"] = Measure(float(modes), [float(modes)])
-            found[f"{name}.{kind}.quality"] = resampled(share, draws.tolist())
+            measures[f"{name}.{kind}.modes"] = Measure(float(modes), [float(modes)])
+            measures[f"{name}.{kind}.quality"] = resampled(share, draws.tolist())
     for kind, images in made(networks, "image", recipe.sample, seed, device).items():
-        found |= {f"image.{kind}.{name}": measure for name, measure in pictured(images, generator).items()}
-    return found
+        measures |= {f"image.{kind}.{name}": measure for name, measure in pictured(images, generator).items()}
+    return measures
 
 
 def pictured(images: Float[Tensor, "n 1 rows columns"], generator: np.random.Generator) -> dict[str, Measure]:
@@ -237,11 +240,11 @@ def pictured(images: Float[Tensor, "n 1 rows columns"], generator: np.random.Gen
 
     Where hardly any image holds a shape, grey is not measured: a black picture has none and shows nothing.
     """
-    whole = holds_shape(images)
-    shown = images[torch.from_numpy(whole).to(images.device)]
-    taken = places(shown)
-    found = {"shapes": over_items(whole, generator, mean), "places": Measure(taken, [taken])}
-    return found | {"grey": over_items(grey(shown), generator, mean)} if whole.mean() >= SCARCE else found
+    valid = holds_shape(images)
+    shaped = images[torch.from_numpy(valid).to(images.device)]
+    coverage = places(shaped)
+    measures = {"shapes": over_items(valid, generator, mean), "places": Measure(coverage, [coverage])}
+    return measures | {"grey": over_items(grey(shaped), generator, mean)} if valid.mean() >= SCARCE else measures
 
 
 def settled(run: Run[GameRecipe], seed: int, name: str) -> dict[str, float]:
@@ -264,20 +267,16 @@ class Game(Experiment[GameRecipe]):
         judge(run, seed, networks["judge"])
         for name, mixture in MIXTURES.items():
             batch = points_of(mixture, recipe.point_batch, seed, run.device)
-            play(
-                run, seed, name, networks, batch, recipe.point_steps,
-                rate=recipe.point_rate, vae_rate=recipe.point_rate, penalty=recipe.point_penalty,
-            )  # fmt: skip
+            steps, rate, penalty = recipe.point_steps, recipe.point_rate, recipe.point_penalty
+            play(run, seed, name, networks, batch, steps, rate=rate, vae_rate=rate, penalty=penalty)
         images = dsprites.Batches(dsprites.part(recipe.images, recipe.seed), recipe.batch, seed, "shuffle", run.device)
-        play(
-            run, seed, "image", networks, images, recipe.image_steps,
-            rate=recipe.image_rate, vae_rate=recipe.vae_rate, penalty=recipe.image_penalty,
-        )  # fmt: skip
+        steps, rate, penalty = recipe.image_steps, recipe.image_rate, recipe.image_penalty
+        play(run, seed, "image", networks, images, steps, rate=rate, vae_rate=recipe.vae_rate, penalty=penalty)
         scores = run.once(f"seed{seed}", lambda: measured(recipe, networks, seed, run.device), dict[str, Measure])
-        found: dict[str, Measure | float] = {**scores}
+        measures: dict[str, Measure | float] = {**scores}
         for name in (*MIXTURES, "image"):
-            found |= settled(run, seed, name)
-        return found
+            measures |= settled(run, seed, name)
+        return measures
 
     def networks(self, run: Run[GameRecipe]) -> dict[str, nn.Module]:
         """The trained networks of the first seed, in evaluation mode."""
@@ -295,22 +294,24 @@ class Game(Experiment[GameRecipe]):
         """V of every game in nats, modes and quality of points, images that hold a shape; 500 points, 32 images."""
         seed, device = run.recipe.seed, run.device
         judgement = verdicts(networks["judge"], device).measures()
-        found = {"judge.error": judgement["judge.error"]}
-        data = {name: mixtures.draw(mixture, 500, torch_generator(seed, "measure/data", 0, device))
-                for name, mixture in MIXTURES.items()}  # fmt: skip
-        chosen = numpy_generator(seed, "measure/data").integers(dsprites.SIZES, size=(32, len(dsprites.SIZES)))
-        data["image"] = dsprites.as_batch(dsprites.render(chosen), device)
+        measures = {"judge.error": judgement["judge.error"]}
+        data = {
+            name: mixtures.draw(mixture, 500, torch_generator(seed, "measure/data", 0, device))
+            for name, mixture in MIXTURES.items()
+        }
+        factors = numpy_generator(seed, "measure/data").integers(dsprites.SIZES, size=(32, len(dsprites.SIZES)))
+        data["image"] = dsprites.as_batch(dsprites.render(factors), device)
         for name, real in data.items():
             samples = made(networks, name, len(real), seed, device)
             discriminator = networks[f"{name}_discriminator"]
-            found[f"{name}.gan.value"] = float(value(discriminator(real), discriminator(samples["gan"])))
+            measures[f"{name}.gan.value"] = float(value(discriminator(real), discriminator(samples["gan"])))
             for kind, sample in samples.items():
                 if name == "image":
-                    found[f"image.{kind}.shapes"] = mean(holds_shape(sample))
+                    measures[f"image.{kind}.shapes"] = mean(holds_shape(sample))
                 else:
-                    modes, found[f"{name}.{kind}.quality"] = mixtures.coverage(MIXTURES[name], sample)
-                    found[f"{name}.{kind}.modes"] = float(modes)
-        return found
+                    modes, measures[f"{name}.{kind}.quality"] = mixtures.coverage(MIXTURES[name], sample)
+                    measures[f"{name}.{kind}.modes"] = float(modes)
+        return measures
 
     def figures(self, run: Run[GameRecipe]) -> dict[str, Figure]:
         """The judge, the points and the images of the first seed."""
@@ -319,8 +320,8 @@ class Game(Experiment[GameRecipe]):
         for name, mixture in MIXTURES.items():
             data = mixtures.draw(mixture, 600, torch_generator(seed, "figure", 0, device))
             points[name] = {"data": data, **made(networks, name, 600, seed, device)}
-        chosen = numpy_generator(seed, "figure").integers(dsprites.SIZES, size=(24, len(dsprites.SIZES)))
-        data = dsprites.as_batch(dsprites.render(chosen), device)
+        factors = numpy_generator(seed, "figure").integers(dsprites.SIZES, size=(24, len(dsprites.SIZES)))
+        data = dsprites.as_batch(dsprites.render(factors), device)
         model: Any = networks["image_vae"]
         with torch.no_grad():
             reconstructed = torch.sigmoid(model.decode(model.encode(data).mean))

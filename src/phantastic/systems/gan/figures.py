@@ -15,8 +15,8 @@ DATA, GAN, VAE = Text("data", "データ"), Text("GAN", "GAN"), Text("VAE", "VAE
 PANELS = {"ring": Text("ring of 8", "8 個の輪"), "grid": Text("grid of 25", "25 個の格子")}
 
 
-def judged(found: Mapping[str, Sequence[float]]) -> Figure:
-    """Goodfellow et al. (2014), Figure 1, with a discriminator that was trained; ``found`` holds the columns of
+def judged(columns: Mapping[str, Sequence[float]]) -> Figure:
+    """Goodfellow et al. (2014), Figure 1, with a discriminator that was trained; ``columns`` are those of
     `Verdicts`."""
     names = {
         "data": Text("density of the data, p", "データの密度 p"),
@@ -27,18 +27,22 @@ def judged(found: Mapping[str, Sequence[float]]) -> Figure:
     rows = [
         {"x": x, "value": value, "which": str(name)}
         for key, name in names.items()
-        for x, value in zip(found["x"], found[key], strict=True)
+        for x, value in zip(columns["x"], columns[key], strict=True)
         if -4 <= x <= 4
     ]
     domain = [str(name) for name in names.values()]
     colours = alt.Scale(domain=domain, range=[BLACK, GREEN, BLUE, VERMILION])
     dashes = alt.Scale(domain=domain, range=[[1, 0], [1, 0], [1, 0], [5, 4]])
-    chart = alt.Chart(alt.Data(values=rows)).mark_line().encode(
-        x=alt.X("x:Q", title="x"),
-        y=alt.Y("value:Q", title=str(Text("density; probability that x is data", "密度、x がデータである確率"))),
-        color=alt.Color("which:N", title=None, scale=colours, legend=alt.Legend(labelLimit=260)),
-        strokeDash=alt.StrokeDash("which:N", title=None, legend=None, scale=dashes),
-    )  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line()
+        .encode(
+            x=alt.X("x:Q", title="x"),
+            y=alt.Y("value:Q", title=str(Text("density; probability that x is data", "密度、x がデータである確率"))),
+            color=alt.Color("which:N", title=None, scale=colours, legend=alt.Legend(labelLimit=260)),
+            strokeDash=alt.StrokeDash("which:N", title=None, legend=None, scale=dashes),
+        )
+    )
     caption = Text(
         "The game with a generator that stands still: the trained discriminator comes to the best one, p / (p + q).",
         "生成器を固定したゲーム:学習した識別器は、最適な識別器 p / (p + q) に近づく。",
@@ -61,9 +65,13 @@ def scattered(points: Mapping[str, Mapping[str, Float[Tensor, "n 2"]]], measures
             axis = alt.Axis(tickCount=5)
             x, y = (
                 alt.X("x:Q", title=None, scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis),
-                alt.Y("y:Q", title=str(PANELS[name]) if kind == "data" else None,
-                      scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis),
-            )  # fmt: skip
+                alt.Y(
+                    "y:Q",
+                    title=str(PANELS[name]) if kind == "data" else None,
+                    scale=alt.Scale(domain=[-reach, reach], nice=False),
+                    axis=axis,
+                ),
+            )
             dots = alt.Chart(alt.Data(values=values)).mark_circle(size=9, opacity=0.5, color=colour, clip=True)
             panels.append(dots.encode(x=x, y=y).properties(width=190, height=190, title=heading))
         rows.append(alt.hconcat(*panels))
@@ -86,17 +94,17 @@ def side_by_side(images: Mapping[str, Float[Tensor, "n 1 64 64"]], measures: Map
     }
     rows, labels = [], []
     for kind, title in titles.items():
-        drawn = in_bytes(images[kind])
-        rows += [drawn[:12], drawn[12:24]]
+        tiles = in_bytes(images[kind])
+        rows += [tiles[:12], tiles[12:24]]
         labels += [str(title), ""]
-    told = {kind: described(measures, kind) for kind in ("vae", "gan")}
+    phrases = {kind: described(measures, kind) for kind in ("vae", "gan")}
     caption = Text(
         "dSprites, and what a VAE and a GAN make of them in as many steps. Of the data every picture holds one shape, "
         "and no pixel is grey (between .1 and .9). "
-        f"Of the VAE's samples {told['vae']}; of the GAN's {told['gan']}.",
+        f"Of the VAE's samples {phrases['vae']}; of the GAN's {phrases['gan']}.",
         "dSprites と、同じステップ数だけ学習した VAE と GAN の結果。"
         "データではどの画像にも形が 1 つあり、灰色の画素(.1〜.9)はない。"
-        f"VAE の標本では{told['vae']}。GAN の標本では{told['gan']}。",
+        f"VAE の標本では{phrases['vae']}。GAN の標本では{phrases['gan']}。",
     )
     return Figure(str(caption), image_grid(np.stack(rows), labels))
 
@@ -104,7 +112,7 @@ def side_by_side(images: Mapping[str, Float[Tensor, "n 1 64 64"]], measures: Map
 def described(measures: Mapping[str, Measure], kind: str) -> str:
     """How many samples hold a shape and, where enough do, how grey those are."""
     share, grey = measures[f"image.{kind}.shapes"].value, measures.get(f"image.{kind}.grey")
-    told = str(Text(f"{share:.0%} hold one shape", f"{share:.0%} に形が 1 つ"))
+    phrase = str(Text(f"{share:.0%} hold one shape", f"{share:.0%} に形が 1 つ"))
     if grey is None:
-        return told
-    return told + str(Text(f", with {grey.value:.2%} grey pixels", f"(灰色の画素は {grey.value:.2%})"))
+        return phrase
+    return phrase + str(Text(f", with {grey.value:.2%} grey pixels", f"(灰色の画素は {grey.value:.2%})"))

@@ -33,9 +33,9 @@ def grid(side: int = 5, spacing: float = 2.0, sd: float = 0.05) -> Mixture:
 
 def draw(mixture: Mixture, count: int, generator: torch.Generator) -> Float[Tensor, "count 2"]:
     """Points of the mixture."""
-    chosen = torch.randint(len(mixture.centres), (count,), generator=generator, device=generator.device)
+    component = torch.randint(len(mixture.centres), (count,), generator=generator, device=generator.device)
     noise = torch.randn((count, 2), generator=generator, device=generator.device)
-    return mixture.centres.to(generator.device)[chosen] + mixture.sd * noise
+    return mixture.centres.to(generator.device)[component] + mixture.sd * noise
 
 
 def coverage(mixture: Mixture, points: Float[Tensor, "count 2"]) -> tuple[int, float]:

@@ -68,21 +68,21 @@ def adversarial(
     before either step.
     """
     noise = torch.randn((len(data), model.noise), generator=generator, device=generator.device)
-    made, data = model(noise), data.detach()
-    judged = value(discriminator(data), discriminator(made.detach()))
-    punished = -judged
+    samples, data = model(noise), data.detach()
+    game_value = value(discriminator(data), discriminator(samples.detach()))
+    discriminator_loss = -game_value
     if penalty:
-        few = data[: ceil(STEEP * len(data))].requires_grad_()
-        punished = punished + penalty / 2 * steepness(discriminator(few), few)
-    low = torch.is_autocast_enabled(made.device.type)
-    arithmetic = autocast(made.device, "bfloat16" if low else "float32")  # as it is now, for later
+        penalised = data[: ceil(STEEP * len(data))].requires_grad_()
+        discriminator_loss = discriminator_loss + penalty / 2 * steepness(discriminator(penalised), penalised)
+    reduced = torch.is_autocast_enabled(samples.device.type)
+    arithmetic = autocast(samples.device, "bfloat16" if reduced else "float32")  # as it is now, for later
 
     def loss() -> Tensor:
         frozen = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
         with arithmetic:
-            return -logsigmoid(functional_call(discriminator, frozen, made)).mean()
+            return -logsigmoid(functional_call(discriminator, frozen, samples)).mean()
 
-    return Round(loss, discriminator=punished, value=judged.detach())
+    return Round(loss, discriminator=discriminator_loss, value=game_value.detach())
 
 
 def steepness(logits: Float[Tensor, "batch 1"], data: Float[Tensor, "batch ..."]) -> Float[Tensor, ""]:

@@ -27,8 +27,8 @@ def holds_shape(images: Float[Tensor, "n 1 rows columns"]) -> Bool[np.ndarray, "
 
 def components(image: Bool[np.ndarray, "rows columns"]) -> int:
     """How many pieces the true pixels make."""
-    found: Any = label(image, np.ones((3, 3)))  # SciPy's stubs do not know what it returns
-    return found[1]
+    labelled: Any = label(image, np.ones((3, 3)))  # SciPy's stubs do not know what it returns
+    return labelled[1]
 
 
 def places(images: Float[Tensor, "n 1 rows columns"]) -> float:
