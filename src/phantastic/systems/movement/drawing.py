@@ -24,8 +24,8 @@ def course(values: Sequence[float], which: str, start: int = 1, **fields: Any) -
 def coloured(names: Sequence[str], colours: Sequence[str], columns: int = 4) -> alt.Color:
     """The colour of each name, and the legend below."""
     scale = alt.Scale(domain=list(names), range=list(colours))
-    drawn = alt.Legend(labelLimit=320, symbolType="stroke", symbolOpacity=1, orient="bottom", columns=columns)
-    return alt.Color("which:N", title=None, scale=scale, legend=drawn)
+    legend = alt.Legend(labelLimit=320, symbolType="stroke", symbolOpacity=1, orient="bottom", columns=columns)
+    return alt.Color("which:N", title=None, scale=scale, legend=legend)
 
 
 def lines(
@@ -91,5 +91,5 @@ def plane(rows: Sequence[Sequence[float]], which: str) -> Rows:
 def ends(values: Sequence[float], share: float = 0.06) -> tuple[float, float]:
     """The ends of an axis around these values."""
     low, high = min(values), max(values)
-    room = share * ((high - low) or 1.0)
-    return low - room, high + room
+    margin = share * ((high - low) or 1.0)
+    return low - margin, high + margin

@@ -42,11 +42,14 @@ def traces(result: Result) -> Traces:
     """What the figures and the measures need."""
     assert result.process is not None
     weighted = result.weighted_errors()
-    shown = {
-        "hand": result.process.v[1][:, HAND], "predicted": result.v[1][:, HAND],
-        "sequence": result.x[1][:, ARM:], "joints": weighted["w"][1][:, :ARM], "action": result.a[2],
-    }  # fmt: skip
-    return {name: value.tolist() for name, value in shown.items()}
+    signals = {
+        "hand": result.process.v[1][:, HAND],
+        "predicted": result.v[1][:, HAND],
+        "sequence": result.x[1][:, ARM:],
+        "joints": weighted["w"][1][:, :ARM],
+        "action": result.a[2],
+    }
+    return {name: signal.tolist() for name, signal in signals.items()}
 
 
 def acted(run: Run[ObserveRecipe]) -> dict[str, Traces]:
@@ -55,10 +58,10 @@ def acted(run: Run[ObserveRecipe]) -> dict[str, Traces]:
     action = run.once("action", lambda: traces(writing(recipe).run()), Traces)
     actions = torch.tensor(action["action"], dtype=torch.float64)
     half = recipe.bins // 2
-    shown = {"action": action}
-    for name, given in (("observation", actions), ("violation", torch.cat([actions[:half], -actions[half:]]))):
-        shown[name] = run.once(name, lambda given=given: traces(watching(recipe, given).run()), Traces)
-    return shown
+    conditions = {"action": action}
+    for name, movement in (("observation", actions), ("violation", torch.cat([actions[:half], -actions[half:]]))):
+        conditions[name] = run.once(name, lambda movement=movement: traces(watching(recipe, movement).run()), Traces)
+    return conditions
 
 
 def alike(one: list, other: list) -> Float64[Tensor, " states"]:
@@ -85,17 +88,19 @@ class Observe(Experiment[ObserveRecipe]):
 
     def one_seed(self, run: Run[ObserveRecipe], recipe: ObserveRecipe, seed: int) -> Scores:
         """Write, watch, and watch the violation."""
-        half, shown = recipe.bins // 2, acted(run)
-        same = alike(shown["action"]["sequence"], shown["observation"]["sequence"])
-        broken = alike(shown["action"]["sequence"][half:], shown["violation"]["sequence"][half:])
-        found = {
-            "correlation.lowest": float(same.min()), "correlation.highest": float(same.max()),
-            "correlation.mean": float(same.mean()), "violation.correlation.highest": float(broken.max()),
-        }  # fmt: skip
-        for name, each in shown.items():
-            found[f"{name}.hand.error"] = apart(each)
-            found[f"{name}.response"] = rms(each["joints"][half : half + AFTER])
-        return found
+        half, conditions = recipe.bins // 2, acted(run)
+        lawful = alike(conditions["action"]["sequence"], conditions["observation"]["sequence"])
+        violated = alike(conditions["action"]["sequence"][half:], conditions["violation"]["sequence"][half:])
+        measures = {
+            "correlation.lowest": float(lawful.min()),
+            "correlation.highest": float(lawful.max()),
+            "correlation.mean": float(lawful.mean()),
+            "violation.correlation.highest": float(violated.max()),
+        }
+        for name, signals in conditions.items():
+            measures[f"{name}.hand.error"] = apart(signals)
+            measures[f"{name}.response"] = rms(signals["joints"][half : half + AFTER])
+        return measures
 
     def networks(self, run: Run[ObserveRecipe]) -> dict[str, nn.Module]:
         """The precisions of the writer's beliefs, which lesions reach."""
@@ -117,12 +122,12 @@ class Observe(Experiment[ObserveRecipe]):
 
     def figures(self, run: Run[ObserveRecipe]) -> dict[str, Figure]:
         """The writing, the attractor states, the response to the violation."""
-        half, shown = run.recipe.bins // 2, acted(run)
-        same = alike(shown["action"]["sequence"], shown["observation"]["sequence"]).tolist()
+        half, conditions = run.recipe.bins // 2, acted(run)
+        correlations = alike(conditions["action"]["sequence"], conditions["observation"]["sequence"]).tolist()
         return {
-            "writing": pictures.writing(shown, half),
-            "intentions": pictures.intentions(shown, same, half),
-            "violation": pictures.violation(shown, half),
+            "writing": pictures.writing(conditions, half),
+            "intentions": pictures.intentions(conditions, correlations, half),
+            "violation": pictures.violation(conditions, half),
         }
 
     def equations(self, run: Run[ObserveRecipe]) -> dict[str, list[str]]:

@@ -21,20 +21,20 @@ def writing(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
     true, predicted = str(Text("hand", "手")), str(Text("predicted", "予測"))
     place = str(Text("attracting place", "引きつける場所"))
     colour = coloured([true, predicted, place], ["#9a9a9a", VERMILION, ORANGE])
-    seen = [row for each in shown.values() for row in each["hand"]]
-    span = tuple(ends([*(row[axis] for row in seen), *(place[axis] for place in PLACES)]) for axis in (0, 1))
+    positions = [row for traces in shown.values() for row in traces["hand"]]
+    span = tuple(ends([*(row[axis] for row in positions), *(place[axis] for place in PLACES)]) for axis in (0, 1))
     places = [{"x": x, "y": y, "which": place} for x, y in dict.fromkeys(PLACES)]
     panels = []
-    for name, each in shown.items():
-        line = path(plane(each["hand"], true), colour, ("x", "y"), (span[0], span[1]), 230, 260, 3)
-        dots = alt.Chart(alt.Data(values=plane(each["predicted"], predicted))).mark_point(
+    for name, traces in shown.items():
+        line = path(plane(traces["hand"], true), colour, ("x", "y"), (span[0], span[1]), 230, 260, 3)
+        dots = alt.Chart(alt.Data(values=plane(traces["predicted"], predicted))).mark_point(
             filled=True, size=9, opacity=1
         )
         marks = alt.Chart(alt.Data(values=places)).mark_point(shape="cross", size=80, filled=True, opacity=1)
         layers = [line, *(chart.encode(x="x:Q", y="y:Q", color=colour) for chart in (marks, dots))]
         if name == "violation":
-            turned = [{"x": each["hand"][half - 1][0], "y": each["hand"][half - 1][1]}]
-            point = alt.Chart(alt.Data(values=turned)).mark_point(
+            turning_point = [{"x": traces["hand"][half - 1][0], "y": traces["hand"][half - 1][1]}]
+            point = alt.Chart(alt.Data(values=turning_point)).mark_point(
                 shape="diamond", size=110, filled=True, opacity=1, color=BLUE
             )
             layers.append(point.encode(x="x:Q", y="y:Q"))
@@ -53,10 +53,10 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
     """The attractor states of all three runs as strips, and those of action against those of observation."""
     strips = []
     low, high = -6.0, 2.0
-    for name, each in shown.items():
+    for name, traces in shown.items():
         cells = [
             {"t": t, "state": state, "y": min(max(y, low), high)}
-            for t, row in enumerate(each["sequence"], start=1)
+            for t, row in enumerate(traces["sequence"], start=1)
             for state, y in enumerate(row, start=1)
             if t % 2
         ]
@@ -64,13 +64,19 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
         legend = alt.Legend(title=str(Text("attractor state", "アトラクター状態")), gradientLength=90)
         base = alt.Chart(alt.Data(values=[cell | {"next": cell["t"] + 2.2} for cell in cells])).mark_rect()
         strip = base.encode(
-            x=alt.X("t:Q", title=str(BIN) if name == "violation" else None,
-                    scale=alt.Scale(domain=[1, len(each["sequence"])], nice=False), axis=alt.Axis(format="d")),
-            x2="next:Q", y=alt.Y("state:O", title=None), color=alt.Color("y:Q", scale=scale, legend=legend),
-        )  # fmt: skip
+            x=alt.X(
+                "t:Q",
+                title=str(BIN) if name == "violation" else None,
+                scale=alt.Scale(domain=[1, len(traces["sequence"])], nice=False),
+                axis=alt.Axis(format="d"),
+            ),
+            x2="next:Q",
+            y=alt.Y("state:O", title=None),
+            color=alt.Color("y:Q", scale=scale, legend=legend),
+        )
         marks = [(half + 0.5, VERMILION)] if name == "violation" else []
         title = heading(str(TITLES[name]), "start")
-        layers = alt.layer(strip, *moments(marks, 1, len(each["sequence"])))
+        layers = alt.layer(strip, *moments(marks, 1, len(traces["sequence"])))
         strips.append(layers.properties(width=380, height=85, title=title))
     pairs = [
         {"x": x, "y": y}
@@ -78,10 +84,15 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
         for x, y in zip(one, other, strict=True)
     ]
     span = ends([value for pair in pairs for value in pair.values()])
-    scatter = alt.Chart(alt.Data(values=pairs)).mark_point(filled=True, size=8, color=BLUE, opacity=0.35).encode(
-        x=alt.X("x:Q", title=str(TITLES["action"]), scale=alt.Scale(domain=list(span), nice=False)),
-        y=alt.Y("y:Q", title=str(TITLES["observation"]), scale=alt.Scale(domain=list(span), nice=False)),
-    ).properties(width=230, height=230, title=heading(f"r = {min(same):.2f} … {max(same):.2f}"))  # fmt: skip
+    scatter = (
+        alt.Chart(alt.Data(values=pairs))
+        .mark_point(filled=True, size=8, color=BLUE, opacity=0.35)
+        .encode(
+            x=alt.X("x:Q", title=str(TITLES["action"]), scale=alt.Scale(domain=list(span), nice=False)),
+            y=alt.Y("y:Q", title=str(TITLES["observation"]), scale=alt.Scale(domain=list(span), nice=False)),
+        )
+        .properties(width=230, height=230, title=heading(f"r = {min(same):.2f} … {max(same):.2f}"))
+    )
     caption = Text(
         "The six attractor states, winner after winner: what the writer intends, and what the observer believes the "
         "writer intends (mirror neurons). Right: the same states in action and in observation, all bins. After the "
@@ -98,12 +109,12 @@ def violation(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
     window = slice(half - 32, half + 64)
     values = []
     for key, name in names.items():
-        size = [sum(error**2 for error in row) ** 0.5 for row in shown[key]["joints"]]
-        values += course(size[window], name, window.start + 1)
+        magnitude = [sum(error**2 for error in row) ** 0.5 for row in shown[key]["joints"]]
+        values += course(magnitude[window], name, window.start + 1)
     colour = coloured(list(names.values()), [BLACK, VERMILION])
     title = str(Text("|√Π ε| of the joints' motion", "関節の運動の |√Π ε|"))
     last = max(row["t"] for row in values)
-    traced = lines(values, title, colour, ends([0.0, *(row["y"] for row in values)]), width=460, height=200)
+    chart = lines(values, title, colour, ends([0.0, *(row["y"] for row in values)]), width=460, height=200)
     caption = Text(
         "The response to a violated expectation: precision-weighted prediction errors, the simulated response of "
         "superficial pyramidal cells, on the motion of the joints. The seen movement is turned round at the "
@@ -111,4 +122,4 @@ def violation(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
         "予想の違反への応答:関節の運動に対する精度重みづけ予測誤差(浅層錐体細胞の応答の模擬)。"
         "破線の時点で、見えている運動の向きが逆になる。違反のない運動にも、次の場所が決まる際に短い応答がある。",
     )
-    return Figure(str(caption), alt.layer(*moments([(half + 0.5, "#999999")], window.start + 1, last), traced))
+    return Figure(str(caption), alt.layer(*moments([(half + 0.5, "#999999")], window.start + 1, last), chart))

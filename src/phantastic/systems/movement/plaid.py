@@ -49,11 +49,15 @@ def experiment(recipe: PlaidRecipe, name: str) -> Simulation:
 def traces(base: Simulation, result: Result) -> Traces:
     """What the figures and the measures need."""
     assert result.process is not None
-    shown = {
-        "true": result.process.x[1], "believed": result.x[1], "action": result.a[2][:, 0], "cause": base.causes[:, 0],
-        "believed_cause": result.v[2][:, 0], "sense": result.process.v[1],
-    }  # fmt: skip
-    return {name: value.tolist() for name, value in shown.items()}
+    signals = {
+        "true": result.process.x[1],
+        "believed": result.x[1],
+        "action": result.a[2][:, 0],
+        "cause": base.causes[:, 0],
+        "believed_cause": result.v[2][:, 0],
+        "sense": result.process.v[1],
+    }
+    return {name: signal.tolist() for name, signal in signals.items()}
 
 
 def simulated(run: Run[PlaidRecipe]) -> dict[str, Traces]:
@@ -87,22 +91,23 @@ class Plaid(Experiment[PlaidRecipe]):
 
     def one_seed(self, run: Run[PlaidRecipe], recipe: PlaidRecipe, seed: int) -> Scores:
         """The two that are seen and the three that are made."""
-        shown, found = simulated(run), {}
-        for name, each in shown.items():
-            against = [value for value in each["action"] if name in MADE or value < 0]  # the push is positive
-            found[f"{name}.action"], found[f"{name}.movement"] = peak([0.0, *against]), peak(first(each["true"]))
-            found[f"{name}.believed"] = peak(first(each["believed"]))
-        found["tight.share"] = found["tight.movement"] / found["flat.movement"]
-        found["stronger.difference"] = difference(shown["expected"]["true"], shown["stronger"]["true"])
+        simulations, measures = simulated(run), {}
+        for name, signals in simulations.items():
+            opposing = [value for value in signals["action"] if name in MADE or value < 0]  # the push is positive
+            measures[f"{name}.action"] = peak([0.0, *opposing])
+            measures[f"{name}.movement"] = peak(first(signals["true"]))
+            measures[f"{name}.believed"] = peak(first(signals["believed"]))
+        measures["tight.share"] = measures["tight.movement"] / measures["flat.movement"]
+        measures["stronger.difference"] = difference(simulations["expected"]["true"], simulations["stronger"]["true"])
         base = experiment(recipe, "perturbed")
         passive = generate(base.process, base.causes, orders=base.orders)
-        found["perturbed.passive"] = float(passive.x[1].abs().max())
-        found["perturbed.difference"] = difference(shown["expected"]["true"], shown["perturbed"]["true"])
+        measures["perturbed.passive"] = float(passive.x[1].abs().max())
+        measures["perturbed.difference"] = difference(simulations["expected"]["true"], simulations["perturbed"]["true"])
         if recipe.push:
-            found["perturbed.share"] = found["perturbed.difference"] / found["perturbed.passive"]
+            measures["perturbed.share"] = measures["perturbed.difference"] / measures["perturbed.passive"]
         if not changed(recipe, PlaidRecipe()):
-            found |= {f"{name}.deviation": found[name] / value - 1 for name, value in PUBLISHED.items()}
-        return found
+            measures |= {f"{name}.deviation": measures[name] / value - 1 for name, value in PUBLISHED.items()}
+        return measures
 
     def networks(self, run: Run[PlaidRecipe]) -> dict[str, nn.Module]:
         """The precisions of beliefs under the tight prior, which lesions reach."""
@@ -114,17 +119,17 @@ class Plaid(Experiment[PlaidRecipe]):
         assert isinstance(precisions, Precisions)
         base = experiment(run.recipe, "tight")
         model: Model = precisions.imposed(base.model)
-        found = traces(base, base.changed(model=model).run())
-        states = {name: peak(first(found[key])) for name, key in (("movement", "true"), ("believed", "believed"))}
-        return {"action": peak(found["action"])} | states
+        signals = traces(base, base.changed(model=model).run())
+        states = {name: peak(first(signals[key])) for name, key in (("movement", "true"), ("believed", "believed"))}
+        return {"action": peak(signals["action"])} | states
 
     def figures(self, run: Run[PlaidRecipe]) -> dict[str, Figure]:
         """The plaid as it is seen, what is believed and done of it, and the movements that are made."""
-        shown = simulated(run)
+        simulations = simulated(run)
         return {
-            "plaid": pictures.frames({name: shown[name] for name in SEEN}),
-            "priors": pictures.priors({name: shown[name] for name in SEEN}),
-            "movements": pictures.movements({name: shown[name] for name in MADE}, run.recipe.strength),
+            "plaid": pictures.frames({name: simulations[name] for name in SEEN}),
+            "priors": pictures.priors({name: simulations[name] for name in SEEN}),
+            "movements": pictures.movements({name: simulations[name] for name in MADE}, run.recipe.strength),
         }
 
     def equations(self, run: Run[PlaidRecipe]) -> dict[str, list[str]]:

@@ -19,23 +19,25 @@ FRAMES = (1, 6, 9, 12, 15, 18, 21, 24, 30, 40)
 
 def frames(shown: Mapping[str, Mapping[str, list]]) -> Figure:
     """The 4 x 4 luminances that are seen, at some bins, under both priors."""
-    brightest = max(abs(value) for each in shown.values() for row in each["sense"] for value in row)
+    brightest = max(abs(value) for traces in shown.values() for row in traces["sense"] for value in row)
     cells, labels = [], []
-    for row, (name, each) in enumerate(shown.items()):
+    for row, (name, traces) in enumerate(shown.items()):
         labels.append({"x": -0.6, "y": 5 * row + 2, "text": str(TITLES[name])})
-        for column, bin in enumerate(FRAMES):
+        for column, frame in enumerate(FRAMES):
             if row == 0:
-                labels.append({"x": 5 * column + 2, "y": -0.7, "text": str(bin)})
-            for place, value in enumerate(each["sense"][bin - 1]):
+                labels.append({"x": 5 * column + 2, "y": -0.7, "text": str(frame)})
+            for place, value in enumerate(traces["sense"][frame - 1]):
                 x, y = 5 * column + place % 4, 5 * row + place // 4
                 cells.append({"x": x, "x2": x + 1, "y": y, "y2": y + 1, "value": value / brightest})
     side, width, height = 13, 5 * len(FRAMES), 5 * len(shown)
     scale = alt.Scale(domain=[-1, 1], range=["#000000", "#ffffff"])
     across = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-8, width], nice=False))
     down = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height, -1.5], nice=False))
-    squares = alt.Chart(alt.Data(values=cells)).mark_rect().encode(
-        x=across, x2="x2:Q", y=down, y2="y2:Q", color=alt.Color("value:Q", scale=scale, legend=None)
-    )  # fmt: skip
+    squares = (
+        alt.Chart(alt.Data(values=cells))
+        .mark_rect()
+        .encode(x=across, x2="x2:Q", y=down, y2="y2:Q", color=alt.Color("value:Q", scale=scale, legend=None))
+    )
     text = alt.Chart(alt.Data(values=labels))
     beside = text.transform_filter("datum.x < 0").mark_text(align="right", fontSize=12)
     above = text.transform_filter("datum.x >= 0").mark_text(fontSize=11)
@@ -53,23 +55,35 @@ def priors(shown: Mapping[str, Mapping[str, list]]) -> Figure:
     """States, true and believed; the push, true and believed, and the action."""
     kinds = [str(Text("true", "真の状態")), str(Text("believed", "信念"))]
     states = [str(Text("state x1", "状態 x1")), str(Text("state x2", "状態 x2"))]
-    causes = [str(Text("push v, true", "力 v(真)")), str(Text("push v, believed", "力 v(信念)")),
-              str(Text("action a", "行為 a"))]  # fmt: skip
+    causes = [
+        str(Text("push v, true", "力 v(真)")),
+        str(Text("push v, believed", "力 v(信念)")),
+        str(Text("action a", "行為 a")),
+    ]
     panels = []
-    moved = ends([value for each in shown.values() for row in each["true"] for value in row])
-    forced = ends([v for each in shown.values() for key in ("cause", "action", "believed_cause") for v in each[key]])
-    for name, each in shown.items():
+    state_ends = ends([value for traces in shown.values() for row in traces["true"] for value in row])
+    cause_ends = ends(
+        [v for traces in shown.values() for key in ("cause", "action", "believed_cause") for v in traces[key]]
+    )
+    for name, traces in shown.items():
         rows = []
         for kind, key in zip(kinds, ("true", "believed"), strict=True):
-            for state, trace in zip(states, zip(*each[key], strict=True), strict=True):
+            for state, trace in zip(states, zip(*traces[key], strict=True), strict=True):
                 rows += course(trace, state, each=f"{kind}{state}", kind=kind)
-        dash = alt.StrokeDash("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[[1, 0], [5, 4]]),
-                              legend=alt.Legend(orient="bottom", symbolType="stroke"))  # fmt: skip
-        top = lines(rows, str(Text("states", "状態")), coloured(states, [BLUE, SKY]), moved, dash, 280, 150)
-        rows = [row for label, key in zip(causes, ("cause", "believed_cause", "action"), strict=True)
-                for row in course(each[key], label)]  # fmt: skip
+        dash = alt.StrokeDash(
+            "kind:N",
+            title=None,
+            scale=alt.Scale(domain=kinds, range=[[1, 0], [5, 4]]),
+            legend=alt.Legend(orient="bottom", symbolType="stroke"),
+        )
+        top = lines(rows, str(Text("states", "状態")), coloured(states, [BLUE, SKY]), state_ends, dash, 280, 150)
+        rows = [
+            row
+            for label, key in zip(causes, ("cause", "believed_cause", "action"), strict=True)
+            for row in course(traces[key], label)
+        ]
         colour = coloured(causes, [BLACK, ORANGE, VERMILION], 2)
-        down = lines(rows, str(Text("cause and action", "原因と行為")), colour, forced, width=280, height=130)
+        down = lines(rows, str(Text("cause and action", "原因と行為")), colour, cause_ends, width=280, height=130)
         title = heading(str(TITLES[name]))
         panels.append(alt.vconcat(top.properties(title=title), down).resolve_scale(color="independent"))
     caption = Text(
@@ -85,19 +99,30 @@ def movements(shown: Mapping[str, Mapping[str, list]], strength: float) -> Figur
     """States and action of an expected movement, with a stronger plant, and under a perturbation."""
     titles = TITLES | {"stronger": Text(f"motor gain × {strength:g}", f"運動器官の利得 × {strength:g}")}
     states = [str(Text("state x1", "状態 x1")), str(Text("state x2", "状態 x2"))]
-    forces = [str(Text("expected cause v", "予想された原因 v")), str(Text("action a", "行為 a")),
-              str(Text("push", "加えられた力"))]  # fmt: skip
-    moved = ends([value for each in shown.values() for row in each["true"] for value in row])
-    forced = ends([v for each in shown.values() for key in ("cause", "action", "believed_cause") for v in each[key]])
+    forces = [
+        str(Text("expected cause v", "予想された原因 v")),
+        str(Text("action a", "行為 a")),
+        str(Text("push", "加えられた力")),
+    ]
+    state_ends = ends([value for traces in shown.values() for row in traces["true"] for value in row])
+    cause_ends = ends(
+        [v for traces in shown.values() for key in ("cause", "action", "believed_cause") for v in traces[key]]
+    )
     panels = []
-    for name, each in shown.items():
-        rows = [row for state, trace in zip(states, zip(*each["true"], strict=True), strict=True)
-                for row in course(trace, state)]  # fmt: skip
-        top = lines(rows, str(Text("movement", "運動")), coloured(states, [BLUE, SKY]), moved, None, 210, 130)
-        rows = [row for label, key in zip(forces, ("believed_cause", "action", "cause"), strict=True)
-                for row in course(each[key], label)]  # fmt: skip
+    for name, traces in shown.items():
+        rows = [
+            row
+            for state, trace in zip(states, zip(*traces["true"], strict=True), strict=True)
+            for row in course(trace, state)
+        ]
+        top = lines(rows, str(Text("movement", "運動")), coloured(states, [BLUE, SKY]), state_ends, None, 210, 130)
+        rows = [
+            row
+            for label, key in zip(forces, ("believed_cause", "action", "cause"), strict=True)
+            for row in course(traces[key], label)
+        ]
         colour = coloured(forces, [GREEN, VERMILION, BLACK], 3)
-        down = lines(rows, str(Text("cause and action", "原因と行為")), colour, forced, None, 210, 130)
+        down = lines(rows, str(Text("cause and action", "原因と行為")), colour, cause_ends, None, 210, 130)
         title = heading(str(titles[name]))
         panels.append(alt.vconcat(top.properties(title=title), down).resolve_scale(color="independent"))
     caption = Text(

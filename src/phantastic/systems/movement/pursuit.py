@@ -43,8 +43,8 @@ def experiment(recipe: PursuitRecipe, delay: int, **changed: float) -> Simulatio
     base = setup("pursuit", "expected_reversal")
     model = base.model.with_level(1, V=math.exp(logs["senses"]), W=math.exp(logs["motion"]))
     bins = torch.arange(recipe.bins)[:, None]
-    turned = [torch.where(bins < at, 1.0, -1.0).double() for at in (half, half + delay)]
-    return base.changed(model=model.with_level(2, V=math.exp(logs["prior"])), prior_u=turned[0], causes=turned[1])
+    expected, true = (torch.where(bins < at, 1.0, -1.0).double() for at in (half, half + delay))
+    return base.changed(model=model.with_level(2, V=math.exp(logs["prior"])), prior_u=expected, causes=true)
 
 
 def angles(result: Result) -> tuple[Tensor, Tensor]:
@@ -57,8 +57,8 @@ def angles(result: Result) -> tuple[Tensor, Tensor]:
 def traces(result: Result) -> Traces:
     """What the figures show."""
     eye, aim = angles(result)
-    shown = {"eye": eye, "target": aim, "error": result.z[1], "action": result.a[2], "cause": result.v[2][:, 0]}
-    return {name: value.tolist() for name, value in shown.items()}
+    signals = {"eye": eye, "target": aim, "error": result.z[1], "action": result.a[2], "cause": result.v[2][:, 0]}
+    return {name: signal.tolist() for name, signal in signals.items()}
 
 
 def measured(shown: Mapping[str, list], recipe: PursuitRecipe, delay: int) -> dict[str, float]:
@@ -67,18 +67,20 @@ def measured(shown: Mapping[str, list], recipe: PursuitRecipe, delay: int) -> di
     half = recipe.bins // 2
     distance = (values["eye"] - values["target"]).norm(dim=-1)
     courses = {
-        "error": values["error"].abs().amax(-1), "distance": distance, "action": values["action"].abs().amax(-1),
-    }  # fmt: skip
-    found = {}
+        "error": values["error"].abs().amax(-1),
+        "distance": distance,
+        "action": values["action"].abs().amax(-1),
+    }
+    measures = {}
     for name, course in courses.items():
-        found[name] = float(course[half:].max())
-        found[f"{name}.bin"] = int(course[half:].argmax()) + half + 1
+        measures[name] = float(course[half:].max())
+        measures[f"{name}.bin"] = int(course[half:].argmax()) + half + 1
     for name, part in (("", slice(SETTLED, half)), (".turned", slice(half + delay, None))):
-        followed = following(
+        tracking = following(
             values["eye"][part], values["target"][part], min(FURTHEST, (recipe.bins - half - delay) // 2)
         )
-        found |= {f"gain{name}": float(followed.gain), f"lag{name}": float(followed.lag)}
-    return found
+        measures |= {f"gain{name}": float(tracking.gain), f"lag{name}": float(tracking.lag)}
+    return measures
 
 
 def both(run: Run[PursuitRecipe]) -> dict[str, Traces]:
@@ -101,8 +103,8 @@ def dialled(recipe: PursuitRecipe) -> Rows:
                     result = experiment(recipe, delay, **{dial: value}).run()
                 except Refused:
                     continue
-                found = measured(traces(result), recipe, delay)
-                rows.append({"dial": dial, "value": value, "which": name} | found)
+                measures = measured(traces(result), recipe, delay)
+                rows.append({"dial": dial, "value": value, "which": name} | measures)
     return rows
 
 
@@ -117,12 +119,12 @@ class Pursuit(Experiment[PursuitRecipe]):
 
     def one_seed(self, run: Run[PursuitRecipe], recipe: PursuitRecipe, seed: int) -> Scores:
         """Both reversals, and the dials."""
-        shown = both(run)
+        reversals = both(run)
         if recipe.points:
             run.once("dials", lambda: dialled(recipe), Rows)
         measures = {}
         for name, delay in (("expected", 0), ("unexpected", recipe.delay)):
-            measures |= {f"{name}.{key}": value for key, value in measured(shown[name], recipe, delay).items()}
+            measures |= {f"{name}.{key}": value for key, value in measured(reversals[name], recipe, delay).items()}
         if recipe_is_published(recipe):
             for name, error, bin in (("expected", 0.21, 65), ("unexpected", 0.59, 77)):
                 measures[f"{name}.error.deviation"] = measures[f"{name}.error"] / error - 1
@@ -138,20 +140,20 @@ class Pursuit(Experiment[PursuitRecipe]):
         recipe, precisions = run.recipe, networks["precision"]
         assert isinstance(precisions, Precisions)
         late = experiment(recipe, recipe.delay)
-        found = measured(traces(late.changed(model=precisions.imposed(late.model)).run()), recipe, recipe.delay)
-        return {name: found[name] for name in ("error", "distance", "action", "gain", "gain.turned")}
+        measures = measured(traces(late.changed(model=precisions.imposed(late.model)).run()), recipe, recipe.delay)
+        return {name: measures[name] for name in ("error", "distance", "action", "gain", "gain.turned")}
 
     def figures(self, run: Run[PursuitRecipe]) -> dict[str, Figure]:
         """Both reversals, gain and lag, and the dials."""
-        recipe, shown = run.recipe, both(run)
+        recipe, reversals = run.recipe, both(run)
         half = recipe.bins // 2
-        drawn = {
-            "reversal": pictures.reversal(shown, half, recipe.delay),
-            "gain": pictures.gain(shown["expected"], slice(SETTLED, half), FURTHEST),
+        figures = {
+            "reversal": pictures.reversal(reversals, half, recipe.delay),
+            "gain": pictures.gain(reversals["expected"], slice(SETTLED, half), FURTHEST),
         }
         if recipe.points:
-            drawn["dials"] = pictures.dials(run.result("dials", Rows), recipe)
-        return drawn
+            figures["dials"] = pictures.dials(run.result("dials", Rows), recipe)
+        return figures
 
     def equations(self, run: Run[PursuitRecipe]) -> dict[str, list[str]]:
         """The equations of the published models, for the report."""

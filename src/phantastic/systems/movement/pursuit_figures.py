@@ -34,12 +34,16 @@ def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int) -> 
     }
     names = {
         "distance": [Text("eye to target", "眼と標的の距離")],
-        "error": [Text("felt, horizontal", "固有感覚・水平"), Text("felt, vertical", "固有感覚・垂直"),
-                  Text("seen, horizontal", "視覚・水平"), Text("seen, vertical", "視覚・垂直")],
+        "error": [
+            Text("felt, horizontal", "固有感覚・水平"),
+            Text("felt, vertical", "固有感覚・垂直"),
+            Text("seen, horizontal", "視覚・水平"),
+            Text("seen, vertical", "視覚・垂直"),
+        ],
         "action": [Text("horizontal", "水平"), Text("vertical", "垂直")],
-    }  # fmt: skip
+    }
     colours = {"distance": [BLACK], "error": [BLUE, SKY, VERMILION, ORANGE], "action": [BLUE, SKY]}
-    heads = {
+    axis_titles = {
         "distance": Text("distance (rad)", "距離(rad)"),
         "error": Text("prediction error ε", "予測誤差 ε"),
         "action": Text("action a", "行為 a"),
@@ -56,22 +60,25 @@ def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int) -> 
         last = len(traces["eye"])
         marks = [(half + 0.5, "#999999"), (turn + 0.5, BLACK)]
         window = slice(half - 24, half + delay + 24)
-        both = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
-        drawn = plane(traces["target"][window], str(TARGET)) + plane(traces["eye"][window], str(EYE))
-        turned = [{"x": traces["target"][turn - 1][0], "y": traces["target"][turn - 1][1]}]
-        where = alt.Chart(alt.Data(values=turned)).mark_point(
+        path_colour = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
+        points = plane(traces["target"][window], str(TARGET)) + plane(traces["eye"][window], str(EYE))
+        turning_point = [{"x": traces["target"][turn - 1][0], "y": traces["target"][turn - 1][1]}]
+        diamond = alt.Chart(alt.Data(values=turning_point)).mark_point(
             shape="diamond", size=90, filled=True, opacity=1, color=VERMILION
         )
-        round_ = alt.layer(path(drawn, both, (str(ANGLES[0]), str(ANGLES[1])), (span, span), 220, 220),
-                           where.encode(x="x:Q", y="y:Q"))  # fmt: skip
-        rows: list[Any] = [round_.properties(title=heading(str(titles[which])))]
-        for kind, words in names.items():
-            labels = [str(word) for word in words]
-            values = [row for label, trace in zip(labels, series[which][kind], strict=True)
-                      for row in course(trace, label)]  # fmt: skip
+        in_plane = alt.layer(
+            path(points, path_colour, (str(ANGLES[0]), str(ANGLES[1])), (span, span), 220, 220),
+            diamond.encode(x="x:Q", y="y:Q"),
+        )
+        rows: list[Any] = [in_plane.properties(title=heading(str(titles[which])))]
+        for kind, texts in names.items():
+            labels = [str(text) for text in texts]
+            values = [
+                row for label, trace in zip(labels, series[which][kind], strict=True) for row in course(trace, label)
+            ]
             colour = coloured(labels, colours[kind], 2) if len(labels) > 1 else alt.value(BLACK)
-            traced = lines(values, str(heads[kind]), colour, spans[kind])
-            rows.append(alt.layer(*moments(marks, 1, last), traced))
+            chart = lines(values, str(axis_titles[kind]), colour, spans[kind])
+            rows.append(alt.layer(*moments(marks, 1, last), chart))
         columns.append(alt.vconcat(*rows).resolve_scale(color="independent"))
     caption = Text(
         "Pursuit of a target that turns back on its circle. The eye expects the turn at the grey line; it comes at the "
@@ -95,25 +102,30 @@ def split(traces: Mapping[str, list]) -> dict[str, list[list[float]]]:
 def gain(traces: Mapping[str, list], part: slice, furthest: int) -> Figure:
     """The velocities of target and eye, and their cross-correlation with the lag at its peak."""
     eye, aim = (torch.tensor(traces[name][part], dtype=torch.float64) for name in ("eye", "target"))
-    fast, goal = (torch.gradient(each, dim=0)[0][:, 0].tolist() for each in (eye, aim))
+    eye_velocity, target_velocity = (torch.gradient(each, dim=0)[0][:, 0].tolist() for each in (eye, aim))
     curve, _ = correlations(eye, aim, furthest)
-    found = following(eye, aim, furthest)
+    tracking = following(eye, aim, furthest)
     colour = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
     start = part.start + 1
     left = lines(
-        course(goal, str(TARGET), start) + course(fast, str(EYE), start),
-        str(Text("horizontal velocity (rad per bin)", "水平速度(rad/ビン)")), colour, width=330, height=190,
-    )  # fmt: skip
+        course(target_velocity, str(TARGET), start) + course(eye_velocity, str(EYE), start),
+        str(Text("horizontal velocity (rad per bin)", "水平速度(rad/ビン)")),
+        colour,
+        width=330,
+        height=190,
+    )
     values = [{"t": lag, "y": y} for lag, y in zip(range(-furthest, furthest + 1), curve.tolist(), strict=True)]
     up = alt.Y("y:Q", title=str(Text("correlation of velocities", "速度の相関")), scale=alt.Scale(zero=False))
     across = alt.X("t:Q", title=str(Text("lag of the eye (bins)", "眼の遅れ(ビン)")), axis=alt.Axis(format="d"))
     base = alt.Chart(alt.Data(values=values)).encode(x=across, y=up)
-    rule = alt.Chart(alt.Data(values=[{"t": float(found.lag)}])).mark_rule(color=VERMILION, strokeDash=[4, 3])
-    title = Text(f"gain {float(found.gain):.3f}, lag {float(found.lag):.2f} bins",
-                   f"利得 {float(found.gain):.3f}、遅れ {float(found.lag):.2f} ビン")  # fmt: skip
-    right = alt.layer(base.mark_line(color=GREEN), base.mark_point(color=GREEN, filled=True, size=26, opacity=1),
-                      rule.encode(x="t:Q")).properties(
-        width=240, height=190, title=heading(str(title)))  # fmt: skip
+    rule = alt.Chart(alt.Data(values=[{"t": float(tracking.lag)}])).mark_rule(color=VERMILION, strokeDash=[4, 3])
+    title = Text(
+        f"gain {float(tracking.gain):.3f}, lag {float(tracking.lag):.2f} bins",
+        f"利得 {float(tracking.gain):.3f}、遅れ {float(tracking.lag):.2f} ビン",
+    )
+    right = alt.layer(
+        base.mark_line(color=GREEN), base.mark_point(color=GREEN, filled=True, size=26, opacity=1), rule.encode(x="t:Q")
+    ).properties(width=240, height=190, title=heading(str(title)))
     caption = Text(
         "Gain and lag as a clinician measures them, while the target moves on steadily: the slope of eye velocity on "
         "target velocity, at the lag where both correlate best (horizontal and vertical together).",
@@ -125,21 +137,31 @@ def gain(traces: Mapping[str, list], part: slice, furthest: int) -> Figure:
 
 def dials(rows: Sequence[Mapping[str, Any]], recipe: PursuitRecipe) -> Figure:
     """Peak error at both reversals, gain and lag by each of the three log-precisions."""
-    which = {"expected": Text("expected reversal", "予想どおりの反転"),
-             "unexpected": Text("late reversal", "遅れた反転")}  # fmt: skip
-    heads = {"senses": Text("log-precision of the senses", "感覚の対数精度"),
-             "motion": Text("log-precision of the motion", "運動の対数精度"),
-             "prior": Text("log-precision of the prior", "事前分布の対数精度")}  # fmt: skip
-    kinds = {"error": Text("peak error |ε|", "予測誤差の最大 |ε|"), "gain": Text("gain", "利得"),
-             "lag": Text("lag (bins)", "遅れ(ビン)")}  # fmt: skip
+    reversals = {
+        "expected": Text("expected reversal", "予想どおりの反転"),
+        "unexpected": Text("late reversal", "遅れた反転"),
+    }
+    axis_titles = {
+        "senses": Text("log-precision of the senses", "感覚の対数精度"),
+        "motion": Text("log-precision of the motion", "運動の対数精度"),
+        "prior": Text("log-precision of the prior", "事前分布の対数精度"),
+    }
+    kinds = {
+        "error": Text("peak error |ε|", "予測誤差の最大 |ε|"),
+        "gain": Text("gain", "利得"),
+        "lag": Text("lag (bins)", "遅れ(ビン)"),
+    }
     panels = []
     for kind, up in kinds.items():
-        shown = [row for row in rows if row[kind] is not None and (kind == "error" or row["which"] == "expected")]
-        span = ends([row[kind] for row in shown] + ([0.0] if kind == "error" else []))
-        for dial, across in heads.items():
-            values = [{"x": row["value"], "y": row[kind], "which": str(which[row["which"]])}
-                      for row in shown if row["dial"] == dial]  # fmt: skip
-            colour = coloured([str(each) for each in which.values()], [BLUE, VERMILION])
+        selected = [row for row in rows if row[kind] is not None and (kind == "error" or row["which"] == "expected")]
+        span = ends([row[kind] for row in selected] + ([0.0] if kind == "error" else []))
+        for dial, across in axis_titles.items():
+            values = [
+                {"x": row["value"], "y": row[kind], "which": str(reversals[row["which"]])}
+                for row in selected
+                if row["dial"] == dial
+            ]
+            colour = coloured([str(each) for each in reversals.values()], [BLUE, VERMILION])
             reach = ends([row["x"] for row in values] + [getattr(recipe, dial)])
             domain = alt.Scale(domain=list(reach), nice=False)
             x = alt.X("x:Q", title=str(across) if kind == "lag" else None, scale=domain, axis=alt.Axis(tickCount=6))
@@ -167,10 +189,10 @@ def followed(
     timed: bool,
 ) -> Figure:
     """A target of the user's, and the eye that followed it, in the plane and over time."""
-    both = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
-    drawn = plane(aim, str(TARGET)) + plane(eye, str(EYE))
-    spans = [ends([row[axis] for row in drawn]) for axis in "xy"]
-    left = path(drawn, both, ("x", "y"), (spans[0], spans[1]), 250, 250)
+    colour = coloured([str(TARGET), str(EYE)], [BLACK, BLUE])
+    points = plane(aim, str(TARGET)) + plane(eye, str(EYE))
+    spans = [ends([row[axis] for row in points]) for axis in "xy"]
+    left = path(points, colour, ("x", "y"), (spans[0], spans[1]), 250, 250)
     span = alt.Scale(domain=[time[0], time[-1]], nice=False)
     across = alt.X("t:Q", title=str(Text("time", "時間") if timed else BIN), scale=span)
     panels = []
@@ -180,8 +202,9 @@ def followed(
             for which, rows in ((str(TARGET), aim), (str(EYE), eye))
             for t, row in zip(time, rows, strict=True)
         ]
-        panels.append(lines(values, label, both, spans[axis], width=380, height=100).encode(x=across))
-    caption = Text(f"{name}: the target, and the eye that follows it. {summary}.",
-                   f"{name}:標的と、それを追う眼。{summary}。")  # fmt: skip
+        panels.append(lines(values, label, colour, spans[axis], width=380, height=100).encode(x=across))
+    caption = Text(
+        f"{name}: the target, and the eye that follows it. {summary}.", f"{name}:標的と、それを追う眼。{summary}。"
+    )
     chart = alt.hconcat(left, alt.vconcat(*panels))
     return Figure(str(caption), chart.properties(title=heading(summary, "start")))

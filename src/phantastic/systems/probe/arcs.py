@@ -32,10 +32,10 @@ def arcs(words: Sequence[str], gold: Edges | None, predicted: Edges) -> alt.Laye
     font = ImageFont.truetype(japanese_font(), _SIZE)
     widths = [font.getlength(word) + _GAP for word in words]
     places = [sum(widths[:number]) + width / 2 for number, width in enumerate(widths)]
-    right, found = pairs(gold), pairs(predicted)
-    lines = [(GOLD, edge, 1) for edge in sorted(right)]
-    for edge in sorted(found):
-        lines.append((ONLY, edge, 1) if gold is None else (FOUND if edge in right else WRONG, edge, -1))
+    gold_edges, predicted_edges = pairs(gold), pairs(predicted)
+    lines = [(GOLD, edge, 1) for edge in sorted(gold_edges)]
+    for edge in sorted(predicted_edges):
+        lines.append((ONLY, edge, 1) if gold is None else (FOUND if edge in gold_edges else WRONG, edge, -1))
     rows = []
     for number, (kind, (i, j), side) in enumerate(lines):
         # arcs that begin on one word leave it side by side, the short ones within the long ones
@@ -43,8 +43,15 @@ def arcs(words: Sequence[str], gold: Edges | None, predicted: Edges) -> alt.Laye
         for point in range(_POINTS + 1):
             angle = pi * point / _POINTS
             x = (start + end) / 2 - (end - start) / 2 * cos(angle)
-            rows.append({"x": round(x, 1), "y": round(side * (11 + height(i, j) * sin(angle)), 1), "arc": number,
-                         "order": point, "kind": str(kind)})  # fmt: skip
+            rows.append(
+                {
+                    "x": round(x, 1),
+                    "y": round(side * (11 + height(i, j) * sin(angle)), 1),
+                    "arc": number,
+                    "order": point,
+                    "kind": str(kind),
+                }
+            )
     top = 16 + max((height(i, j) for _, (i, j), side in lines if side > 0), default=0)
     bottom = 16 + max((height(i, j) for _, (i, j), side in lines if side < 0), default=0)
     width = max(sum(widths), 260)
@@ -52,13 +59,23 @@ def arcs(words: Sequence[str], gold: Edges | None, predicted: Edges) -> alt.Laye
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-bottom, top], nice=False))
     kinds = (ONLY,) if gold is None else (GOLD, FOUND, WRONG)
     names, (colours, dashes) = [str(kind) for kind in kinds], zip(*(LOOKS[kind] for kind in kinds), strict=True)
-    curves = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=1.6).encode(
-        x=x, y=y, detail="arc:N", order="order:Q",
-        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=names, range=colours),
-                        legend=alt.Legend(orient="bottom", direction="horizontal", symbolSize=300)),
-        strokeDash=alt.StrokeDash("kind:N", title=None, legend=None,
-                                  scale=alt.Scale(domain=names, range=dashes)),
-    )  # fmt: skip
+    curves = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(strokeWidth=1.6)
+        .encode(
+            x=x,
+            y=y,
+            detail="arc:N",
+            order="order:Q",
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=colours),
+                legend=alt.Legend(orient="bottom", direction="horizontal", symbolSize=300),
+            ),
+            strokeDash=alt.StrokeDash("kind:N", title=None, legend=None, scale=alt.Scale(domain=names, range=dashes)),
+        )
+    )
     texts = [{"x": round(place, 1), "y": 0, "word": word} for place, word in zip(places, words, strict=True)]
     sentence = alt.Chart(alt.Data(values=texts)).mark_text(fontSize=_SIZE, baseline="middle")
     written = sentence.encode(x=x, y=y, text="word:N")

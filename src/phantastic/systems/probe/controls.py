@@ -70,9 +70,9 @@ def control_trees(sentences: Sequence[Sequence[str]], seed: int) -> list[Int64[n
     its own head, has no place in a tree.
     """
     coins: Mapping[str, bool] = {word: bool(derive(seed, f"probe/control/{word}") & 1) for s in sentences for word in s}
-    found = []
+    trees = []
     for words in sentences:
         heads = np.array([len(words) if coins[word] else 1 for word in words], dtype=np.int64)
         heads[-1], heads[0] = 1, 0
-        found.append(heads)
-    return found
+        trees.append(heads)
+    return trees

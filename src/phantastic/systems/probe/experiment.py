@@ -114,16 +114,16 @@ def measures(scores: Mapping[str, Score], roots: Mapping[str, Score], best: int)
     def measure(value: float, draws: Sequence[float] = ()) -> Measure:
         return resampled(value, draws) if draws else Measure(value, [value])
 
-    found = {"best.layer": measure(float(best))}
+    recorded = {"best.layer": measure(float(best))}
     for name, score in scores.items():
-        found |= {f"{name}.uuas": measure(score.share, score.draws), f"{name}.dspr": measure(score.spearman)}
+        recorded |= {f"{name}.uuas": measure(score.share, score.draws), f"{name}.dspr": measure(score.spearman)}
     for name, score in roots.items():
-        found |= {f"{name}.root": measure(score.share, score.draws), f"{name}.nspr": measure(score.spearman)}
+        recorded |= {f"{name}.root": measure(score.share, score.draws), f"{name}.nspr": measure(score.spearman)}
     for rival, name in (("linear", "over_linear"), ("untrained", "over_untrained"), ("control", "selectivity")):
         pairs = zip(scores["best"].draws, scores[rival].draws, strict=True)
         difference = scores["best"].share - scores[rival].share
-        found[name] = measure(difference, [one - other for one, other in pairs])
-    return found
+        recorded[name] = measure(difference, [one - other for one, other in pairs])
+    return recorded
 
 
 def layers_of(recipe: ProbeRecipe, model: Model) -> list[int]:
@@ -175,5 +175,8 @@ class Probe(Experiment[ProbeRecipe]):
         by_distance = measure_distances(space, test.heads, test.punctuation)
         by_depth = measure_depths(height, test.heads, test.punctuation)
         return {
-            "uuas": by_distance.share, "dspr": by_distance.spearman, "root": by_depth.share, "nspr": by_depth.spearman,
-        }  # fmt: skip
+            "uuas": by_distance.share,
+            "dspr": by_distance.spearman,
+            "root": by_depth.share,
+            "nspr": by_depth.spearman,
+        }

@@ -47,9 +47,9 @@ PUBLISHED = {
 
 def figures(run: Run[ProbeRecipe]) -> dict[str, Figure]:
     """All figures of a finished run."""
-    found = run.measures()
-    pictures = {"trees": trees(run), "layers": layers(found), "controls": controls(found)}
-    return pictures | ({"ranks": ranks(found)} if any(name.startswith("rank") for name in found) else {})
+    measures = run.measures()
+    pictures = {"trees": trees(run), "layers": layers(measures), "controls": controls(measures)}
+    return pictures | ({"ranks": ranks(measures)} if any(name.startswith("rank") for name in measures) else {})
 
 
 @torch.no_grad()
@@ -57,13 +57,15 @@ def trees(run: Run[ProbeRecipe]) -> Figure:
     """Gold and predicted trees of three test sentences of about ten words, of the first seed."""
     recipe = run.recipe
     test = sentences_of(recipe, recipe.seed)[2]
-    middling = sorted(sorted(range(len(test)), key=lambda number: abs(len(test.forms[number]) - 10))[:3])
-    trained, shown = networks(run), test.chosen(middling)
-    vectors = vectors_of(run, trained["network"], shown)
+    selected = sorted(sorted(range(len(test)), key=lambda number: abs(len(test.forms[number]) - 10))[:3])
+    trained, examples = networks(run), test.chosen(selected)
+    vectors = vectors_of(run, trained["network"], examples)
     space = geometry([trained["distance"](words) for words in vectors], "distance")
     charts = [
-        arcs(words, spanning_tree(gold, ~marks), spanning_tree(found, ~marks))
-        for words, gold, marks, found in zip(shown.forms, distances(shown.heads), shown.punctuation, space, strict=True)
+        arcs(words, spanning_tree(gold, ~marks), spanning_tree(predicted, ~marks))
+        for words, gold, marks, predicted in zip(
+            examples.forms, distances(examples.heads), examples.punctuation, space, strict=True
+        )
     ]
     caption = Text(
         "Test sentences: their gold trees above, below the trees in the space of the best layer, the minimum spanning "
@@ -77,11 +79,19 @@ def layers(found: Mapping[str, Measure]) -> Figure:
     """UUAS, DSpr, root accuracy and NSpr by layer."""
     panels = []
     numbers = sorted(int(name[5:-5]) for name in found if name.startswith("layer") and name.endswith(".uuas"))
-    titles = {"uuas": SHARE, "dspr": Text("DSpr.", "DSpr."), "root": Text("root found", "根の正答率"),
-              "nspr": Text("NSpr.", "NSpr.")}  # fmt: skip
+    titles = {
+        "uuas": SHARE,
+        "dspr": Text("DSpr.", "DSpr."),
+        "root": Text("root found", "根の正答率"),
+        "nspr": Text("NSpr.", "NSpr."),
+    }
     kinds = [(TRAINED, "layer", BLUE), (UNTRAINED, "untrained.layer", ORANGE)]
-    colour = alt.Color("which:N", title=None, legend=alt.Legend(orient="top", symbolOpacity=1), scale=alt.Scale(
-        domain=[str(kind) for kind, *_ in kinds] + [str(CHAIN)], range=[BLUE, ORANGE, BLACK]))  # fmt: skip
+    colour = alt.Color(
+        "which:N",
+        title=None,
+        legend=alt.Legend(orient="top", symbolOpacity=1),
+        scale=alt.Scale(domain=[str(kind) for kind, *_ in kinds] + [str(CHAIN)], range=[BLUE, ORANGE, BLACK]),
+    )
     for measure, title in titles.items():
         rows = [
             {
@@ -95,8 +105,12 @@ def layers(found: Mapping[str, Measure]) -> Figure:
             for number in numbers
             if (name := f"{prefix}{number}.{measure}") in found
         ]
-        x = alt.X("layer:Q", title=str(Text("layer", "層")), axis=alt.Axis(values=numbers, format="d"),
-                  scale=alt.Scale(domain=[min(numbers), max(numbers)]))  # fmt: skip
+        x = alt.X(
+            "layer:Q",
+            title=str(Text("layer", "層")),
+            axis=alt.Axis(values=numbers, format="d"),
+            scale=alt.Scale(domain=[min(numbers), max(numbers)]),
+        )
         y = alt.Y("value:Q", title=str(title), scale=alt.Scale(zero=False))
         base = alt.Chart(alt.Data(values=rows))
         parts: list[Any] = [base.mark_line(point=True).encode(x=x, y=y, color=colour)]
@@ -120,8 +134,15 @@ def controls(found: Mapping[str, Measure]) -> Figure:
     rows = []
     for name, title in CONTROLS.items():
         if (measure := found.get(f"{name}.uuas")) is not None:
-            rows.append({"name": str(title), "value": measure.value, "low": measure.low, "high": measure.high,
-                         "text": f"{measure.value:.2f}"})  # fmt: skip
+            rows.append(
+                {
+                    "name": str(title),
+                    "value": measure.value,
+                    "low": measure.low,
+                    "high": measure.high,
+                    "text": f"{measure.value:.2f}",
+                }
+            )
     y = alt.Y("name:N", title=None, sort=[row["name"] for row in rows], axis=alt.Axis(labelLimit=260))
     x = alt.X("value:Q", title=str(SHARE), scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(alt.Data(values=rows))
@@ -147,8 +168,16 @@ def ranks(found: Mapping[str, Measure]) -> Figure:
     network = Text("this network", "このネットワーク")
     names = ours, theirs = str(network), str(Text("BERT-Base, layer 7 (published)", "BERT-Base 第 7 層(論文)"))
     numbers = sorted(int(name[4:-5]) for name in found if name.startswith("rank") and name.endswith(".uuas"))
-    rows = [{"rank": n, "value": found[f"rank{n}.uuas"].value, "low": found[f"rank{n}.uuas"].low,
-             "high": found[f"rank{n}.uuas"].high, "which": ours} for n in numbers]  # fmt: skip
+    rows = [
+        {
+            "rank": n,
+            "value": found[f"rank{n}.uuas"].value,
+            "low": found[f"rank{n}.uuas"].low,
+            "high": found[f"rank{n}.uuas"].high,
+            "which": ours,
+        }
+        for n in numbers
+    ]
     rows += [
         {"rank": n, "value": value, "low": value, "high": value, "which": theirs} for n, value in PUBLISHED.items()
     ]
@@ -159,13 +188,21 @@ def ranks(found: Mapping[str, Measure]) -> Figure:
         axis=alt.Axis(values=sorted({*numbers, *PUBLISHED}), format="d"),
     )
     y = alt.Y("value:Q", title=str(SHARE))
-    colour = alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, "#888888"]),
-                       legend=alt.Legend(orient="top", labelLimit=260, symbolOpacity=1))  # fmt: skip
+    colour = alt.Color(
+        "which:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=[BLUE, "#888888"]),
+        legend=alt.Legend(orient="top", labelLimit=260, symbolOpacity=1),
+    )
     base = alt.Chart(alt.Data(values=rows))
-    parts: list[Any] = [base.mark_line(point=True).encode(
-        x=x, y=y, color=colour,
-        strokeDash=alt.StrokeDash("which:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [4, 3]])),
-    )]  # fmt: skip
+    parts: list[Any] = [
+        base.mark_line(point=True).encode(
+            x=x,
+            y=y,
+            color=colour,
+            strokeDash=alt.StrokeDash("which:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [4, 3]])),
+        )
+    ]
     if rows[0]["low"] is not None:
         parts.insert(0, base.mark_area(opacity=0.2).encode(x=x, y="low:Q", y2="high:Q", color=colour))
     caption = Text(

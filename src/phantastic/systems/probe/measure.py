@@ -48,8 +48,8 @@ class Measures:
     @property
     def share(self) -> float:
         """UUAS or root accuracy, whichever applies; NaN where there is no edge."""
-        found, count = self.each.sum(0)
-        return float(found / count) if count else nan
+        hits, count = self.each.sum(0)
+        return float(hits / count) if count else nan
 
 
 def evaluate(
@@ -85,7 +85,7 @@ def predict(
 
 def geometry(projected: Sequence[Float[Tensor, "words rank"]], kind: Kind) -> list[Float64[ndarray, "words ..."]]:
     """Squared distances between the words of each sentence, or their squared norms."""
-    found: list[ndarray] = [np.empty(0)] * len(projected)
+    squares: list[ndarray] = [np.empty(0)] * len(projected)
     for group in by_length([len(each) for each in projected], 2**16):
         vectors = torch.stack([projected[position] for position in group]).double()
         if kind == "distance":
@@ -93,8 +93,8 @@ def geometry(projected: Sequence[Float[Tensor, "words rank"]], kind: Kind) -> li
         else:
             values = vectors.square().sum(2)
         for position, each in zip(group, values.cpu().numpy(), strict=True):
-            found[position] = each
-    return found
+            squares[position] = each
+    return squares
 
 
 def measure_distances(
@@ -103,13 +103,13 @@ def measure_distances(
     """UUAS and DSpr of any predicted distances (a probe's or a baseline's), symmetric."""
     gold = distances(trees := checked(heads))
     keep = kept(trees, predicted, punctuation, 2)
-    each = np.empty((len(gold), 2))
-    for number, (ours, theirs, words) in enumerate(zip(predicted, gold, keep, strict=True)):
-        edges = {tuple(edge) for edge in spanning_tree(theirs, words).tolist()}
-        each[number] = sum(tuple(edge) in edges for edge in spanning_tree(ours, words).tolist()), len(edges)
+    counts = np.empty((len(gold), 2))
+    for number, (guess, truth, words) in enumerate(zip(predicted, gold, keep, strict=True)):
+        edges = {tuple(edge) for edge in spanning_tree(truth, words).tolist()}
+        counts[number] = sum(tuple(edge) in edges for edge in spanning_tree(guess, words).tolist()), len(edges)
     lengths, undefined = correlations(predicted, gold)
-    found = Measures(macro_average(lengths), lengths, undefined, each)
-    return replace(found, uuas=found.share)
+    measures = Measures(macro_average(lengths), lengths, undefined, counts)
+    return replace(measures, uuas=measures.share)
 
 
 def measure_depths(
@@ -118,13 +118,13 @@ def measure_depths(
     """Root accuracy and NSpr of any predicted depths. Where all words are punctuation, all may be the root."""
     gold = depths(trees := checked(heads))
     keep = kept(trees, predicted, punctuation, 1)
-    each = np.ones((len(gold), 2))
-    for number, (ours, theirs, words) in enumerate(zip(predicted, gold, keep, strict=True)):
-        masked = np.where(words, ours, np.inf) if words.any() else ours
-        each[number, 0] = theirs[int(np.argmin(masked))] == 0
+    counts = np.ones((len(gold), 2))
+    for number, (guess, truth, words) in enumerate(zip(predicted, gold, keep, strict=True)):
+        masked = np.where(words, guess, np.inf) if words.any() else guess
+        counts[number, 0] = truth[int(np.argmin(masked))] == 0
     lengths, undefined = correlations(predicted, gold)
-    found = Measures(macro_average(lengths), lengths, undefined, each)
-    return replace(found, root_accuracy=found.share)
+    measures = Measures(macro_average(lengths), lengths, undefined, counts)
+    return replace(measures, root_accuracy=measures.share)
 
 
 def kept(heads: Heads, predicted: Sequence[ndarray], punctuation: Marks | None, axes: int) -> list[ndarray]:
@@ -133,9 +133,11 @@ def kept(heads: Heads, predicted: Sequence[ndarray], punctuation: Marks | None, 
         marked = "" if punctuation is None else f", {len(punctuation)} with punctuation"
         raise Refused(f"{len(predicted)} sentences with predictions, {len(heads)} with heads{marked}; expected as many")
     keep = []
-    for number, (each, head) in enumerate(zip(predicted, heads, strict=True), start=1):
-        if each.shape != (len(head),) * axes or not np.isfinite(each).all():
-            raise Refused(f"predictions of sentence {number}: {list(each.shape)}; expected finite [{len(head)} words]")
+    for number, (prediction, head) in enumerate(zip(predicted, heads, strict=True), start=1):
+        if prediction.shape != (len(head),) * axes or not np.isfinite(prediction).all():
+            raise Refused(
+                f"predictions of sentence {number}: {list(prediction.shape)}; expected finite [{len(head)} words]"
+            )
         marks = np.zeros(len(head), bool) if punctuation is None else np.asarray(punctuation[number - 1])
         if marks.shape != (len(head),) or marks.dtype != bool:
             raise Refused(

@@ -78,18 +78,21 @@ def matched(embeddings: Vectors, heads: Heads, hidden: int | None = None) -> lis
             f"{len(embeddings)} sentences with vectors, {len(heads)} with heads; expected one or more, as many"
         )
     words: list[Tensor] = []
-    for number, (each, head) in enumerate(zip(embeddings, heads, strict=True), start=1):
-        if not isinstance(each, Tensor):
-            array = np.asarray(each)
+    for number, (vectors, head) in enumerate(zip(embeddings, heads, strict=True), start=1):
+        if not isinstance(vectors, Tensor):
+            array = np.asarray(vectors)
             if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
                 raise Refused(f"vectors of sentence {number} are {array.dtype}; expected numbers")
-            each = torch.from_numpy(np.require(array, np.float32, "W"))  # PyTorch warns of arrays it may not write to
-        hidden = hidden or (each.shape[-1] if each.ndim else 0)
-        if each.shape != (len(head), hidden) or not hidden:
-            raise Refused(f"vectors of sentence {number}: {list(each.shape)}; expected [{len(head)} words, {hidden}]")
-        if not each.isfinite().all():
+            # PyTorch warns of arrays it may not write to
+            vectors = torch.from_numpy(np.require(array, np.float32, "W"))
+        hidden = hidden or (vectors.shape[-1] if vectors.ndim else 0)
+        if vectors.shape != (len(head), hidden) or not hidden:
+            raise Refused(
+                f"vectors of sentence {number}: {list(vectors.shape)}; expected [{len(head)} words, {hidden}]"
+            )
+        if not vectors.isfinite().all():
             raise Refused(f"vectors of sentence {number} hold what is no finite number")
-        words.append(each.detach().float())
+        words.append(vectors.detach().float())
     return words
 
 

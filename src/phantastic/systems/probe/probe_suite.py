@@ -41,7 +41,7 @@ class Battery:
 
     def __init__(self, sentences: tuple[Sentences, Sentences, Sentences], rank: int, epochs: int, seed: int):
         self.sentences, self.rank, self.epochs, self.seed = sentences, rank, epochs, seed
-        self.heads = [each.heads for each in sentences]
+        self.heads = [split.heads for split in sentences]
 
     def fit(
         self, vectors: Splits, kind: Kind, rank: int = 0, heads: Sequence[Heads] = ()
@@ -56,8 +56,8 @@ class Battery:
         """How well it does on the development and the test sentences."""
         return self.scored(
             *(
-                evaluate(projection, words, trees, kind=kind, punctuation=each.punctuation)
-                for words, trees, each in zip(vectors[1:], (heads or self.heads)[1:], self.sentences[1:], strict=True)
+                evaluate(projection, words, trees, kind=kind, punctuation=split.punctuation)
+                for words, trees, split in zip(vectors[1:], (heads or self.heads)[1:], self.sentences[1:], strict=True)
             )
         )
 
@@ -67,19 +67,20 @@ class Battery:
 
     def chained(self, kind: Kind = "distance") -> Score:
         """The words in a row: each attached to the one before it, the first one the root. Nothing is fitted."""
-        found = []
-        for each in self.sentences[1:]:
-            lengths = [len(words) for words in each.forms]
+        measures = []
+        for split in self.sentences[1:]:
+            lengths = [len(words) for words in split.forms]
             if kind == "distance":
                 rows = [controls.chain(length) for length in lengths]
-                found.append(measure_distances(rows, each.heads, each.punctuation))
+                measures.append(measure_distances(rows, split.heads, split.punctuation))
             else:
-                found.append(measure_depths([np.arange(length) for length in lengths], each.heads, each.punctuation))
-        return self.scored(*found)
+                rows = [np.arange(length) for length in lengths]
+                measures.append(measure_depths(rows, split.heads, split.punctuation))
+        return self.scored(*measures)
 
     def scored(self, dev: Measures, test: Measures) -> Score:
-        found, count = test.each[self.resampled].sum(1).T
-        draws = (found / np.maximum(count, 1)).tolist()
+        hits, count = test.each[self.resampled].sum(1).T
+        draws = (hits / np.maximum(count, 1)).tolist()
         return Score(dev.share, test.share, test.spearman, draws)
 
     @cached_property
@@ -91,13 +92,13 @@ class Battery:
 
 def by_layer(encoder: Encoder, sentences: Sequence[Sentences], layers: Sequence[int]) -> dict[int, Splits]:
     """Vectors of all words at these layers."""
-    found: dict[int, list[list[Tensor]]] = {layer: [[] for _ in sentences] for layer in layers}
-    for split, each in enumerate(sentences):
-        for begin in range(0, len(each), CHUNK):
-            for vectors in encoder(each.forms[begin : begin + CHUNK]):
+    collected: dict[int, list[list[Tensor]]] = {layer: [[] for _ in sentences] for layer in layers}
+    for split, part in enumerate(sentences):
+        for begin in range(0, len(part), CHUNK):
+            for vectors in encoder(part.forms[begin : begin + CHUNK]):
                 for layer in layers:
-                    found[layer][split].append(vectors[layer].clone())
-    return dict(found)
+                    collected[layer][split].append(vectors[layer].clone())
+    return dict(collected)
 
 
 def mapped(vectors: Splits, change: Callable[[Tensor], Tensor]) -> Splits:
@@ -107,11 +108,11 @@ def mapped(vectors: Splits, change: Callable[[Tensor], Tensor]) -> Splits:
 
 def random_vectors(sentences: Sequence[Sentences], hidden: int, seed: int) -> Splits:
     """Vectors of their own for every word of every sentence."""
-    lengths = [[len(words) for words in each.forms] for each in sentences]
-    flat = controls.random_vectors([length for each in lengths for length in each], hidden, seed)
+    lengths = [[len(words) for words in split.forms] for split in sentences]
+    flat = controls.random_vectors([length for split in lengths for length in split], hidden, seed)
     return [flat[begin:end] for begin, end in pairwise(np.cumsum([0, *map(len, lengths)]))]
 
 
 def control_heads(sentences: Sequence[Sentences], seed: int) -> list[Heads]:
     """Control trees of all sentences; a word's coin is the same everywhere."""
-    return [controls.control_trees(each.forms, seed) for each in sentences]
+    return [controls.control_trees(split.forms, seed) for split in sentences]

@@ -30,14 +30,14 @@ def read(path: str | Path, tokens: Sequence[int], layer: int = 0) -> list[Float3
         numbered = sum(name.isascii() and name.isdigit() for name in names)
         if numbered != len(tokens):
             raise Refused(f"{str(path)!r} holds {numbered} sentences; expected {len(tokens)}: {EXPECTED}")
-        found: list[ndarray] = []
+        vectors: list[ndarray] = []
         for number, count in enumerate(tokens):
             where = f"{str(path)!r}, sentence {number} (counted from 0)"
             if str(number) not in names:
                 raise Refused(f"{where} is missing; expected an array named '{number}'")
             shape, array = array_of(str(number))
-            hidden = found[0].shape[1] if found else "hidden"
-            if len(shape) not in (2, 3) or shape[-2] != count or (found and shape[-1] != hidden) or not shape[-1]:
+            hidden = vectors[0].shape[1] if vectors else "hidden"
+            if len(shape) not in (2, 3) or shape[-2] != count or (vectors and shape[-1] != hidden) or not shape[-1]:
                 raise Refused(f"{where} has an array {list(shape)}; expected [layers, {count} tokens, {hidden}]")
             layers = shape[0] if len(shape) == 3 else 1
             if not 0 <= layer < layers:
@@ -45,8 +45,8 @@ def read(path: str | Path, tokens: Sequence[int], layer: int = 0) -> list[Float3
             values = array[layer] if len(shape) == 3 else array[:]
             if not np.issubdtype(values.dtype, np.floating) or not np.isfinite(values).all():
                 raise Refused(f"{where} holds what is no finite number ({values.dtype})")
-            found.append(values.astype(np.float32))
-        return found
+            vectors.append(values.astype(np.float32))
+        return vectors
 
 
 @contextmanager

@@ -44,12 +44,11 @@ def fitting(sentences: Sentences, tokenizer: Tokenizer, most: int) -> Sentences:
         return sentences
     first = next(number for number, length in enumerate(lengths) if length > most)
     beginning = " ".join(sentences.forms[first])[:60]
-    told = (
-        f"{len(lengths) - len(kept)} of {len(lengths)} sentences have more than the {most} tokens that the model takes"
-    )
+    excess = len(lengths) - len(kept)
+    message = f"{excess} of {len(lengths)} sentences have more than the {most} tokens that the model takes"
     if not kept:
-        raise Refused(f"{told}: nothing is left; the first is {beginning!r}…")
-    print(f"left out: {told}; the first is {beginning!r}…, with {lengths[first]}", file=sys.stderr)
+        raise Refused(f"{message}: nothing is left; the first is {beginning!r}…")
+    print(f"left out: {message}; the first is {beginning!r}…, with {lengths[first]}", file=sys.stderr)
     return sentences.chosen(kept)
 
 

@@ -52,22 +52,22 @@ def from_files(path: str | Path, counts: Sequence[int], seed: int) -> tuple[Sent
     """
     path = Path(path)
     folder = existing_folder(path.parent if path.suffix == ".conllu" else path, "a folder with a treebank (CoNLL-U)")
-    found: dict[str, dict[str, Path]] = {}
+    treebanks: dict[str, dict[str, Path]] = {}
     for name in names_in(folder):
         if match := _NAME.fullmatch(name):
-            found.setdefault(match[1], {})[match[2]] = folder / name
-    whole = {name: files for name, files in found.items() if {"train", "dev"} <= set(files)}
+            treebanks.setdefault(match[1], {})[match[2]] = folder / name
+    complete = {name: files for name, files in treebanks.items() if {"train", "dev"} <= set(files)}
     if path.suffix == ".conllu":
         match = _NAME.fullmatch(path.name)
         name = match[1] if match else path.name
-        if name not in whole:
+        if name not in complete:
             raise Refused(f"{str(folder)!r} has no NAME-train.conllu and NAME-dev.conllu for {path.name!r}")
-    elif len(whole) != 1:
-        which = f"several treebanks ({', '.join(whole)}); name one by its file" if whole else "none"
+    elif len(complete) != 1:
+        which = f"several treebanks ({', '.join(complete)}); name one by its file" if complete else "none"
         raise Refused(f"{str(folder)!r}: expected one treebank, NAME-train.conllu and NAME-dev.conllu; it has {which}")
     else:
-        [name] = whole
-    splits = [read(whole[name][split]) for split in SPLITS if split in whole[name]]
+        [name] = complete
+    splits = [read(complete[name][split]) for split in SPLITS if split in complete[name]]
     drawn = [each.drawn(n, seed, split) for each, n, split in zip(splits, counts, SPLITS, strict=False)]
     return drawn[0], drawn[1], drawn[-1]
 
@@ -89,16 +89,16 @@ def from_grammar(
     if language not in sentences.LANGUAGES:
         raise Refused(f"unknown language '{language}'{nearest(language, sentences.LANGUAGES)}")
     grammar = sentences.grammar(nonce=nonce)
-    found = []
+    splits = []
     for split, count in zip(SPLITS, counts, strict=True):
         written = getattr(sentences.documents(grammar, seed, f"probe/{split}", 0, -(-count // 2)), language)
         spans = [written.span(number) for number in range(count)]
         mark = grammar.tags.index("PUNCT")
-        found.append(
+        splits.append(
             Sentences(
                 [written.forms(number) for number in range(count)],
                 [written.heads[span].astype(np.int64) for span in spans],
                 [written.tags[span] == mark for span in spans],
             )
         )
-    return found[0], found[1], found[2]
+    return splits[0], splits[1], splits[2]

@@ -16,17 +16,17 @@ MOST_CELLS = 2**22  # word pairs that are computed at once
 
 def checked(heads: Sequence[Int64[ndarray, " words"]]) -> list[Int64[ndarray, " words"]]:
     """Heads as in CoNLL-U, counted from 1, 0 for the root; raises `Refused` naming the sentence that is no tree."""
-    found = []
+    trees = []
     for number, each in enumerate(heads, start=1):
         array = np.asarray(each)
         if array.ndim != 1 or not len(array) or not np.issubdtype(array.dtype, np.integer):
             raise Refused(
                 f"heads of sentence {number}: {array.dtype}{list(array.shape)}; expected one integer per word"
             )
-        found.append(array.astype(np.int64))
-        if wrong := flaw(found[-1]):
+        trees.append(array.astype(np.int64))
+        if wrong := flaw(trees[-1]):
             raise Refused(f"heads of sentence {number}: {wrong[1]}")
-    return found
+    return trees
 
 
 def by_length(lengths: Sequence[int], most: int = MOST_CELLS) -> Iterator[Int64[ndarray, " sentences"]]:
@@ -53,12 +53,12 @@ def ancestors(heads: Int64[ndarray, "sentences words"]) -> Float32[ndarray, "sen
 
 def depths(heads: Sequence[Int64[ndarray, " words"]]) -> list[Int16[ndarray, " words"]]:
     """Edges from each word up to the root, whose depth is 0."""
-    found: list[ndarray] = [np.empty(0)] * len(heads)
-    for group in by_length([len(each) for each in heads]):
+    by_sentence: list[ndarray] = [np.empty(0)] * len(heads)
+    for group in by_length([len(values) for values in heads]):
         depth = ancestors(np.stack([heads[position] for position in group])).sum(2).astype(np.int16) - 1
-        for position, each in zip(group, depth, strict=True):
-            found[position] = each
-    return found
+        for position, values in zip(group, depth, strict=True):
+            by_sentence[position] = values
+    return by_sentence
 
 
 def distances(heads: Sequence[Int64[ndarray, " words"]]) -> list[Int16[ndarray, "words words"]]:
@@ -66,14 +66,14 @@ def distances(heads: Sequence[Int64[ndarray, " words"]]) -> list[Int16[ndarray, 
 
     With A the matrix of ancestors, A Aᵀ counts common ancestors, hence that depth.
     """
-    found: list[ndarray] = [np.empty(0)] * len(heads)
-    for group in by_length([len(each) for each in heads]):
+    by_sentence: list[ndarray] = [np.empty(0)] * len(heads)
+    for group in by_length([len(values) for values in heads]):
         matrix = ancestors(np.stack([heads[position] for position in group]))
         depth = matrix.sum(2)
         lengths = depth[:, :, None] + depth[:, None] - 2 * (matrix @ matrix.transpose(0, 2, 1))
-        for position, each in zip(group, lengths.astype(np.int16), strict=True):
-            found[position] = each
-    return found
+        for position, values in zip(group, lengths.astype(np.int16), strict=True):
+            by_sentence[position] = values
+    return by_sentence
 
 
 def spanning_tree(

@@ -57,9 +57,9 @@ class Tokenizer:
             if (folder / "tokenizer.json").exists():
                 return cls(tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")))
             vocabulary = regular_file(folder / "vocab.txt", "the words of the model, or tokenizer.json beside it")
-            settings = folder / "tokenizer_config.json"
-            found = msgspec.json.decode(settings.read_bytes(), type=dict[str, Any]) if settings.exists() else {}
-            return cls(BertWordPieceTokenizer(str(vocabulary), lowercase=found.get("do_lower_case", True)))
+            config_file = folder / "tokenizer_config.json"
+            config = msgspec.json.decode(config_file.read_bytes(), type=dict[str, Any]) if config_file.exists() else {}
+            return cls(BertWordPieceTokenizer(str(vocabulary), lowercase=config.get("do_lower_case", True)))
         except Refused:
             raise
         except Exception as error:  # the library raises nothing narrower
@@ -111,12 +111,14 @@ class Pieces:
     def __call__(self, sentences: Sequence[Sequence[str]]) -> list[Float32[Tensor, "layers words hidden"]]:
         """Raises `Refused` with the beginning of a sentence that has too many tokens."""
         aligned = [self.tokenize(words) for words in sentences]
-        for words, each in zip(sentences, aligned, strict=True):
-            if len(each.ids) > self.longest:
+        for words, alignment in zip(sentences, aligned, strict=True):
+            if len(alignment.ids) > self.longest:
                 beginning = " ".join(words)[:60]
-                raise Refused(f"{len(each.ids)} tokens in the sentence {beginning!r}…; the model takes {self.longest}")
+                raise Refused(
+                    f"{len(alignment.ids)} tokens in the sentence {beginning!r}…; the model takes {self.longest}"
+                )
         order = sorted(range(len(aligned)), key=lambda number: len(aligned[number].ids))  # little padding
-        found: list[Tensor] = [torch.empty(0)] * len(aligned)
+        vectors: list[Tensor] = [torch.empty(0)] * len(aligned)
         for begin in range(0, len(order), BATCH):
             chosen = order[begin : begin + BATCH]
             ids = nn.utils.rnn.pad_sequence([torch.tensor(aligned[number].ids) for number in chosen], batch_first=True)
@@ -125,5 +127,5 @@ class Pieces:
             layers = torch.stack(list(self.states(ids.to(self.device), mask.to(self.device))), dim=1)
             for row, number in enumerate(chosen):
                 tokens = aligned[number].words
-                found[number] = pool(layers[row, :, : len(tokens)], tokens, len(sentences[number]))
-        return found
+                vectors[number] = pool(layers[row, :, : len(tokens)], tokens, len(sentences[number]))
+        return vectors

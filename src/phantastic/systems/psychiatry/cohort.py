@@ -71,11 +71,13 @@ def recovered(cohort: Cohort, found: Posterior) -> list[Recovery]:
 
     return [
         Recovery(
-            correlation(torch.ones_like(groups[0]), k), [correlation(rows, k) for rows in groups],
-            float(covered[k]), float(error[k]),
+            correlation(torch.ones_like(groups[0]), k),
+            [correlation(rows, k) for rows in groups],
+            float(covered[k]),
+            float(error[k]),
         )
         for k in range(found.mean.shape[-1])
-    ]  # fmt: skip
+    ]
 
 
 def level(found: Posterior, prior: Prior, steps: int = 200) -> Level:
@@ -84,19 +86,19 @@ def level(found: Posterior, prior: Prior, steps: int = 200) -> Level:
     What each person's data say is their posterior without its prior, so that nobody is drawn to the prior's mean
     (parametric empirical Bayes; Friston et al. 2016, NeuroImage 128:413).
     """
-    own, before = torch.linalg.inv(found.covariance), torch.diag(prior.deviation**-2)
-    information = own - before
-    pull = (own @ found.mean[..., None])[..., 0] - before @ prior.mean
+    posterior_precision, prior_precision = torch.linalg.inv(found.covariance), torch.diag(prior.deviation**-2)
+    information = posterior_precision - prior_precision
+    pull = (posterior_precision @ found.mean[..., None])[..., 0] - prior_precision @ prior.mean
     mean, between = prior.mean.clone(), prior.deviation**2
     for _ in range(steps):
-        tight = torch.diag(1 / between)
-        covariance = torch.linalg.inv(information + tight)
-        each = (covariance @ (pull + tight @ mean)[..., None])[..., 0]
-        mean = each.mean(0)
-        between = (covariance.diagonal(dim1=-2, dim2=-1) + (each - mean) ** 2).mean(0).clamp(min=1e-8)
-    tight = torch.diag(1 / between)
-    covariance = torch.linalg.inv(information + tight)
-    return Level(mean, torch.linalg.inv((tight - tight @ covariance @ tight).sum(0)), between)
+        precision = torch.diag(1 / between)
+        covariance = torch.linalg.inv(information + precision)
+        individual = (covariance @ (pull + precision @ mean)[..., None])[..., 0]
+        mean = individual.mean(0)
+        between = (covariance.diagonal(dim1=-2, dim2=-1) + (individual - mean) ** 2).mean(0).clamp(min=1e-8)
+    precision = torch.diag(1 / between)
+    covariance = torch.linalg.inv(information + precision)
+    return Level(mean, torch.linalg.inv((precision - precision @ covariance @ precision).sum(0)), between)
 
 
 class Difference(NamedTuple):
@@ -111,8 +113,8 @@ def compare(one: Level, other: Level, people: int) -> list[Difference]:
     """For each parameter: the mean of ``one`` minus that of ``other``; ``people``: of both groups together."""
     from scipy.stats import t
 
-    wide = float(t.ppf(0.975, max(people - 2, 1)))
-    margins = wide * (one.covariance + other.covariance).diagonal().sqrt()
+    quantile = float(t.ppf(0.975, max(people - 2, 1)))
+    margins = quantile * (one.covariance + other.covariance).diagonal().sqrt()
     return [
         Difference(d, d - m, d + m)
         for d, m in zip((one.mean - other.mean).tolist(), margins.tolist(), strict=True)

@@ -16,11 +16,14 @@ Found = Mapping[str, Any]
 PAIR = (BLUE, VERMILION)
 TASKS = (Text("eye traces", "視線"), Text("forces", "力"))
 ANCHORS = {
-    "control": Text("control", "対照"), "reduced": Text("reduced prior", "事前精度の低下"),
-    "sensory": Text("precise senses (autism?)", "感覚の高精度(自閉症?)"), "normal": Text("normal", "正常"),
-    "delusional": Text("D = 2", "D = 2"), "unattenuated": Text("no attenuation", "減衰なし"),
+    "control": Text("control", "対照"),
+    "reduced": Text("reduced prior", "事前精度の低下"),
+    "sensory": Text("precise senses (autism?)", "感覚の高精度(自閉症?)"),
+    "normal": Text("normal", "正常"),
+    "delusional": Text("D = 2", "D = 2"),
+    "unattenuated": Text("no attenuation", "減衰なし"),
     "strong": Text("D = 4", "D = 4"),
-}  # fmt: skip
+}
 
 
 def group_names() -> list[str]:
@@ -30,15 +33,23 @@ def group_names() -> list[str]:
 def mapped(found: Found) -> Figure:
     """Both maps: which regime each point is in, and the published runs."""
     eye = _map(
-        found["eye"], [str(t) for t in regimes.EYE], (SKY, VERMILION, ORANGE, "#999999"), regimes.EYE_ANCHORS,
+        found["eye"],
+        [str(t) for t in regimes.EYE],
+        (SKY, VERMILION, ORANGE, "#999999"),
+        regimes.EYE_ANCHORS,
         str(Text("prior: log W2 of the expected motion", "事前:予期する運動の対数精度 log W2")),
-        str(Text("senses: log V1", "感覚:対数精度 log V1")), str(Text("pursuit", "追跡眼球運動")),
-    )  # fmt: skip
+        str(Text("senses: log V1", "感覚:対数精度 log V1")),
+        str(Text("pursuit", "追跡眼球運動")),
+    )
     hand = _map(
-        found["hand"], [str(t) for t in regimes.HAND], (SKY, "#dddddd", "#999999", VERMILION), regimes.HAND_ANCHORS,
+        found["hand"],
+        [str(t) for t in regimes.HAND],
+        (SKY, "#dddddd", "#999999", VERMILION),
+        regimes.HAND_ANCHORS,
         str(Text("attenuation of the senses h", "感覚減衰 h")),
-        str(Text("compensation in the prior D", "事前信念による補償 D")), str(Text("pressing", "押す動作")),
-    )  # fmt: skip
+        str(Text("compensation in the prior D", "事前信念による補償 D")),
+        str(Text("pressing", "押す動作")),
+    )
     caption = Text(
         "What becomes of behaviour when precisions change: each point is a simulated person. Circles: published runs, "
         "but for that of senses too precise for the prior. That is one account of autism; no run of it has been "
@@ -50,19 +61,27 @@ def mapped(found: Found) -> Figure:
 
 
 def _map(
-    found: Found, names: Sequence[str], colours: Sequence[str], anchors: Mapping[str, tuple[float, float]], across: str,
-    up: str, heading: str,
-) -> Any:  # fmt: skip
-    values = rows(found["x"], found["y"])
-    steps = [sorted(set(found[axis])) for axis in "xy"]
+    grid: Found,
+    names: Sequence[str],
+    colours: Sequence[str],
+    anchors: Mapping[str, tuple[float, float]],
+    across: str,
+    up: str,
+    heading: str,
+) -> Any:
+    values = rows(grid["x"], grid["y"])
+    steps = [sorted(set(grid[axis])) for axis in "xy"]
     half = [(each[1] - each[0]) / 2 for each in steps]
-    for row, regime in zip(values, found["regime"], strict=True):
+    for row, regime in zip(values, grid["regime"], strict=True):
         row |= {"which": names[regime], "x2": row["x"] + half[0], "y2": row["y"] + half[1]}
         row["x"], row["y"] = row["x"] - half[0], row["y"] - half[1]
     scales = [alt.Scale(domain=[each[0] - h, each[-1] + h], nice=False) for each, h in zip(steps, half, strict=True)]
     x, y = alt.X("x:Q", title=across, scale=scales[0]), alt.Y("y:Q", title=up, scale=scales[1])
-    tiles = alt.Chart(alt.Data(values=values)).mark_rect(strokeWidth=0).encode(
-        x=x, y=y, x2="x2:Q", y2="y2:Q", color=coloured(names, colours, columns=1, symbolType="square"))  # fmt: skip
+    tiles = (
+        alt.Chart(alt.Data(values=values))
+        .mark_rect(strokeWidth=0)
+        .encode(x=x, y=y, x2="x2:Q", y2="y2:Q", color=coloured(names, colours, columns=1, symbolType="square"))
+    )
     marks = [
         {"x": a, "y": b, "label": str(ANCHORS[name]), "right": a > (steps[0][0] + steps[0][-1]) / 2}
         for name, (a, b) in anchors.items()
@@ -78,24 +97,34 @@ def _map(
 def behaviour(eyes: Found, hands: Found) -> Figure:
     """How the cohort's behaviour is distributed."""
     names = group_names()
-    shown = (
+    measures = (
         (eyes, "rms", Text("rms distance of eye and target", "眼と標的の距離(rms)")),
-        (eyes, "gain", Text("gain of pursuit", "追跡の利得")), (eyes, "lag", Text("lag (bins)", "遅れ(ビン)")),
+        (eyes, "gain", Text("gain of pursuit", "追跡の利得")),
+        (eyes, "lag", Text("lag (bins)", "遅れ(ビン)")),
         (hands, "illusion", Text("own − matched force", "自分の力 − 等しく感じる外力")),
-    )  # fmt: skip
+    )
     panels = []
-    for found, key, text in shown:
-        values, group = np.array(found["clinic"][key]), np.array(found["group"])
+    for inferred, key, text in measures:
+        values, group = np.array(inferred["clinic"][key]), np.array(inferred["group"])
         edges = np.histogram_bin_edges(values[np.isfinite(values)], 30)
         bars: Rows = []
         for number, name in enumerate(names):
             count, _ = np.histogram(values[group == number], edges)
-            bars += [{"x": float(a), "x2": float(b), "y": int(n), "floor": 0, "which": name}
-                     for a, b, n in zip(edges, edges[1:], count, strict=False)]  # fmt: skip
-        chart = alt.Chart(alt.Data(values=bars)).mark_rect(opacity=0.55).encode(
-            x=alt.X("x:Q", title=str(text), scale=alt.Scale(zero=False)), x2="x2:Q",
-            y=alt.Y("y:Q", title=str(Text("people", "人数"))), y2="floor:Q", color=coloured(names, PAIR),
-        )  # fmt: skip
+            bars += [
+                {"x": float(a), "x2": float(b), "y": int(n), "floor": 0, "which": name}
+                for a, b, n in zip(edges, edges[1:], count, strict=False)
+            ]
+        chart = (
+            alt.Chart(alt.Data(values=bars))
+            .mark_rect(opacity=0.55)
+            .encode(
+                x=alt.X("x:Q", title=str(text), scale=alt.Scale(zero=False)),
+                x2="x2:Q",
+                y=alt.Y("y:Q", title=str(Text("people", "人数"))),
+                y2="floor:Q",
+                color=coloured(names, PAIR),
+            )
+        )
         panels.append(chart.properties(width=230, height=130))
     caption = Text(
         f"Behaviour of {len(eyes['group'])} simulated people, half of them patients.",
@@ -107,16 +136,20 @@ def behaviour(eyes: Found, hands: Found) -> Figure:
 def recovery(found: Sequence[tuple[Task, Found]]) -> Figure:
     """Inferred against true parameters with their 95% intervals."""
     names, panels = group_names(), []
-    for (task, each), kind in zip(found, TASKS, strict=True):
-        truth, mean, deviation = (np.array(each[key]) for key in ("truth", "mean", "deviation"))
-        group = np.array(each["group"])[: len(truth)]
+    for (task, result), kind in zip(found, TASKS, strict=True):
+        truth, mean, deviation = (np.array(result[key]) for key in ("truth", "mean", "deviation"))
+        group = np.array(result["group"])[: len(truth)]
         for k, parameter in enumerate(task.parameters):
             values = [
-                {"x": float(truth[row, k]), "y": float(mean[row, k]), "which": names[group[row]],
-                 "low": float(mean[row, k] - 1.96 * deviation[row, k]),
-                 "high": float(mean[row, k] + 1.96 * deviation[row, k])}
+                {
+                    "x": float(truth[row, k]),
+                    "y": float(mean[row, k]),
+                    "which": names[group[row]],
+                    "low": float(mean[row, k] - 1.96 * deviation[row, k]),
+                    "high": float(mean[row, k] + 1.96 * deviation[row, k]),
+                }
                 for row in range(len(truth))
-            ]  # fmt: skip
+            ]
             low, high = float(min(truth[:, k].min(), mean[:, k].min())), float(max(truth[:, k].max(), mean[:, k].max()))
             margin = 0.05 * (high - low)
             scale = alt.Scale(domain=[low - margin, high + margin], nice=False)
@@ -125,18 +158,22 @@ def recovery(found: Sequence[tuple[Task, Found]]) -> Figure:
             up = f"{parameter.symbol}, {inferred}"
             y = alt.Y("y:Q", title=up, scale=scale)
             colour = coloured(names, PAIR)
-            bars = alt.Chart(alt.Data(values=values)).mark_rule(opacity=0.35, clip=True).encode(
-                x=x, y=alt.Y("low:Q", scale=scale, title=up), y2="high:Q", color=colour)  # fmt: skip
+            bars = (
+                alt.Chart(alt.Data(values=values))
+                .mark_rule(opacity=0.35, clip=True)
+                .encode(x=x, y=alt.Y("low:Q", scale=scale, title=up), y2="high:Q", color=colour)
+            )
             line = curve(rows([low, high], [low, high]), color=BLACK, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y)
             points = dots(values, size=16).encode(x=x, y=y, color=colour)
-            r, _, coverage, _ = each["recovery"][k]
-            share = str(Text(f"r = {r:.3f}; {coverage:.1%} covered", f"r = {r:.3f}、区間が含む割合 {coverage:.1%}"))
-            heading = alt.TitleParams(f"{kind}: {parameter.text}", subtitle=share, **HEADING)
+            r, _, coverage, _ = result["recovery"][k]
+            subtitle = str(Text(f"r = {r:.3f}; {coverage:.1%} covered", f"r = {r:.3f}、区間が含む割合 {coverage:.1%}"))
+            heading = alt.TitleParams(f"{kind}: {parameter.text}", subtitle=subtitle, **HEADING)
             panels.append(alt.layer(line, bars, points).properties(width=220, height=200, title=heading))
+    count = len(found[0][1]["truth"])
     caption = Text(
-        f"Parameters of {len(found[0][1]['truth'])} people inferred from their behaviour, with 95% intervals, against "
+        f"Parameters of {count} people inferred from their behaviour, with 95% intervals, against "
         "those they were simulated with.",
-        f"{len(found[0][1]['truth'])} 人の行動から推定したパラメータと 95% 区間。横軸は真の値。",
+        f"{count} 人の行動から推定したパラメータと 95% 区間。横軸は真の値。",
     )
     return Figure(str(caption), alt.concat(*panels, columns=2))
 
@@ -144,23 +181,23 @@ def recovery(found: Sequence[tuple[Task, Found]]) -> Figure:
 def groups(found: Sequence[tuple[Task, Found]]) -> Figure:
     """Inferred group means with their 95% intervals, and the true means of the same people."""
     names, panels = group_names(), []
-    for task, each in found:
-        truth = np.array(each["truth"])
-        group = np.array(each["group"])[: len(truth)]
+    for task, result in found:
+        truth = np.array(result["truth"])
+        group = np.array(result["group"])[: len(truth)]
         for k, parameter in enumerate(task.parameters):
             values = []
             for number, name in enumerate(names):
-                mean, deviation = (each["level"][number][key][k] for key in ("mean", "deviation"))
+                mean, deviation = (result["level"][number][key][k] for key in ("mean", "deviation"))
                 ends = {"low": mean - 1.96 * deviation, "high": mean + 1.96 * deviation}
                 true = float(truth[group == number, k].mean())
                 values.append({"which": name, "y": mean, "true": true, **ends})
             base = alt.Chart(alt.Data(values=values)).encode(
-                x=alt.X("which:N", title=None, sort=names, axis=alt.Axis(labelAngle=0)),
-                color=coloured(names, PAIR))  # fmt: skip
+                x=alt.X("which:N", title=None, sort=names, axis=alt.Axis(labelAngle=0)), color=coloured(names, PAIR)
+            )
             y = alt.Y("low:Q", title=parameter.symbol, scale=alt.Scale(zero=False))
-            d, low, high = each["difference"][k]
-            change = f"Δ = {d:.2f} [{low:.2f}, {high:.2f}]"
-            heading = alt.TitleParams(str(parameter.text), subtitle=change, **HEADING)
+            d, low, high = result["difference"][k]
+            subtitle = f"Δ = {d:.2f} [{low:.2f}, {high:.2f}]"
+            heading = alt.TitleParams(str(parameter.text), subtitle=subtitle, **HEADING)
             layers = alt.layer(
                 base.mark_rule(strokeWidth=2).encode(y=y, y2="high:Q"),
                 base.mark_point(filled=True, size=60, opacity=1).encode(y="y:Q"),

@@ -14,8 +14,10 @@ from phantastic.systems.psychiatry.study import OcclusionRecipe
 
 Traces = Mapping[str, Any]
 TARGET, EYE, BELIEF = (
-    Text("target", "標的"), Text("eye", "眼"), Text("where the target is believed to be", "標的の位置についての信念")
-)  # fmt: skip
+    Text("target", "標的"),
+    Text("eye", "眼"),
+    Text("where the target is believed to be", "標的の位置についての信念"),
+)
 TIME = Text("time (bins; 32 are a cycle)", "時間(ビン。32 で 1 周期)")
 POSITION = Text("position", "位置")
 
@@ -43,8 +45,11 @@ def panel(traces: Traces, k: int, *, occluder: bool, top: float) -> Any:
     behind: list[alt.Chart] = []
     if occluder:
         screen = [{"x": 1, "x2": len(bins), "y": EDGE, "y2": top}]
-        behind.append(alt.Chart(alt.Data(values=screen)).mark_rect(color=BLACK, opacity=0.1).encode(
-            x=x, x2="x2:Q", y=y, y2="y2:Q"))  # fmt: skip
+        behind.append(
+            alt.Chart(alt.Data(values=screen))
+            .mark_rect(color=BLACK, opacity=0.1)
+            .encode(x=x, x2="x2:Q", y=y, y2="y2:Q")
+        )
     else:
         behind.append(
             alt.Chart(alt.Data(values=[{"x": TURN + 1}])).mark_rule(strokeDash=[4, 3], color=BLACK).encode(x=x)
@@ -59,9 +64,11 @@ def occluded(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe
     for k, (name, key) in enumerate(zip(who(recipe), ("control", "reduced"), strict=True)):
         rms, peak = found[f"occluded.{key}.rms"], found[f"occluded.{key}.peak"]
         gain, lag = found[f"occluded.{key}.gain"], found[f"occluded.{key}.lag"]
-        line = str(Text(f"distance: rms {rms:.3f}, largest {peak:.2f}; gain {gain:.2f}, lag {lag:.1f} bins",
-                    f"距離:rms {rms:.3f}、最大 {peak:.2f}。利得 {gain:.2f}、遅れ {lag:.1f} ビン"))  # fmt: skip
-        heading = alt.TitleParams(name, subtitle=line, fontSize=12, fontWeight="normal", anchor="middle")
+        subtitle = Text(
+            f"distance: rms {rms:.3f}, largest {peak:.2f}; gain {gain:.2f}, lag {lag:.1f} bins",
+            f"距離:rms {rms:.3f}、最大 {peak:.2f}。利得 {gain:.2f}、遅れ {lag:.1f} ビン",
+        )
+        heading = alt.TitleParams(name, subtitle=str(subtitle), fontSize=12, fontWeight="normal", anchor="middle")
         panels.append(panel(traces, k, occluder=True, top=top).properties(width=330, height=210, title=heading))
     caption = Text(
         "Smooth pursuit of a target that is hidden where it is in the grey area (Adams, Perrinet & Friston 2012). With "
@@ -79,14 +86,14 @@ def turned(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe) 
     distance: Rows = []
     panels = []
     for k, (name, key) in enumerate(zip(names, ("control", "reduced"), strict=True)):
-        after = Text(
+        subtitle = Text(
             f"rms distance: {found[f'reversal.{key}.rms']:.3f}", f"距離の rms:{found[f'reversal.{key}.rms']:.3f}"
         )
-        heading = alt.TitleParams(name, subtitle=str(after), fontSize=12, fontWeight="normal", anchor="middle")
+        heading = alt.TitleParams(name, subtitle=str(subtitle), fontSize=12, fontWeight="normal", anchor="middle")
         drawn = panel(traces, k, occluder=False, top=1.6)
         panels.append(drawn.properties(width=250, height=190, title=heading))
-        away = [abs(a - b) for a, b in zip(traces["eye"][k], traces["target"][k], strict=True)]
-        distance += rows(range(1, len(away) + 1), away, which=name)
+        gap = [abs(a - b) for a, b in zip(traces["eye"][k], traces["target"][k], strict=True)]
+        distance += rows(range(1, len(gap) + 1), gap, which=name)
     x = alt.X("x:Q", title=str(TIME), scale=alt.Scale(domain=[40, 64], nice=False), axis=alt.Axis(tickCount=6))
     y = alt.Y("y:Q", title=str(Text("distance of eye and target", "眼と標的の距離")))
     near = curve([r for r in distance if r["x"] >= 40]).encode(
@@ -104,16 +111,19 @@ def turned(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe) 
 def learned(traces: Traces, recipe: OcclusionRecipe) -> Figure:
     """The expected frequency of both people over time, and the true one."""
     names, true = who(recipe), pi / 2
-    lines = [row for k, name in enumerate(names) for row in rows(range(1, len(traces["frequency"][k]) + 1),
-                                                                traces["frequency"][k], which=name)]  # fmt: skip
+    lines = [
+        row
+        for k, name in enumerate(names)
+        for row in rows(range(1, len(traces["frequency"][k]) + 1), traces["frequency"][k], which=name)
+    ]
     label = str(Text("the target's", "標的の値"))
     x = alt.X("x:Q", title=str(TIME), axis=alt.Axis(tickCount=8))
     y = alt.Y("y:Q", title=str(Text("expected frequency v3 (8 × rad per bin)", "予期する周波数 v3(8 × rad/ビン)")))
+    colour = coloured([label, *names], (BLACK, BLUE, VERMILION), columns=1)
     layers = alt.layer(
-        curve(rows([1, 128], [true, true], which=label), strokeDash=[5, 4]).encode(
-            x=x, y=y, color=coloured([label, *names], (BLACK, BLUE, VERMILION), columns=1)),
-        curve(lines).encode(x=x, y=y, color=coloured([label, *names], (BLACK, BLUE, VERMILION), columns=1)),
-    )  # fmt: skip
+        curve(rows([1, 128], [true, true], which=label), strokeDash=[5, 4]).encode(x=x, y=y, color=colour),
+        curve(lines).encode(x=x, y=y, color=colour),
+    )
     caption = Text(
         "The frequency of an occluded target is inferred at the third level. Where the level below is not precise, its "
         "errors carry no weight and nothing is learned.",
@@ -128,8 +138,11 @@ def doses(found: Mapping[str, list[float]]) -> Figure:
     lines = rows(found["motion"], found["occluded"], which=tasks[0]) + rows(
         found["motion"], found["reversal"], which=tasks[1]
     )
-    x = alt.X("x:Q", title=str(Text("log-precision of the expected motion, log W2", "予期する運動の対数精度 log W2")),
-              scale=alt.Scale(zero=False, reverse=found["motion"][0] > found["motion"][-1], nice=False))  # fmt: skip
+    x = alt.X(
+        "x:Q",
+        title=str(Text("log-precision of the expected motion, log W2", "予期する運動の対数精度 log W2")),
+        scale=alt.Scale(zero=False, reverse=found["motion"][0] > found["motion"][-1], nice=False),
+    )
     y = alt.Y("y:Q", title=str(Text("rms distance of eye and target", "眼と標的の距離(rms)")))
     colour = coloured(tasks, (BLUE, VERMILION))
     left = alt.layer(curve(lines).encode(x=x, y=y, color=colour), dots(lines).encode(x=x, y=y, color=colour))

@@ -48,35 +48,44 @@ def fitted(sheet: "Sheet", found: Posterior) -> Figure:
     colour = coloured(names, [GROUPS[k % len(GROUPS)] for k in range(len(names))])
     panels = []
     for k in range(min(TRACES, len(sheet.people))):
-        seen = (sheet.data.weight[k] > 0).tolist()
-        x = range(1, len(seen) + 1)
-        data = [r for r, here in zip(rows(x, sheet.data.mean[k], which=group_of[k]), seen, strict=True) if here]
+        observed = (sheet.data.weight[k] > 0).tolist()
+        x = range(1, len(observed) + 1)
+        data = [r for r, here in zip(rows(x, sheet.data.mean[k], which=group_of[k]), observed, strict=True) if here]
         line = curve(rows(x, found.predicted[k], which=group_of[k]), color=BLACK, strokeWidth=1.5, opacity=0.6)
-        across = alt.Scale(domain=[0.5, len(seen) + 0.5], nice=False)
-        ax = alt.X("x:Q", title=str(Text("sample", "標本")), scale=across,
-                   axis=alt.Axis(tickMinStep=1, tickCount=6))  # fmt: skip
+        across = alt.Scale(domain=[0.5, len(observed) + 0.5], nice=False)
+        ax = alt.X("x:Q", title=str(Text("sample", "標本")), scale=across, axis=alt.Axis(tickMinStep=1, tickCount=6))
         ay = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
         layers = alt.layer(line.encode(x=ax, y=ay), dots(data, size=20).encode(x=ax, y=ay, color=colour))
         panels.append(layers.properties(width=240, height=110, title=title(sheet.people[k] or names[0])))
     low, high = found.interval()
     estimates = []
-    for k, each in enumerate(sheet.task.parameters):
+    for k, parameter in enumerate(sheet.task.parameters):
         order = found.mean[:, k].argsort().tolist()
         values = [
-            {"x": place, "y": float(found.mean[row, k]), "low": float(low[row, k]), "high": float(high[row, k]),
-             "which": group_of[row]}
+            {
+                "x": place,
+                "y": float(found.mean[row, k]),
+                "low": float(low[row, k]),
+                "high": float(high[row, k]),
+                "which": group_of[row],
+            }
             for place, row in enumerate(order, start=1)
-        ]  # fmt: skip
+        ]
         base = alt.Chart(alt.Data(values=values)).encode(
-            x=alt.X("x:Q", title=str(Text("people, in order", "人(値の順)")),
-                    scale=alt.Scale(domain=[0.4, len(order) + 0.6], nice=False),
-                    axis=alt.Axis(tickMinStep=1, tickCount=6, grid=False)),
+            x=alt.X(
+                "x:Q",
+                title=str(Text("people, in order", "人(値の順)")),
+                scale=alt.Scale(domain=[0.4, len(order) + 0.6], nice=False),
+                axis=alt.Axis(tickMinStep=1, tickCount=6, grid=False),
+            ),
             color=colour,
-        )  # fmt: skip
-        ay = alt.Y("low:Q", title=each.symbol, scale=alt.Scale(zero=False))
-        layers = alt.layer(base.mark_rule(strokeWidth=1.5).encode(y=ay, y2="high:Q"),
-                           base.mark_point(filled=True, size=30, opacity=1).encode(y="y:Q"))  # fmt: skip
-        estimates.append(layers.properties(width=240, height=130, title=title(str(each.text))))
+        )
+        ay = alt.Y("low:Q", title=parameter.symbol, scale=alt.Scale(zero=False))
+        layers = alt.layer(
+            base.mark_rule(strokeWidth=1.5).encode(y=ay, y2="high:Q"),
+            base.mark_point(filled=True, size=30, opacity=1).encode(y="y:Q"),
+        )
+        estimates.append(layers.properties(width=240, height=130, title=title(str(parameter.text))))
     caption = Text(
         "Behaviour (dots) and what the simulator with the inferred parameters does (lines); below, each person's "
         "parameters with their 95% intervals.",

@@ -34,24 +34,24 @@ class Hands(Struct):
 
 def hands(recipe: ForceRecipe) -> Hands:
     """Forces over attenuation, matched forces of both people, forces that are not there; and time courses."""
-    found, _ = measure.attenuated(tuple(map(float, ATTENUATIONS)), 0.0)
-    found |= measure.matched(recipe.attenuation, 0.0, "normal")
-    found |= measure.matched(*weaker(recipe, recipe.delusion), "delusional")
+    measures, _ = measure.attenuated(tuple(map(float, ATTENUATIONS)), 0.0)
+    measures |= measure.matched(recipe.attenuation, 0.0, "normal")
+    measures |= measure.matched(*weaker(recipe, recipe.delusion), "delusional")
     if (recipe.attenuation, recipe.delusion) == PUBLISHED:
-        found |= deviations(found, PRESSED)
-    found["illusion.left"] = found["delusional.illusion"] / found["normal.illusion"]
+        measures |= deviations(measures, PRESSED)
+    measures["illusion.left"] = measures["delusional.illusion"] / measures["normal.illusion"]
     people = [(recipe.attenuation, 0.0), weaker(recipe, recipe.delusion), weaker(recipe, recipe.strong)]
     h, D = (vector(*column) for column in zip(*people, strict=True))
-    made = press(h, D, vector(1, 1, 1), force.kept_noise("force"))
-    opposing, sure = measure.opposed(made)
+    presses = press(h, D, vector(1, 1, 1), force.kept_noise("force"))
+    opposing, sure = measure.opposed(presses)
     for k, who in enumerate(("normal", "delusional", "strong")):
-        found |= {f"false.{who}.force": float(opposing[k]), f"false.{who}.sure": float(sure[k])}
-    courses = {key: part.tolist() for key, part in made._asdict().items()}
+        measures |= {f"false.{who}.force": float(opposing[k]), f"false.{who}.sure": float(sure[k])}
+    courses = {key: part.tolist() for key, part in presses._asdict().items()}
     alone = force.pressing(recipe.attenuation, 0.0)
     replay = force.replayed(alone, force.matched(alone.run())[..., None]).run()
     felt = float(replay.x[1][32:, 1].max())
-    found["replay.internal"], found["replay.external"] = float(replay.x[1][:32, 0].max()), felt
-    return Hands(found, courses)
+    measures["replay.internal"], measures["replay.external"] = float(replay.x[1][:32, 0].max()), felt
+    return Hands(measures, courses)
 
 
 def pressing(recipe: ForceRecipe) -> Simulation:
@@ -80,10 +80,10 @@ class ForceMatching(Experiment[ForceRecipe]):
         precisions, experiment = networks["precision"], pressing(run.recipe)
         assert isinstance(precisions, Precisions)
         own, equal = pressed(experiment.changed(model=precisions.imposed(experiment.model)).run()).peak()
-        found = {}
+        measures = {}
         for k, who in enumerate(("normal", "delusional")):
-            found |= {f"{who}.own": float(own[k]), f"{who}.illusion": float(own[k] - equal[k])}
-        return found
+            measures |= {f"{who}.own": float(own[k]), f"{who}.illusion": float(own[k] - equal[k])}
+        return measures
 
     def figures(self, run: Run[ForceRecipe]) -> dict[str, Figure]:
         """Force over attenuation, matching against equality, and what is felt while pressing."""

@@ -41,8 +41,11 @@ def matching(found: Found, recipe: ForceRecipe) -> Figure:
     ]
     lines: Rows = []
     for name, who in zip(names, ("normal", "delusional"), strict=True):
-        lines += rows([found[f"{who}.{F:g}.matched"] for F in INTENDED], [found[f"{who}.{F:g}.own"] for F in INTENDED],
-                      which=name)  # fmt: skip
+        lines += rows(
+            [found[f"{who}.{F:g}.matched"] for F in INTENDED],
+            [found[f"{who}.{F:g}.own"] for F in INTENDED],
+            which=name,
+        )
     x = alt.X(
         "x:Q", title=str(Text("outside force that feels equal", "等しく感じる外力")), scale=alt.Scale(domain=[0, 3.2])
     )
@@ -68,25 +71,41 @@ def courses(stored: Mapping[str, Any], recipe: ForceRecipe) -> Figure:
         Text("normal", "正常"),
         *(Text(f"delusional, D = {D:g}", f"妄想、D = {D:g}") for D in (recipe.delusion, recipe.strong)),
     ]
-    names = [str(Text("force made", "実際の力")), str(Text("perceived: one's own", "感じる力:自分の力")),
-             str(Text("perceived: from outside", "感じる力:外力"))]  # fmt: skip
+    names = [
+        str(Text("force made", "実際の力")),
+        str(Text("perceived: one's own", "感じる力:自分の力")),
+        str(Text("perceived: from outside", "感じる力:外力")),
+    ]
     colour = coloured(names, (BLACK, BLUE, ORANGE), columns=3)
     panels = []
     for k, person in enumerate(people):
         bins = range(1, len(stored["own"][k]) + 1)
-        x = alt.X("x:Q", title=str(Text("time (bins)", "時間(ビン)")), axis=alt.Axis(tickCount=5),
-                  scale=alt.Scale(domain=[1, len(bins)], nice=False))  # fmt: skip
+        x = alt.X(
+            "x:Q",
+            title=str(Text("time (bins)", "時間(ビン)")),
+            axis=alt.Axis(tickCount=5),
+            scale=alt.Scale(domain=[1, len(bins)], nice=False),
+        )
         up = str(Text("force", "力")) if k == 0 else None
         y = alt.Y("y:Q", title=up, scale=alt.Scale(domain=[-1, 3], nice=False))
         lines = rows(bins, stored["own"][k], which=names[0])
         bands: Rows = []
         for name, mean, doubt in ((names[1], "perceived", "doubt"), (names[2], "external", "external_doubt")):
             lines += rows(bins, stored[mean][k], which=name)
-            bands += [{"x": t, "low": max(m - 1.645 * s, -1), "high": min(m + 1.645 * s, 3), "which": name}
-                      for t, m, s in zip(bins, stored[mean][k], stored[doubt][k], strict=True)]  # fmt: skip
-        area = alt.Chart(alt.Data(values=bands)).mark_area(opacity=0.22).encode(
-            x=x, y=alt.Y("low:Q", title=up, scale=alt.Scale(domain=[-1, 3], nice=False)), y2="high:Q", color=colour,
-        )  # fmt: skip
+            bands += [
+                {"x": t, "low": max(m - 1.645 * s, -1), "high": min(m + 1.645 * s, 3), "which": name}
+                for t, m, s in zip(bins, stored[mean][k], stored[doubt][k], strict=True)
+            ]
+        area = (
+            alt.Chart(alt.Data(values=bands))
+            .mark_area(opacity=0.22)
+            .encode(
+                x=x,
+                y=alt.Y("low:Q", title=up, scale=alt.Scale(domain=[-1, 3], nice=False)),
+                y2="high:Q",
+                color=colour,
+            )
+        )
         layers = alt.layer(area, curve(lines, strokeWidth=1.8).encode(x=x, y=y, color=colour))
         panels.append(layers.properties(width=200, height=200, title=title(str(person))))
     caption = Text(

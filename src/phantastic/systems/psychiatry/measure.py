@@ -16,17 +16,22 @@ ONSET, TURN = 16, 49  # first bins (from 0) in which the target moves, and after
 INTENDED = (0.5, 1.0, 1.5, 2.0)
 ATTENUATIONS = tuple(range(-4, 7))
 FOLLOWED = {  # rms and largest distance of eye and target, learned frequency (SPM12)
-    "occluded.control.rms": 0.217, "occluded.reduced.rms": 0.455, "occluded.control.peak": 0.43,
-    "occluded.reduced.peak": 1.21, "reversal.control.rms": 0.261, "reversal.reduced.rms": 0.230,
+    "occluded.control.rms": 0.217, "occluded.reduced.rms": 0.455,
+    "occluded.control.peak": 0.43, "occluded.reduced.peak": 1.21,
+    "reversal.control.rms": 0.261, "reversal.reduced.rms": 0.230,
     "frequency.control": 1.535, "frequency.reduced": 0.030,
 }  # fmt: skip
 PRESSED = {  # highest true and perceived force by attenuation, own and matched force by intention (SPM12)
-    "attenuation-4.own": 0.107, "attenuation-4.perceived": 0.138, "attenuation+0.own": 0.269,
-    "attenuation+0.perceived": 0.306, "attenuation+6.own": 1.860, "attenuation+6.perceived": 1.816,
-    "normal.0.5.own": 0.65, "normal.0.5.matched": 0.42, "normal.1.own": 1.86, "normal.1.matched": 1.41,
-    "normal.1.5.own": 2.51, "normal.1.5.matched": 2.07, "normal.2.own": 2.85, "normal.2.matched": 2.43,
-    "delusional.0.5.own": 1.02, "delusional.0.5.matched": 0.92, "delusional.1.own": 2.00,
-    "delusional.1.matched": 1.91, "delusional.1.5.own": 2.62, "delusional.1.5.matched": 2.50,
+    "attenuation-4.own": 0.107, "attenuation-4.perceived": 0.138,
+    "attenuation+0.own": 0.269, "attenuation+0.perceived": 0.306,
+    "attenuation+6.own": 1.860, "attenuation+6.perceived": 1.816,
+    "normal.0.5.own": 0.65, "normal.0.5.matched": 0.42,
+    "normal.1.own": 1.86, "normal.1.matched": 1.41,
+    "normal.1.5.own": 2.51, "normal.1.5.matched": 2.07,
+    "normal.2.own": 2.85, "normal.2.matched": 2.43,
+    "delusional.0.5.own": 1.02, "delusional.0.5.matched": 0.92,
+    "delusional.1.own": 2.00, "delusional.1.matched": 1.91,
+    "delusional.1.5.own": 2.62, "delusional.1.5.matched": 2.50,
     "delusional.2.own": 2.95, "delusional.2.matched": 2.82,
 }  # fmt: skip
 
@@ -57,12 +62,15 @@ def hidden(pursuit: Pursuit) -> Tensor:
 def clinic(pursuit: Pursuit) -> dict[str, Tensor]:
     """Distance, distance while the target is hidden and while it is seen, gain and lag in bins, of each person."""
     moving = torch.arange(pursuit.eye.shape[-1]) >= ONSET
-    found = following(pursuit.eye[:, ONSET:, None], pursuit.target[:, ONSET:, None])
+    tracking = following(pursuit.eye[:, ONSET:, None], pursuit.target[:, ONSET:, None])
     return {
-        "rms": rms(pursuit), "peak": (pursuit.eye - pursuit.target).abs().amax(-1),
-        "hidden": rms(pursuit, hidden(pursuit)), "seen": rms(pursuit, ~hidden(pursuit) & moving),
-        "gain": found.gain, "lag": found.lag,
-    }  # fmt: skip
+        "rms": rms(pursuit),
+        "peak": (pursuit.eye - pursuit.target).abs().amax(-1),
+        "hidden": rms(pursuit, hidden(pursuit)),
+        "seen": rms(pursuit, ~hidden(pursuit) & moving),
+        "gain": tracking.gain,
+        "lag": tracking.lag,
+    }
 
 
 def followed(control: float, reduced: float, senses: float) -> tuple[Found, dict[str, Pursuit]]:
@@ -74,19 +82,20 @@ def followed(control: float, reduced: float, senses: float) -> tuple[Found, dict
     runs = {
         task: follow(run, people, both)
         for task, run in (
-            ("occluded", "fig1_occluded_highprec"), ("reversal", "fig4_reversal_highprec"),
+            ("occluded", "fig1_occluded_highprec"),
+            ("reversal", "fig4_reversal_highprec"),
             ("frequency", "fig5_learnfreq_highprec"),
         )
-    }  # fmt: skip
-    found: Found = {}
+    }
+    measures: Found = {}
     for task in ("occluded", "reversal"):
         for name, values in clinic(runs[task]).items():
-            found |= {f"{task}.{who}.{name}": float(values[k]) for k, who in enumerate(("control", "reduced"))}
+            measures |= {f"{task}.{who}.{name}": float(values[k]) for k, who in enumerate(("control", "reduced"))}
     after = torch.arange(runs["reversal"].eye.shape[-1]).expand(2, -1) >= TURN
     for k, who in enumerate(("control", "reduced")):
-        found[f"reversal.{who}.after"] = float(rms(runs["reversal"], after)[k])
-        found[f"frequency.{who}"] = float(runs["frequency"].frequency[k, -1])
-    return found, runs
+        measures[f"reversal.{who}.after"] = float(rms(runs["reversal"], after)[k])
+        measures[f"frequency.{who}"] = float(runs["frequency"].frequency[k, -1])
+    return measures, runs
 
 
 def by_dose(control: float, reduced: float, senses: float, number: int) -> dict[str, list[float]]:
@@ -94,8 +103,12 @@ def by_dose(control: float, reduced: float, senses: float, number: int) -> dict[
     motion = torch.linspace(control, reduced, number, dtype=torch.float64)
     both = torch.full_like(motion, senses)
     occluded, reversal = (follow(run, motion, both) for run in ("fig1_occluded_highprec", "fig4_reversal_highprec"))
-    values = {"motion": motion, "occluded": rms(occluded), "reversal": rms(reversal), **{
-        name: value for name, value in clinic(occluded).items() if name in ("gain", "lag")}}  # fmt: skip
+    values = {
+        "motion": motion,
+        "occluded": rms(occluded),
+        "reversal": rms(reversal),
+        **{name: value for name, value in clinic(occluded).items() if name in ("gain", "lag")},
+    }
     return {name: value.tolist() for name, value in values.items()}
 
 
@@ -105,26 +118,28 @@ def by_dose(control: float, reduced: float, senses: float, number: int) -> dict[
 def attenuated(attenuations: tuple[float, ...], delusion: float) -> tuple[Found, Press]:
     """Pressing with an intended force of 1 over attenuation: the highest force made and the highest perceived."""
     h = vector(*attenuations)
-    made = press(h, torch.full_like(h, delusion), torch.ones_like(h), force.kept_noise("force"))
-    found: Found = {}
+    presses = press(h, torch.full_like(h, delusion), torch.ones_like(h), force.kept_noise("force"))
+    measures: Found = {}
     for k, value in enumerate(attenuations):
-        found[f"attenuation{value:+g}.own"] = float(made.own[k].max())
-        found[f"attenuation{value:+g}.perceived"] = float(made.perceived[k].max())
-    return found, made
+        measures[f"attenuation{value:+g}.own"] = float(presses.own[k].max())
+        measures[f"attenuation{value:+g}.perceived"] = float(presses.perceived[k].max())
+    return measures, presses
 
 
 def matched(attenuation: float, delusion: float, who: str) -> Found:
     """Own and matched force at the four intentions, and by how much the own one is larger, on average."""
     intended = vector(*INTENDED)
-    made = press(
-        torch.full_like(intended, attenuation), torch.full_like(intended, delusion), intended,
+    presses = press(
+        torch.full_like(intended, attenuation),
+        torch.full_like(intended, delusion),
+        intended,
         force.kept_noise("force"),
-    )  # fmt: skip
-    own, equal = made.peak()
-    found: Found = {}
+    )
+    own, equal = presses.peak()
+    measures: Found = {}
     for level, a, b in zip(INTENDED, own.tolist(), equal.tolist(), strict=True):
-        found |= {f"{who}.{level:g}.own": a, f"{who}.{level:g}.matched": b}
-    return found | {f"{who}.illusion": float((own - equal).mean())}
+        measures |= {f"{who}.{level:g}.own": a, f"{who}.{level:g}.matched": b}
+    return measures | {f"{who}.illusion": float((own - equal).mean())}
 
 
 def opposed(made: Press) -> tuple[Tensor, Tensor]:

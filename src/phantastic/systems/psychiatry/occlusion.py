@@ -31,11 +31,11 @@ class People(Struct):
 
 def people(recipe: OcclusionRecipe) -> People:
     settings = (recipe.control, recipe.reduced, recipe.senses)
-    found, runs = measure.followed(*settings)
+    measures, runs = measure.followed(*settings)
     if settings == PUBLISHED:
-        found |= deviations(found, FOLLOWED)
-    traces = {name: {key: part.tolist() for key, part in each._asdict().items()} for name, each in runs.items()}
-    return People(found, traces)
+        measures |= deviations(measures, FOLLOWED)
+    traces = {name: {key: part.tolist() for key, part in pursuit._asdict().items()} for name, pursuit in runs.items()}
+    return People(measures, traces)
 
 
 def doses(recipe: OcclusionRecipe) -> Doses:
@@ -54,9 +54,9 @@ class Occlusion(Experiment[OcclusionRecipe]):
 
     def one_seed(self, run: Run[OcclusionRecipe], recipe: OcclusionRecipe, seed: int) -> Scores:
         """Both people in the three tasks, and those between them in two; nothing is random."""
-        found = run.once("people", lambda: people(recipe), People).found
+        measures = run.once("people", lambda: people(recipe), People).found
         run.once("doses", lambda: doses(recipe), Doses)
-        return found
+        return measures
 
     def networks(self, run: Run[OcclusionRecipe]) -> dict[str, nn.Module]:
         """The log-precisions of both people at once, control and reduced; nothing is trained."""
@@ -72,10 +72,10 @@ class Occlusion(Experiment[OcclusionRecipe]):
     def figures(self, run: Run[OcclusionRecipe]) -> dict[str, Figure]:
         """Eye and target behind the occluder, at the unexpected turn; the learned frequency; distance by precision."""
         recipe, stored, steps = run.recipe, run.result("people", People), run.result("doses", Doses)
-        traces, found = stored.traces, stored.found
+        traces, measures = stored.traces, stored.found
         return {
-            "occlusion": eye_figures.occluded(traces["occluded"], found, recipe),
-            "reversal": eye_figures.turned(traces["reversal"], found, recipe),
+            "occlusion": eye_figures.occluded(traces["occluded"], measures, recipe),
+            "reversal": eye_figures.turned(traces["reversal"], measures, recipe),
             "frequency": eye_figures.learned(traces["frequency"], recipe),
             "precision": eye_figures.doses(steps),
         }

@@ -47,32 +47,34 @@ def mapped(number: int) -> Mapped:
 def _map(behave: Any, anchors: dict[str, tuple[float, float]], x: tuple, y: tuple, number: int) -> dict[str, Any]:
     axes = [torch.linspace(low, high, number, dtype=torch.float64) for low, high in (x, y)]
     points = torch.cat([torch.tensor(list(anchors.values()), dtype=torch.float64), torch.cartesian_prod(*axes)])
-    found, regime = behave(points)
+    measured, regime = behave(points)
     size = len(anchors)
     return {
-        "x": points[size:, 0].tolist(), "y": points[size:, 1].tolist(), "regime": regime[size:].tolist(),
+        "x": points[size:, 0].tolist(),
+        "y": points[size:, 1].tolist(),
+        "regime": regime[size:].tolist(),
         "anchors": dict(zip(anchors, regime[:size].tolist(), strict=True)),
-        "measures": {name: values[size:].tolist() for name, values in found.items()},
-    }  # fmt: skip
+        "measures": {name: values[size:].tolist() for name, values in measured.items()},
+    }
 
 
 def _eye(points: Tensor) -> tuple[dict[str, Tensor], Int64[Tensor, " points"]]:
     """Distance behind the occluder and at the unexpected turn; the first point is the control."""
     occluded, turned = (follow(run, *points.T) for run in ("fig1_occluded_highprec", "fig4_reversal_highprec"))
-    away, late = measure.rms(occluded), measure.rms(turned)
+    occluded_rms, turned_rms = measure.rms(occluded), measure.rms(turned)
     rest = occluded.target[0].square().mean().sqrt()
     regime = torch.full((len(points),), FOLLOWS)
-    regime[away > MORE * away[0]] = LOSES
-    regime[late > LATE * late[0]] = SLOWED
-    regime[away > rest] = ASTRAY
-    return {"occluded": away, "turned": late, "ratio": points[:, 1] - points[:, 0]}, regime
+    regime[occluded_rms > MORE * occluded_rms[0]] = LOSES
+    regime[turned_rms > LATE * turned_rms[0]] = SLOWED
+    regime[occluded_rms > rest] = ASTRAY
+    return {"occluded": occluded_rms, "turned": turned_rms, "ratio": points[:, 1] - points[:, 0]}, regime
 
 
 def _hand(points: Tensor) -> tuple[dict[str, Tensor], Int64[Tensor, " points"]]:
     """Pressing with an intention of 1; the first point is the control."""
-    made = press(points[:, 0], points[:, 1], vector(1.0).expand(len(points)))
-    own, equal = made.peak()
-    _, sure = measure.opposed(made)
+    presses = press(points[:, 0], points[:, 1], vector(1.0).expand(len(points)))
+    own, equal = presses.peak()
+    _, sure = measure.opposed(presses)
     regime = torch.full((len(points),), TRUE)
     regime[own - equal > GAP] = ILLUSION
     regime[sure > SURE] = FALSE

@@ -61,19 +61,23 @@ def hands(recipe: SchizophreniaRecipe, seed: int) -> Inferred:
 
 def inferred(task: Task, people: Cohort, first: Tensor, data: Data, starts: int) -> Inferred:
     """Truth, posterior, recovery and group comparison of the ``first`` people."""
-    some = people.of(first)
-    found = infer(task.simulate, data, task.prior, starts)
-    groups = [Posterior(*(each[some.group == number] for each in found)) for number in range(len(WHO))]
+    fitted = people.of(first)
+    posterior = infer(task.simulate, data, task.prior, starts)
+    groups = [Posterior(*(each[fitted.group == number] for each in posterior)) for number in range(len(WHO))]
     levels = [cohort.level(group, task.prior) for group in groups]
     differences = cohort.compare(levels[1], levels[0], len(first))
-    truth = [some.parameters[some.group == number].mean(0) for number in range(len(WHO))]
+    truth = [fitted.parameters[fitted.group == number].mean(0) for number in range(len(WHO))]
     return {
-        "names": task.names, "group": people.group.tolist(),
-        "truth": some.parameters.tolist(), "mean": found.mean.tolist(), "deviation": found.deviation.tolist(),
-        "recovery": [list(each) for each in cohort.recovered(some, found)],
+        "names": task.names,
+        "group": people.group.tolist(),
+        "truth": fitted.parameters.tolist(),
+        "mean": posterior.mean.tolist(),
+        "deviation": posterior.deviation.tolist(),
+        "recovery": [list(each) for each in cohort.recovered(fitted, posterior)],
         "level": [{"mean": m.tolist(), "deviation": c.diagonal().sqrt().tolist()} for m, c, _ in levels],
-        "difference": [list(each) for each in differences], "true_difference": (truth[1] - truth[0]).tolist(),
-    }  # fmt: skip
+        "difference": [list(each) for each in differences],
+        "true_difference": (truth[1] - truth[0]).tolist(),
+    }
 
 
 def identified() -> dict[str, float]:
@@ -91,23 +95,27 @@ def lists(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
 
 def measures(found: Inferred, study: str) -> dict[str, float]:
     """The numbers of one task by name."""
-    out: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for k, name in enumerate(found["names"]):
         r, within, coverage, error = found["recovery"][k]
         mean, low, high = found["difference"][k]
         true = found["true_difference"][k]
-        out |= {
-            f"{study}.{name}.r": r, f"{study}.{name}.coverage": coverage, f"{study}.{name}.error": error,
-            f"{study}.{name}.difference": mean, f"{study}.{name}.difference.low": low,
-            f"{study}.{name}.difference.high": high, f"{study}.{name}.difference.missed": max(low - true, true - high),
-        }  # fmt: skip
-        out |= {f"{study}.{name}.{who}.r": value for who, value in zip(WHO, within, strict=True)}
+        scores |= {
+            f"{study}.{name}.r": r,
+            f"{study}.{name}.coverage": coverage,
+            f"{study}.{name}.error": error,
+            f"{study}.{name}.difference": mean,
+            f"{study}.{name}.difference.low": low,
+            f"{study}.{name}.difference.high": high,
+            f"{study}.{name}.difference.missed": max(low - true, true - high),
+        }
+        scores |= {f"{study}.{name}.{who}.r": value for who, value in zip(WHO, within, strict=True)}
     group = torch.tensor(found["group"])
     for name, values in found["clinic"].items():
-        each = torch.tensor(values, dtype=torch.float64)
+        recorded = torch.tensor(values, dtype=torch.float64)
         for number, who in enumerate(WHO):
-            out[f"{study}.{who}.{name}"] = float(each[group == number].nanmean())
-    return out
+            scores[f"{study}.{who}.{name}"] = float(recorded[group == number].nanmean())
+    return scores
 
 
 def typical(recipe: SchizophreniaRecipe) -> dict[str, Simulation]:
@@ -128,9 +136,9 @@ class Schizophrenia(Experiment[SchizophreniaRecipe]):
 
     def one_seed(self, run: Run[SchizophreniaRecipe], recipe: SchizophreniaRecipe, seed: int) -> Scores:
         """Two cohorts, in one task each."""
-        one = run.once(f"seed{seed}/eyes", lambda: eyes(recipe, seed), Inferred)
-        two = run.once(f"seed{seed}/hands", lambda: hands(recipe, seed), Inferred)
-        return measures(one, "eyes") | measures(two, "hands")
+        eye_results = run.once(f"seed{seed}/eyes", lambda: eyes(recipe, seed), Inferred)
+        hand_results = run.once(f"seed{seed}/hands", lambda: hands(recipe, seed), Inferred)
+        return measures(eye_results, "eyes") | measures(hand_results, "hands")
 
     def overall(
         self, run: Run[SchizophreniaRecipe], recipe: SchizophreniaRecipe, seeds: Sequence[Mapping[str, Measure]]
@@ -153,17 +161,18 @@ class Schizophrenia(Experiment[SchizophreniaRecipe]):
             tasks[name] = task.changed(model=precisions.imposed(task.model))
         own, equal = pressed(tasks["hands"].run()).peak()
         distance = measure.rms(watched(tasks["eyes"].run()))
-        found = {f"eyes.{who}.rms": float(distance[k]) for k, who in enumerate(WHO)}
-        return found | {f"hands.{who}.illusion": float(own[k] - equal[k]) for k, who in enumerate(WHO)}
+        scores = {f"eyes.{who}.rms": float(distance[k]) for k, who in enumerate(WHO)}
+        return scores | {f"hands.{who}.illusion": float(own[k] - equal[k]) for k, who in enumerate(WHO)}
 
     def figures(self, run: Run[SchizophreniaRecipe]) -> dict[str, Figure]:
         """The map, the cohort's behaviour, recovery and comparison of the groups, of the first seed."""
-        one, two = (run.result(f"seed{run.recipe.seed}/{part}", Inferred) for part in ("eyes", "hands"))
+        eye_results = run.result(f"seed{run.recipe.seed}/eyes", Inferred)
+        hand_results = run.result(f"seed{run.recipe.seed}/hands", Inferred)
         return {
             "map": cohort_figures.mapped(run.result("map", regimes.Mapped)),
-            "cohort": cohort_figures.behaviour(one, two),
-            "recovery": cohort_figures.recovery([(EYES, one), (pressing(vector(*INTENDED)), two)]),
-            "groups": cohort_figures.groups([(EYES, one), (pressing(vector(*INTENDED)), two)]),
+            "cohort": cohort_figures.behaviour(eye_results, hand_results),
+            "recovery": cohort_figures.recovery([(EYES, eye_results), (pressing(vector(*INTENDED)), hand_results)]),
+            "groups": cohort_figures.groups([(EYES, eye_results), (pressing(vector(*INTENDED)), hand_results)]),
         }
 
     def equations(self, run: Run[SchizophreniaRecipe]) -> dict[str, list[str]]:

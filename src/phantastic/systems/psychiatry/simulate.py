@@ -99,6 +99,9 @@ def pressed(result: Result) -> Press:
     """What people make and feel."""
     assert result.process is not None
     return Press(
-        result.process.x[1][..., 0], result.x[1][..., 0], result.covariance.x[..., 0, 0].sqrt(),
-        result.x[1][..., 1], result.covariance.x[..., 1, 1].sqrt(),
-    )  # fmt: skip
+        result.process.x[1][..., 0],
+        result.x[1][..., 0],
+        result.covariance.x[..., 0, 0].sqrt(),
+        result.x[1][..., 1],
+        result.covariance.x[..., 1, 1].sqrt(),
+    )

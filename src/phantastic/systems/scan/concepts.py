@@ -38,16 +38,16 @@ class Vocabulary:
     def draw(self, count: int, generator: np.random.Generator) -> np.ndarray:
         """``count`` distinct concepts, every level of the hierarchy equally often (as far as a level has enough)."""
         factors = len(self.sizes)
-        found: dict[tuple[int, ...], None] = {}
+        concepts: dict[tuple[int, ...], None] = {}
         for attempt in range(200 * count):
-            if len(found) == count:
+            if len(concepts) == count:
                 break
             level = 1 + attempt % factors
             named = generator.permutation(factors)[:level]
             concept = np.full(factors, OPEN)
             concept[named] = [generator.integers(self.sizes[factor]) for factor in named]
-            found.setdefault(tuple(int(value) for value in concept))
-        return np.array(list(found), dtype=np.int64).reshape(-1, factors)
+            concepts.setdefault(tuple(int(value) for value in concept))
+        return np.array(list(concepts), dtype=np.int64).reshape(-1, factors)
 
     def complete(self, concepts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Fill open factors at random: the factors of one room that each concept is true of."""

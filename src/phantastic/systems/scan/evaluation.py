@@ -44,9 +44,11 @@ def imagery(vae: VAE, denoiser: DenoisingAutoencoder) -> Callable[[Tensor], Tens
 def joined(model: Any) -> Mind:
     """JMVAE or TrELBO."""
     return Mind(
-        model, model.encode_symbols, lambda codes: model.symbols(codes).float(),
+        model,
+        model.encode_symbols,
+        lambda codes: model.symbols(codes).float(),
         lambda codes: torch.sigmoid(model.decoder(codes).float()),
-    )  # fmt: skip
+    )
 
 
 class Setting(NamedTuple):
@@ -130,21 +132,21 @@ def recombined(
         rooms = scene.rooms.observe(tests.first[complete], numpy_generator(seed, "test operands"))
         seen = sayable(perceive(mind.vae, rooms), mind.encode, vocabulary)
         rows = torch.from_numpy(complete).to(device)
-        some = tests.where(np.isin(np.arange(len(tests.operator)), complete))
-        cases["image."] = (seen, at(second, rows), operator[rows], some)
-    for kind, (a, b, which, cut) in cases.items():
-        result = operators(a, b, which)
+        imaged = tests.where(np.isin(np.arange(len(tests.operator)), complete))
+        cases["image."] = (seen, at(second, rows), operator[rows], imaged)
+    for kind, (a, b, chosen, operations) in cases.items():
+        result = operators(a, b, chosen)
         noise = torch_generator(seed, f"recombine {kind}", device=device)
         labels = []
         for _ in range(recipe.samples):
             labels.append(scene.classifier.read(mind.decode(sample(result, noise))))
         read = np.stack(labels, axis=1)
         for index, name in enumerate(OPERATORS):
-            rows = cut.operator == index
+            rows = operations.operator == index
             if rows.any():
                 key = f"operators.{kind}{name.lower().replace(' ', '_')}"
-                measures[f"{key}.accuracy"] = float(accuracy(cut.result[rows], read[rows]).mean())
-                measures[f"{key}.diversity"] = mean_diversity(cut.result[rows], read[rows], vocabulary)
+                measures[f"{key}.accuracy"] = float(accuracy(operations.result[rows], read[rows]).mean())
+                measures[f"{key}.diversity"] = mean_diversity(operations.result[rows], read[rows], vocabulary)
     return measures
 
 

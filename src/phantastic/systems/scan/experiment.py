@@ -62,10 +62,10 @@ def learned(run: Run[ScanRecipe], recipe: ScanRecipe, seed: int) -> dict[str, Me
     lessons = draw_lessons(scene.rooms, scene.concepts, recipe.pairs, seed)
     teach = partial(train_scan, run, recipe, scene.vocabulary, lessons)
     symbols = teach(visual, seed, "scan", recipe.pairs)
-    mind = grounded(visual, denoiser, symbols)
+    scan = grounded(visual, denoiser, symbols)
 
     def imagine(operators: Recombinator | None) -> None:
-        run.show("imagined", lambda: figures.imagined(mind, operators, scene.rooms, scene.concepts, tests, seed))
+        run.show("imagined", lambda: figures.imagined(scan, operators, scene.rooms, scene.concepts, tests, seed))
 
     imagine(None)
     operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
@@ -74,27 +74,27 @@ def learned(run: Run[ScanRecipe], recipe: ScanRecipe, seed: int) -> dict[str, Me
     def once(name: str, compute: Callable[[], dict[str, float]]) -> dict[str, float]:
         return run.once(f"seed{seed}/{name}", compute, dict[str, float])
 
-    measures = once("scan", lambda: both_ways(scene, mind, recipe, seed, ""))
-    measures |= once("operators", lambda: recombined(scene, mind, operators, tests, recipe, seed))
+    measures = once("scan", lambda: both_ways(scene, scan, recipe, seed, ""))
+    measures |= once("operators", lambda: recombined(scene, scan, operators, tests, recipe, seed))
     for pairs in recipe.few:
         fewer = grounded(visual, denoiser, teach(visual, seed, f"scan-{pairs}", pairs))
         measures |= once(f"pairs-{pairs}", partial(imagined, scene, fewer, recipe, seed, f"pairs{pairs}."))
     measures |= {f"pairs{recipe.pairs}.{key}": value for key, value in measures.items() if key.startswith("sym2img")}
 
-    reverse = grounded(visual, denoiser, teach(visual, seed, "scan_r", recipe.pairs, reverse=True))
-    measures |= once("scan_r", lambda: both_ways(scene, reverse, recipe, seed, "scan_r."))
+    reversed_scan = grounded(visual, denoiser, teach(visual, seed, "scan_r", recipe.pairs, reverse=True))
+    measures |= once("scan_r", lambda: both_ways(scene, reversed_scan, recipe, seed, "scan_r."))
     entangled = train_visual(run, recipe, pool, denoiser, targets, seed, "entangled")
-    mixed = grounded(entangled, denoiser, teach(entangled, seed, "scan_u", recipe.pairs))
-    measures |= once("scan_u", lambda: both_ways(scene, mixed, recipe, seed, "scan_u."))
+    entangled_scan = grounded(entangled, denoiser, teach(entangled, seed, "scan_u", recipe.pairs))
+    measures |= once("scan_u", lambda: both_ways(scene, entangled_scan, recipe, seed, "scan_u."))
     for name in ("jmvae", "trelbo") if recipe.baselines else ():
         model = train_joint(run, recipe, scene.vocabulary, lessons, pool, seed, name)
         measures |= once(name, lambda model=model, name=name: both_ways(scene, joined(model), recipe, seed, f"{name}."))
 
-    found = {name: Measure(value, [value]) for name, value in measures.items()}
+    results = {name: Measure(value, [value]) for name, value in measures.items()}
     for name, vae in (("visual", visual), ("entangled", entangled)):
         parts = run.once(f"seed{seed}/{name}-parts", partial(disentangled, scene, vae, seed), dict[str, list[float]])
-        found |= {f"{name}.{key}": resampled(float(np.mean(values)), values) for key, values in parts.items()}
-    return found
+        results |= {f"{name}.{key}": resampled(float(np.mean(values)), values) for key, values in parts.items()}
+    return results
 
 
 def setting(run: Run[ScanRecipe], recipe: ScanRecipe) -> Setting:
@@ -164,16 +164,16 @@ class Scan(Experiment[ScanRecipe]):
         """The visual module, the denoiser, the symbols and the operators of the first seed, trained."""
         recipe = run.recipe
         vocabulary = Rooms(recipe.size, recipe.colours).vocabulary
-        found: dict[str, nn.Module] = {
+        modules: dict[str, nn.Module] = {
             "visual": VAE(3, recipe.size, recipe.latent, hidden=(256,)),
             "denoiser": DenoisingAutoencoder(3, recipe.size, recipe.code),
             "scan": SymbolVAE(vocabulary.width, recipe.hidden, recipe.latent),
             "operators": Recombinator(recipe.operator_hidden),
         }
-        for name, module in found.items():
+        for name, module in modules.items():
             run.load(f"seed{recipe.seed}/{name}", {name: module})
             module.to(run.device).requires_grad_(False)
-        return found
+        return modules
 
     def lesion_measures(self, run: Run[ScanRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """sym2img and img2sym accuracy with these models on a part of the test items."""
@@ -185,8 +185,8 @@ class Scan(Experiment[ScanRecipe]):
             images=scene.images[:400],
             factors=scene.factors[:400],
         )
-        mind = grounded(networks["visual"], networks["denoiser"], networks["scan"])  # pyright: ignore[reportArgumentType]
-        measures = both_ways(scene, mind, recipe, recipe.seed, "")
+        model = grounded(networks["visual"], networks["denoiser"], networks["scan"])  # pyright: ignore[reportArgumentType]
+        measures = both_ways(scene, model, recipe, recipe.seed, "")
         return {name: measures[name] for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}
 
     def figures(self, run: Run[ScanRecipe]) -> dict[str, Figure]:

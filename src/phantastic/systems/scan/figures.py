@@ -37,13 +37,13 @@ def figures(run: Run[ScanRecipe], trained: Mapping[str, nn.Module]) -> dict[str,
     """All figures of a finished run."""
     recipe = run.recipe
     rooms = Rooms(recipe.size, recipe.colours)
-    mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
+    model = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
     concepts, _ = draw_concepts(rooms.vocabulary, recipe)
     _, tests = draw_held_out(rooms.vocabulary, recipe.test_concepts, 20 * recipe.test_concepts, recipe.seed)
     measures = run.measures()
     return {
-        "imagined": imagined(mind, trained["operators"], rooms, concepts, tests, recipe.seed),
-        "latents": latents(trained["visual"], mind.decode, rooms, recipe.seed),  # pyright: ignore[reportArgumentType]
+        "imagined": imagined(model, trained["operators"], rooms, concepts, tests, recipe.seed),
+        "latents": latents(trained["visual"], model.decode, rooms, recipe.seed),  # pyright: ignore[reportArgumentType]
         "rivals": rivals(measures),
         "examples": examples(measures),
     }
@@ -59,9 +59,9 @@ def imagined(
     """
     lexicon = Lexicon(rooms.palette)
     first = lexicon.parse(PHRASES[0])
-    draw = numpy_generator(seed, "true rooms")
-    true = rooms.vocabulary.complete(np.tile(first, (COLUMNS, 1)), draw)
-    rows = [as_rgb(as_input(rooms.observe(true, draw)))]
+    generator = numpy_generator(seed, "true rooms")
+    true = rooms.vocabulary.complete(np.tile(first, (COLUMNS, 1)), generator)
+    rows = [as_rgb(as_input(rooms.observe(true, generator)))]
     labels = [str(Text("true rooms: ", "本物の部屋:")) + lexicon.describe(first)]
     examples = () if operators is None else unseen_operations(lexicon, concepts, tests)
     for text in (*PHRASES, *examples):
@@ -82,21 +82,29 @@ def unseen_operations(lexicon: Lexicon, concepts: np.ndarray, tests: Operations)
     """A held-out operation of each operator: of those whose result is no concept taught, the one of fewest words."""
     words = (np.stack([tests.first, tests.second]) != OPEN).sum((0, 2))
     fresh = ~(tests.result[:, None] == concepts).all(2).any(1)
-    found = []
+    operations = []
     for index, operator in enumerate(OPERATORS):
         rows = np.flatnonzero(fresh & (tests.operator == index))
         if len(rows):
             row = rows[words[rows].argmin()]
             with speaking("en"):
-                found.append(f" {operator} ".join(lexicon.describe(part[row]) for part in (tests.first, tests.second)))
-    return tuple(found)
+                operations.append(
+                    f" {operator} ".join(lexicon.describe(part[row]) for part in (tests.first, tests.second))
+                )
+    return tuple(operations)
 
 
 @torch.no_grad()
 def imagine(
-    mind: Mind, operators: nn.Module | None, lexicon: Lexicon, rooms: Rooms, text: str, count: int, seed: int,
+    mind: Mind,
+    operators: nn.Module | None,
+    lexicon: Lexicon,
+    rooms: Rooms,
+    text: str,
+    count: int,
+    seed: int,
     picture: Tensor | None = None,
-) -> tuple[np.ndarray, str]:  # fmt: skip
+) -> tuple[np.ndarray, str]:
     """``count`` RGB images imagined for a phrase or operation, and its label; ``picture``: an absent first operand."""
     operator, first, second = lexicon.parse_operation(text)
     device = next(mind.vae.parameters()).device
@@ -163,13 +171,15 @@ def rivals(measures: dict[str, Measure]) -> Figure:
     kinds = {"": Text("taught", "教えた概念"), ".held_out": Text("held out", "未学習の概念")}
     rows = [
         {
-            "model": str(name), "concepts": str(kind),
+            "model": str(name),
+            "concepts": str(kind),
             "x": measures[f"{prefix}sym2img.diversity{suffix}"].value,
             "y": measures[f"{prefix}sym2img.accuracy{suffix}"].value,
         }
-        for prefix, name in RIVALS.items() if f"{prefix}sym2img.accuracy" in measures
+        for prefix, name in RIVALS.items()
+        if f"{prefix}sym2img.accuracy" in measures
         for suffix, kind in kinds.items()
-    ]  # fmt: skip
+    ]
     order = [str(name) for name in RIVALS.values()]
     chart = (
         alt.Chart(alt.Data(values=rows))
@@ -177,13 +187,20 @@ def rivals(measures: dict[str, Measure]) -> Figure:
         .encode(
             x=alt.X("x:Q", title=str(diversity), scale=alt.Scale(zero=True)),
             y=alt.Y("y:Q", title=str(accuracy), scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("model:N", sort=order, title=str(Text("model", "モデル")),
-                            scale=alt.Scale(domain=order, range=[BLUE, VERMILION, ORANGE, GREEN, PURPLE])),
-            shape=alt.Shape("concepts:N", title=str(Text("concepts", "概念")),
-                            scale=alt.Scale(domain=[str(k) for k in kinds.values()], range=["circle", "diamond"])),
+            color=alt.Color(
+                "model:N",
+                sort=order,
+                title=str(Text("model", "モデル")),
+                scale=alt.Scale(domain=order, range=[BLUE, VERMILION, ORANGE, GREEN, PURPLE]),
+            ),
+            shape=alt.Shape(
+                "concepts:N",
+                title=str(Text("concepts", "概念")),
+                scale=alt.Scale(domain=[str(k) for k in kinds.values()], range=["circle", "diamond"]),
+            ),
         )
         .properties(width=420, height=320)
-    )  # fmt: skip
+    )
     caption = Text(
         "Images imagined from symbols, judged by a classifier. Above: what was named is there. Left: what was not "
         "named varies.",

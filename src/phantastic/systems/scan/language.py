@@ -15,8 +15,10 @@ from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, contradict
 from phantastic.world import rooms
 
 SURFACES = {"object": 1, "wall": 2, "floor": 3, "物": 1, "壁": 2, "床": 3}
-FILLERS = ("a", "an", "the", "in", "on", "with", "of", "and", "front", "room", "coloured", "color", "colour",
-           "と", "の", "い", "色", "前", "部屋", "な", "に", "で")  # fmt: skip
+FILLERS = (
+    "a", "an", "the", "in", "on", "with", "of", "and", "front", "room", "coloured", "color", "colour",
+    "と", "の", "い", "色", "前", "部屋", "な", "に", "で",
+)  # fmt: skip
 UNKNOWN = r"[a-z-]+|[ァ-ヶー]+|[一-鿿]+|\S"  # letters, katakana or kanji in a row, else one character
 JAPANESE_OPERATORS = {"かつ": "AND", "共通": "IN COMMON", "除く": "IGNORE"}
 
@@ -72,14 +74,14 @@ class Lexicon:
 
     def split(self, phrase: str) -> list[str]:
         """Words in order, the longest known one at each place; fillers are dropped, unknown words are kept whole."""
-        rest, found = phrase.strip().lower(), []
+        rest, words = phrase.strip().lower(), []
         while rest:
             word = next((w for w in self.vocabulary if rest.startswith(w) and self.ends(w, rest)), None)
             word = word or re.match(UNKNOWN, rest)[0]  # pyright: ignore[reportOptionalSubscript]
             if word not in FILLERS:
-                found.append(word)
+                words.append(word)
             rest = rest[len(word) :].strip()
-        return found
+        return words
 
     @staticmethod
     def ends(word: str, rest: str) -> bool:

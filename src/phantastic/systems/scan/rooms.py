@@ -33,8 +33,8 @@ class Rooms:
 
     def render(self, factors: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """RGB images with random nuisance, uint8[n, size, size, 3]."""
-        shown = np.column_stack([factors[:, 0], self.palette[factors[:, 1:]]])
-        return rooms.render(shown, rooms.draw_nuisance(len(factors), generator), self.size)
+        values = np.column_stack([factors[:, 0], self.palette[factors[:, 1:]]])
+        return rooms.render(values, rooms.draw_nuisance(len(factors), generator), self.size)
 
     def observe(self, factors: np.ndarray, generator: np.random.Generator) -> Tensor:
         """Images as SCAN sees them, with random nuisance, uint8[n, 3, size, size] in channels_last."""

@@ -78,9 +78,17 @@ def sayable(seen: Gaussian, encode: Callable[[Tensor], Gaussian], vocabulary: Vo
 
 
 def train_scan(
-    run: Run, recipe: ScanRecipe, vocabulary: Vocabulary, lessons: Lessons, vae: VAE, seed: int, name: str,
-    pairs: int, *, reverse: bool = False,
-) -> SymbolVAE:  # fmt: skip
+    run: Run,
+    recipe: ScanRecipe,
+    vocabulary: Vocabulary,
+    lessons: Lessons,
+    vae: VAE,
+    seed: int,
+    name: str,
+    pairs: int,
+    *,
+    reverse: bool = False,
+) -> SymbolVAE:
     """The symbol VAE, grounded in what ``vae`` sees of the lessons' images; ``reverse`` gives SCAN_R."""
     with initialised(seed, name):
         symbols = SymbolVAE(vocabulary.width, recipe.hidden, recipe.latent).to(run.device)
@@ -94,9 +102,14 @@ def train_scan(
         posterior = at(seen, torch.from_numpy(concept * available + image).to(run.device))
         noise = torch_generator(seed, f"{name} noise", step, run.device)
         return scan_loss(
-            symbols, codes[concept], posterior, noise,
-            beta=recipe.symbol_beta, grounding=recipe.grounding, reverse=reverse,
-        )  # fmt: skip
+            symbols,
+            codes[concept],
+            posterior,
+            noise,
+            beta=recipe.symbol_beta,
+            grounding=recipe.grounding,
+            reverse=reverse,
+        )
 
     steps = recipe.symbol_steps
     rate = level_and_linear(steps, COOLING)

@@ -77,9 +77,14 @@ def train_denoiser(run: Run, recipe: ScanRecipe, pool: Pool, seed: int) -> Denoi
 
     steps = recipe.denoising_steps
     train(
-        run, f"seed{seed}/denoiser", {"denoiser": denoiser}, {"loss": optimiser}, losses,
-        steps=steps, rate=level_and_linear(steps, COOLING),
-    )  # fmt: skip
+        run,
+        f"seed{seed}/denoiser",
+        {"denoiser": denoiser},
+        {"loss": optimiser},
+        losses,
+        steps=steps,
+        rate=level_and_linear(steps, COOLING),
+    )
     return denoiser.requires_grad_(False)
 
 
@@ -100,9 +105,15 @@ def beta_at(recipe: ScanRecipe, step: int) -> float:
 
 
 def train_visual(
-    run: Run, recipe: ScanRecipe, pool: Pool, denoiser: DenoisingAutoencoder, targets: Callable[[], Tensor], seed: int,
-    name: str, watch: Callable[[VAE], None] = lambda vae: None,
-) -> VAE:  # fmt: skip
+    run: Run,
+    recipe: ScanRecipe,
+    pool: Pool,
+    denoiser: DenoisingAutoencoder,
+    targets: Callable[[], Tensor],
+    seed: int,
+    name: str,
+    watch: Callable[[VAE], None] = lambda vae: None,
+) -> VAE:
     """The visual module ``visual``, or ``entangled``: the same with a constant, nearly absent β (for SCAN_U).
 
     ``targets`` gives J(x) of the pool; it is called only if the stage has not been finished. ``watch`` is shown the
@@ -126,8 +137,9 @@ def train_visual(
         beta = beta_at(recipe, step) if name == "visual" else recipe.beta_entangled
         if step in turns:
             with autocast(run.device, "float32"):
-                some = pool.batch(f"{name} turn", step, TURNED_BY)
-                turn(vae, see, sample(vae.encode(some), torch_generator(seed, f"{name} turn", step, run.device)), beta)
+                images = pool.batch(f"{name} turn", step, TURNED_BY)
+                codes = sample(vae.encode(images), torch_generator(seed, f"{name} turn", step, run.device))
+                turn(vae, see, codes, beta)
         posterior = vae.encode(as_input(pool.images[rows]))
         codes = sample(posterior, torch_generator(seed, f"{name} noise", step, run.device))
         reconstruction = (see(codes) - wanted[rows].float()).square().sum() / len(rows)

@@ -51,13 +51,21 @@ def sonogram(
     image = alt.Chart(alt.Data(values=[{"url": url}])).mark_image(width=width, height=height, aspect=False)
     axes = alt.Chart(alt.Data(values=[{"x": 1, "y": _KILOHERTZ[0]}])).mark_point(opacity=0)
     title = str(Text("frequency (kHz)", "周波数(kHz)")) if labelled else None
-    y = alt.Y("y:Q", title=title, scale=alt.Scale(domain=list(_KILOHERTZ), nice=False),
-              axis=alt.Axis(values=[2, 3, 4, 5], grid=False))  # fmt: skip
-    x = alt.X("x:Q", title=None, scale=alt.Scale(domain=[1, len(song)], nice=False),
-              axis=alt.Axis(tickCount=6, format="d", grid=False))  # fmt: skip
+    y = alt.Y(
+        "y:Q",
+        title=title,
+        scale=alt.Scale(domain=list(_KILOHERTZ), nice=False),
+        axis=alt.Axis(values=[2, 3, 4, 5], grid=False),
+    )
+    x = alt.X(
+        "x:Q",
+        title=None,
+        scale=alt.Scale(domain=[1, len(song)], nice=False),
+        axis=alt.Axis(tickCount=6, format="d", grid=False),
+    )
     return alt.layer(
         image.encode(x=alt.value(width / 2), y=alt.value(height / 2), url="url:N"), axes.encode(x=x, y=y)
-    ).properties(width=width, height=height)  # fmt: skip
+    ).properties(width=width, height=height)
 
 
 def recognition(recipe: SongRecipe) -> Figure:
@@ -70,7 +78,7 @@ def recognition(recipe: SongRecipe) -> Figure:
         assert belief.process is not None
         songs.append(sonogram(belief.process.v[1], labelled=number == 0, width=240).properties(title=heading(name)))
     x = over_time(1, 64)
-    at = alt.Chart(alt.Data(values=[{"x": recipe.listened}])).mark_rule(strokeDash=[4, 3]).encode(x="x:Q")
+    listened = alt.Chart(alt.Data(values=[{"x": recipe.listened}])).mark_rule(strokeDash=[4, 3]).encode(x="x:Q")
     panels = []
     for k, title in enumerate(
         (Text("Rayleigh variable v1", "レイリー変数 v1"), Text("Prandtl variable v2", "プラントル変数 v2"))
@@ -83,17 +91,19 @@ def recognition(recipe: SongRecipe) -> Figure:
         scale = alt.Scale(domain=[-25, 45] if k == 0 else [-3, 8], nice=False)
         y = alt.Y("y:Q", title=None, scale=scale)
         known = alt.Chart(alt.Data(values=truth)).mark_rule(strokeDash=[2, 3]).encode(y=y, color=colour)
-        drawn = alt.layer(
+        chart = alt.layer(
             band(inferred, "", opacity=0.15, clip=True).encode(x=x, color=colour),
-            line(inferred, clip=True).encode(x=x, y=y, color=colour), known, at,
-        )  # fmt: skip
-        panels.append(drawn.properties(width=240, height=180, title=heading(str(title))))
+            line(inferred, clip=True).encode(x=x, y=y, color=colour),
+            known,
+            listened,
+        )
+        panels.append(chart.properties(width=240, height=180, title=heading(str(title))))
     regions, means, true = [], [], []
     for (song, belief), name in zip(beliefs.items(), names, strict=True):
-        mean, spread = belief.v[2][recipe.listened - 1], belief.covariance.v[recipe.listened - 1]
+        mean, covariance = belief.v[2][recipe.listened - 1], belief.covariance.v[recipe.listened - 1]
         angle = torch.linspace(0, 2 * math.pi, 61, dtype=torch.float64)
         circle = torch.stack([angle.cos(), angle.sin()]) * _REGION
-        edge = (mean[:, None] + torch.linalg.cholesky(spread) @ circle).T.tolist()
+        edge = (mean[:, None] + torch.linalg.cholesky(covariance) @ circle).T.tolist()
         regions += [{"x": a, "y": b, "order": i, "which": name} for i, (a, b) in enumerate(edge)]
         means.append({"x": float(mean[0]), "y": float(mean[1]), "which": name})
         true.append({"x": SONGS[song][0], "y": SONGS[song][1], "which": name})
@@ -102,12 +112,14 @@ def recognition(recipe: SongRecipe) -> Figure:
     plane = alt.layer(
         line(regions, strokeWidth=1.5).encode(x=x, y=y, color=colour, order="order:Q"),
         alt.Chart(alt.Data(values=means)).mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour),
-        alt.Chart(alt.Data(values=true)).mark_point(shape="cross", filled=True, size=90, opacity=1, angle=45).encode(
-            x=x, y=y, color=colour
-        ),
-    ).properties(width=240, height=180, title=heading(
-        str(Text(f"at bin {recipe.listened}; ×: true", f"ビン {recipe.listened} での推定(×:真値)"))
-    ))  # fmt: skip
+        alt.Chart(alt.Data(values=true))
+        .mark_point(shape="cross", filled=True, size=90, opacity=1, angle=45)
+        .encode(x=x, y=y, color=colour),
+    ).properties(
+        width=240,
+        height=180,
+        title=heading(str(Text(f"at bin {recipe.listened}; ×: true", f"ビン {recipe.listened} での推定(×:真値)"))),
+    )
     caption = Text(
         "Recognising songs. Above: three songs from one attractor with different causes. Below: the causes that a "
         "listener infers from the sound alone, with 90% intervals (dotted: true), and where they lie at the dashed "
@@ -139,23 +151,21 @@ def priors(recipe: SongRecipe) -> Figure:
     columns.append(
         alt.vconcat(
             sonogram(process.v[1], width=215).properties(title=heading(title)),
-            lines(process.v[1], None).properties(
-                width=215, height=120, title=heading(str(Text("responses", "応答")))
-            ),
+            lines(process.v[1], None).properties(width=215, height=120, title=heading(str(Text("responses", "応答")))),
         )
-    )  # fmt: skip
+    )
     top = 1.05 * max(float(belief.z[1].abs().max()) for belief in beliefs.values())
     for name, belief in beliefs.items():
         error = measure.rms((belief.v[1] - process.v[1])[measure.LOCKED :])
-        words = str(Text(f"prediction error; rms {error:.1f}", f"予測誤差(rms {error:.1f})"))
+        label = str(Text(f"prediction error; rms {error:.1f}", f"予測誤差(rms {error:.1f})"))
         rule = alt.Chart(alt.Data(values=[{"x": measure.LOCKED}])).mark_rule(strokeDash=[4, 3], color="#888888")
-        drawn = alt.layer(lines(belief.z[1], [-top, top]), rule.encode(x="x:Q"))
+        chart = alt.layer(lines(belief.z[1], [-top, top]), rule.encode(x="x:Q"))
         columns.append(
             alt.vconcat(
                 sonogram(belief.v[1], labelled=False, width=215).properties(title=heading(str(_PRIORS[name]))),
-                drawn.properties(width=215, height=120, title=heading(words)),
+                chart.properties(width=215, height=120, title=heading(label)),
             )
-        )  # fmt: skip
+        )
     caption = Text(
         "What a listener expects. A slow attractor moves a fast one, and that one sings. After locking on (dashed: "
         f"bin {measure.LOCKED}) a listener with both levels and generalised motion follows the song; without the "
@@ -187,13 +197,16 @@ def omission(recipe: SongRecipe) -> Figure:
         title = heading(str(_LISTENERS[name]), subtitle=f"ln V1 = {V1:g}, ln V2 = {V2:g}".replace("-", "−"))
         above = alt.layer(sonogram(belief.v[1], labelled=name == "full", width=215), rule.encode(x="x:Q"))
         rows = [
-            r for k, out in enumerate(outputs) for r in trace(weighted[name][:, k], out) if r["x"] >= measure.LOCKED
+            r
+            for k, output in enumerate(outputs)
+            for r in trace(weighted[name][:, k], output)
+            if r["x"] >= measure.LOCKED
         ]
         peak = float(measure.response(belief)[recipe.sung :].max())
-        words = str(Text(f"weighted error; peak {peak:.0f}", f"重みつき誤差(最大 {peak:.0f})"))
+        label = str(Text(f"weighted error; peak {peak:.0f}", f"重みつき誤差(最大 {peak:.0f})"))
         below = alt.layer(line(rows, strokeWidth=1.5).encode(x=x, y=y, color=colour), rule.encode(x="x:Q"))
         columns.append(
-            alt.vconcat(above.properties(title=title), below.properties(width=215, height=130, title=heading(words)))
+            alt.vconcat(above.properties(title=title), below.properties(width=215, height=130, title=heading(label)))
         )
     caption = Text(
         "A song breaks off (dashed). Above: what is heard. Below: precision-weighted prediction errors at the senses, "
@@ -218,8 +231,12 @@ def listeners(measures: Mapping[str, Measure]) -> Figure:
             rows += [{"which": str(word), "y": value} for value in measures[f"{name}.{ending}"].each]
         order = [str(word) for word in names.values()]
         x = alt.X("which:N", title=None, sort=order, axis=alt.Axis(labels=False, ticks=False))
-        colour = alt.Color("which:N", title=None, scale=alt.Scale(domain=order, range=list(colours)),
-                           legend=alt.Legend(orient="bottom", columns=1, labelLimit=300))  # fmt: skip
+        colour = alt.Color(
+            "which:N",
+            title=None,
+            scale=alt.Scale(domain=order, range=list(colours)),
+            legend=alt.Legend(orient="bottom", columns=1, labelLimit=300),
+        )
         base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=colour)
         up = alt.Y("y:Q", title=None, scale=alt.Scale(domainMin=0))
         return alt.layer(

@@ -32,9 +32,9 @@ def recognised(song: str, seed: int) -> Result:
 @lru_cache(maxsize=8)
 def followed(recipe: SongRecipe, listener: str, seed: int) -> Result:
     """The hierarchical song, the same for all, heard by a listener with or without structural and dynamical priors."""
-    e, singer = (published.setup("hierarchical_song", PRIORS[name]) for name in (listener, "canonical"))
+    simulation, singer = (published.setup("hierarchical_song", PRIORS[name]) for name in (listener, "canonical"))
     truth = generate(singer.process, _unmoved(recipe), orders=singer.orders, seed=seed)
-    return replace(e.run(y=truth.v[1]), process=truth)
+    return replace(simulation.run(y=truth.v[1]), process=truth)
 
 
 def log_precisions(recipe: SongRecipe, listener: str) -> tuple[float, float, float, float]:
@@ -57,12 +57,12 @@ def heard(recipe: SongRecipe, listener: str, seed: int) -> Result:
 
 def broken(recipe: SongRecipe, model: Model, seed: int, whole: bool = False) -> Result:
     """The song that breaks off after ``sung`` bins, or does not, as ``model`` hears it."""
-    e = published.setup("song_omission", "omission_normal")
+    simulation = published.setup("song_omission", "omission_normal")
 
     def silenced(y: Tensor) -> Tensor:
         return y if whole else torch.cat([y[: recipe.sung], torch.zeros_like(y[recipe.sung :])])
 
-    return e.changed(model=model, causes=_unmoved(recipe), edit=silenced).run(seed=seed)
+    return simulation.changed(model=model, causes=_unmoved(recipe), edit=silenced).run(seed=seed)
 
 
 def _unmoved(recipe: SongRecipe) -> Tensor:
@@ -76,36 +76,37 @@ def response(result: Result) -> Tensor:
 
 def named(recipe: SongRecipe, seed: int) -> Found:
     """The two causes of each song, and how many of them lie within their 90% intervals."""
-    found: Found = {}
-    held = 0
-    for song, (rayleigh, second) in SONGS.items():
+    measures: Found = {}
+    inside = 0
+    for song, (rayleigh, prandtl) in SONGS.items():
         belief = recognised(song, seed)
         mean = belief.v[2][recipe.listened - 1]
         deviation = belief.covariance.v[recipe.listened - 1].diagonal().sqrt()
         letter = song[-1]
-        found[f"{letter}.rayleigh"], found[f"{letter}.prandtl"] = mean.tolist()
-        found[f"{letter}.rayleigh.deviation"] = float(mean[0]) / rayleigh - 1
-        found[f"{letter}.prandtl.deviation"] = float(mean[1]) / second - 1
-        held += int(((mean - mean.new_tensor([rayleigh, second])).abs() <= NORMAL * deviation).sum())
-    return found | {"causes.inside": held / 6}
+        measures[f"{letter}.rayleigh"], measures[f"{letter}.prandtl"] = mean.tolist()
+        measures[f"{letter}.rayleigh.deviation"] = float(mean[0]) / rayleigh - 1
+        measures[f"{letter}.prandtl.deviation"] = float(mean[1]) / prandtl - 1
+        inside += int(((mean - mean.new_tensor([rayleigh, prandtl])).abs() <= NORMAL * deviation).sum())
+    return measures | {"causes.inside": inside / 6}
 
 
 def expected(recipe: SongRecipe, seed: int) -> Found:
     """Root mean square error of the predicted response after locking on, by what the listener expects."""
-    found: Found = {}
+    measures: Found = {}
     for listener in PRIORS:
         belief = followed(recipe, listener, seed)
         assert belief.process is not None
-        found[f"{listener}.error"] = rms((belief.v[1] - belief.process.v[1])[LOCKED:])
-    return found
+        measures[f"{listener}.error"] = rms((belief.v[1] - belief.process.v[1])[LOCKED:])
+    return measures
 
 
 def surprised(recipe: SongRecipe, seed: int) -> Found:
     """Responses from the omission on, and what is heard in the silence."""
-    found: Found = {}
+    measures: Found = {}
     for listener in LISTENERS:
-        found |= {f"{listener}.{name}": value for name, value in evoked(recipe, heard(recipe, listener, seed)).items()}
-    return found
+        responses = evoked(recipe, heard(recipe, listener, seed))
+        measures |= {f"{listener}.{name}": value for name, value in responses.items()}
+    return measures
 
 
 def evoked(recipe: SongRecipe, belief: Result) -> Found:

@@ -11,37 +11,63 @@ class SongRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long the bird sings and is silent, and the precisions with which the other bird listens."""
 
     sung: Annotated[
-        int, about("bins of song before it breaks off", "歌が途切れるまでの長さ", unit="bins", ge=48, le=256)
-    ] = 85  # fmt: skip
+        int,
+        about("bins of song before it breaks off", "歌が途切れるまでの長さ", unit="bins", ge=48, le=256),
+    ] = 85
     silence: Annotated[
         int,
-        about("bins of silence where the song should go on", "歌が続くはずの無音区間の長さ", unit="bins",
-              ge=20, le=128),
-    ] = 43  # fmt: skip
+        about(
+            "bins of silence where the song should go on",
+            "歌が続くはずの無音区間の長さ",
+            unit="bins",
+            ge=20,
+            le=128,
+        ),
+    ] = 43
     sensory: Annotated[
         float,
-        about("log-precision of what is heard, where it is normal", "聞こえる音の対数精度(正常な聞き手)",
-              symbol="ln V1", ge=-4, le=8),
-    ] = 2.0  # fmt: skip
+        about(
+            "log-precision of what is heard, where it is normal",
+            "聞こえる音の対数精度(正常な聞き手)",
+            symbol="ln V1",
+            ge=-4,
+            le=8,
+        ),
+    ] = 2.0
     prior: Annotated[
         float,
-        about("log-precision of the second level, where it is normal", "第 2 階層の対数精度(正常な聞き手)",
-              symbol="ln V2, ln W2", ge=0, le=16),
-    ] = 16.0  # fmt: skip
+        about(
+            "log-precision of the second level, where it is normal",
+            "第 2 階層の対数精度(正常な聞き手)",
+            symbol="ln V2, ln W2",
+            ge=0,
+            le=16,
+        ),
+    ] = 16.0
     reduced: Annotated[
         float,
-        about("log-precision of the second level, where it is reduced", "第 2 階層の下げた対数精度",
-              symbol="ln V2, ln W2", ge=0, le=16),
-    ] = 2.0  # fmt: skip
+        about(
+            "log-precision of the second level, where it is reduced",
+            "第 2 階層の下げた対数精度",
+            symbol="ln V2, ln W2",
+            ge=0,
+            le=16,
+        ),
+    ] = 2.0
     compensated: Annotated[
         float,
-        about("log-precision of what is heard, where it is lowered to make up for a reduced prior",
-              "第 2 階層の低下を補うために下げた、聞こえる音の対数精度", symbol="ln V1", ge=-4, le=8),
-    ] = -2.0  # fmt: skip
+        about(
+            "log-precision of what is heard, where it is lowered to make up for a reduced prior",
+            "第 2 階層の低下を補うために下げた、聞こえる音の対数精度",
+            symbol="ln V1",
+            ge=-4,
+            le=8,
+        ),
+    ] = -2.0
     listened: Annotated[
         int,
         about("bin at which a song must have been recognised", "歌が認識されているべき時点", unit="bins", ge=16, le=64),
-    ] = 56  # fmt: skip
+    ] = 56
 
 
 FULL = SongRecipe(seeds=32)
@@ -69,5 +95,5 @@ STUDY = Study(
         "{full,omission,attenuated,hallucination}.{peak,power,heard}",
     ),
     experiment="phantastic.systems.song.experiment:Song",
-)  # fmt: skip
+)
 STUDIES = (STUDY,)

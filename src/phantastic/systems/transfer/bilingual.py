@@ -38,10 +38,18 @@ TURNS = {  # what the batches hold, in turn
 def build(plan: Plan, vocabulary: int, seed: int) -> Model:
     """XLM of two languages as it begins; a block's MLP is four times as wide as the network."""
     config = XLMConfig(
-        vocab_size=vocabulary, emb_dim=plan.width, n_layers=plan.layers, n_heads=plan.heads, dropout=plan.dropout,
-        attention_dropout=plan.dropout, n_langs=len(LANGUAGES), max_position_embeddings=plan.longest,
-        embed_init_std=0.02, pad_token_id=PAD, summary_first_dropout=plan.dropout,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        emb_dim=plan.width,
+        n_layers=plan.layers,
+        n_heads=plan.heads,
+        dropout=plan.dropout,
+        attention_dropout=plan.dropout,
+        n_langs=len(LANGUAGES),
+        max_position_embeddings=plan.longest,
+        embed_init_std=0.02,
+        pad_token_id=PAD,
+        summary_first_dropout=plan.dropout,
+    )
     with initialised(seed, "model"):
         return create("XLMWithLMHeadModel", config)
 
@@ -49,9 +57,11 @@ def build(plan: Plan, vocabulary: int, seed: int) -> Model:
 def one_language(model: Model, batch: Batch, place: int) -> dict[str, Tensor]:
     """``loss``: mean of -log p(masked word | its text), nats; ``place``: of the language in `LANGUAGES`."""
     result = model(
-        batch.input_ids, attention_mask=batch.attention_mask, langs=torch.full_like(batch.input_ids, place),
+        batch.input_ids,
+        attention_mask=batch.attention_mask,
+        langs=torch.full_like(batch.input_ids, place),
         prediction_positions=batch.prediction_positions,
-    )  # fmt: skip
+    )
     assert result.logits is not None
     return {"loss": word_loss(result.logits, batch.labels)}
 
@@ -80,19 +90,24 @@ class Translations:
 
 def trimmed(rows: Parallel, some: Tensor) -> Parallel:
     """Some of the rows, without columns that nothing stands in any more."""
-    found = Parallel(*(column[some] for column in rows))
-    longest, asked = int(found.attention_mask.sum(1).max()), int((found.labels >= 0).sum(1).max())
+    kept = Parallel(*(column[some] for column in rows))
+    longest, asked = int(kept.attention_mask.sum(1).max()), int((kept.labels >= 0).sum(1).max())
     widths = (*[longest] * 4, asked, asked)
-    return Parallel(*(column[:, :width] for column, width in zip(found, widths, strict=True)))
+    return Parallel(*(column[:, :width] for column, width in zip(kept, widths, strict=True)))
 
 
 class Reading:
     """What the two networks read, and how much it surprises them. ``purpose`` names the corpus."""
 
     def __init__(
-        self, languages: tuple[Language, Language], plan: Plan, seed: int, device: torch.device,
-        masking: Masking | None = None, purpose: str = "corpus",
-    ):  # fmt: skip
+        self,
+        languages: tuple[Language, Language],
+        plan: Plan,
+        seed: int,
+        device: torch.device,
+        masking: Masking | None = None,
+        purpose: str = "corpus",
+    ):
         self.languages, self.plan, self.seed, self.device = languages, plan, seed, device
         self.masking, self.purpose = masking or Masking(), purpose
 
@@ -101,11 +116,18 @@ class Reading:
         """Documents of either language; the two never tell the same."""
         return {
             language.name: Examples(
-                language, self.seed, self.plan.batch, masking=self.masking, longest=self.plan.longest,
-                short=self.plan.short, random_next=0.0, purpose=f"{self.purpose}, {language.name}", device=self.device,
+                language,
+                self.seed,
+                self.plan.batch,
+                masking=self.masking,
+                longest=self.plan.longest,
+                short=self.plan.short,
+                random_next=0.0,
+                purpose=f"{self.purpose}, {language.name}",
+                device=self.device,
             )
             for language in self.languages
-        }  # fmt: skip
+        }
 
     @cached_property
     def translations(self) -> Translations:
@@ -142,7 +164,12 @@ def pretrain(run: Run, name: str, plan: Plan, languages: tuple[Language, Languag
             return reading.loss(model, *turn(TURNS[name], step))
 
     train(
-        run, f"seed{seed}/{name}", {"xlm": model}, {"loss": optimiser}, losses,
-        steps=plan.steps, rate=warm_and_linear(plan.steps, plan.warmup),
-    )  # fmt: skip
+        run,
+        f"seed{seed}/{name}",
+        {"xlm": model},
+        {"loss": optimiser},
+        losses,
+        steps=plan.steps,
+        rate=warm_and_linear(plan.steps, plan.warmup),
+    )
     return model

@@ -38,8 +38,16 @@ class Crossing:
 
     def __init__(self, recipe: TransferRecipe, seed: int, device: torch.device):
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.plan = Plan(recipe.layers, recipe.width, recipe.heads, 4 * recipe.width, recipe.steps, recipe.batch,
-                         recipe.rate, recipe.longest)  # fmt: skip
+        self.plan = Plan(
+            recipe.layers,
+            recipe.width,
+            recipe.heads,
+            4 * recipe.width,
+            recipe.steps,
+            recipe.batch,
+            recipe.rate,
+            recipe.longest,
+        )
         self.tuning = Tuning(recipe.crossing_steps, recipe.tuning_batch, recipe.tuning_rate)
 
     @cached_property
@@ -89,8 +97,8 @@ def asked(setting: Crossing, network: Model, name: str, language: str) -> dict[s
         finetune.learn(model, task.kind, items, setting.tuning, number)
         for tested, test, label in zip(LANGUAGES, tests, LABELS[language], strict=True):
             if label:
-                said = tuned.answers(model, test, tested, setting.reader)
-                values.setdefault(label, []).append(measure.valuation(test, "accuracy", said))
+                answers = tuned.answers(model, test, tested, setting.reader)
+                values.setdefault(label, []).append(measure.valuation(test, "accuracy", answers))
     generator = numpy_generator(seed, f"bootstrap {name}")
     return {label: over_tunings(each, len(tests[0].test), generator) for label, each in values.items()}
 
@@ -100,8 +108,8 @@ def over_tunings(values: Sequence[Callable[[Some], float]], count: int, generato
     value is a function of the examples that count."""
 
     def drawn() -> float:
-        some = generator.integers(count, size=count)
-        return float(np.mean([values[one](some) for one in generator.integers(len(values), size=len(values))]))
+        sample = generator.integers(count, size=count)
+        return float(np.mean([values[number](sample) for number in generator.integers(len(values), size=len(values))]))
 
     whole = np.arange(count)
     return resampled(float(np.mean([value(whole) for value in values])), [drawn() for _ in range(DRAWS)])
@@ -118,8 +126,8 @@ def nearest(setting: Crossing, found: Found) -> dict[str, Measure]:
 
 def by_layer(setting: Crossing, network: Model) -> list[dict[str, Measure]]:
     """For the embeddings and every layer: are translations nearest?"""
-    found = compared(network, setting.languages, setting.bitext)
-    return [nearest(setting, each) for each in found]
+    layers = compared(network, setting.languages, setting.bitext)
+    return [nearest(setting, layer) for layer in layers]
 
 
 def surprises(setting: Crossing, network: Model) -> dict[str, Measure]:
@@ -135,22 +143,22 @@ def over_batches(values: list[float], seed: int) -> Measure:
 def measured(run: Run, setting: Crossing) -> dict[str, Measure]:
     """``topic.tlm.zero-shot`` and so on; ``chance`` of each task; ``tlm.retrieval``, ``tlm.words``,
     ``tlm.surprise.japanese``."""
-    found: dict[str, Measure] = {}
+    measures: dict[str, Measure] = {}
     for start in STARTS:
         network, stem = setting.network(run, start), f"seed{setting.seed}/{start}"
         for name in tasks.NAMES:
             for language in LANGUAGES:
                 compute = partial(asked, setting, network, name, language)
                 scores = run.once(f"{stem}/{name}/{language}", compute, dict[str, Measure])
-                found |= {f"{name}.{start}.{label}": score for label, score in scores.items()}
+                measures |= {f"{name}.{start}.{label}": score for label, score in scores.items()}
         layers = run.once(f"{stem}/nearest", partial(by_layer, setting, network), list[dict[str, Measure]])
         for number, layer in enumerate(layers):
-            found |= {f"{start}.{what}.layer{number}": value for what, value in layer.items()}
-        found |= {f"{start}.{what}": value for what, value in layers[setting.middle].items()}
-        asking = run.once(f"{stem}/surprise", partial(surprises, setting, network), dict[str, Measure])
-        found |= {f"{start}.surprise.{kind}": value for kind, value in asking.items()}
+            measures |= {f"{start}.{what}.layer{number}": value for what, value in layer.items()}
+        measures |= {f"{start}.{what}": value for what, value in layers[setting.middle].items()}
+        surprise = run.once(f"{stem}/surprise", partial(surprises, setting, network), dict[str, Measure])
+        measures |= {f"{start}.surprise.{kind}": value for kind, value in surprise.items()}
     for name in tasks.NAMES:
         value = tasks.chance(setting.task(name, "japanese"))
-        found[f"{name}.chance"] = Measure(value, [value])
+        measures[f"{name}.chance"] = Measure(value, [value])
     value = 1 / setting.recipe.test
-    return found | {"retrieval.chance": Measure(value, [value])}
+    return measures | {"retrieval.chance": Measure(value, [value])}

@@ -34,8 +34,16 @@ class Distilling:
 
     def __init__(self, recipe: TransferRecipe, seed: int, device: torch.device):
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.plan = Plan(2 * recipe.student_layers, recipe.width, recipe.heads, 4 * recipe.width, recipe.teacher_steps,
-                         recipe.batch, recipe.rate, recipe.longest)  # fmt: skip
+        self.plan = Plan(
+            2 * recipe.student_layers,
+            recipe.width,
+            recipe.heads,
+            4 * recipe.width,
+            recipe.teacher_steps,
+            recipe.batch,
+            recipe.rate,
+            recipe.longest,
+        )
         self.tuning = Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
 
     @cached_property
@@ -57,8 +65,15 @@ class Distilling:
     @cached_property
     def new(self) -> list[Batch]:
         """Pairs of sentences that no network has read; all asked words are shown as [MASK]."""
-        examples = Examples(self.source, self.seed, self.plan.batch, masking=Masking(0.15, 1.0, 0.0),
-                            longest=self.plan.longest, purpose="test", device=self.device)  # fmt: skip
+        examples = Examples(
+            self.source,
+            self.seed,
+            self.plan.batch,
+            masking=Masking(0.15, 1.0, 0.0),
+            longest=self.plan.longest,
+            purpose="test",
+            device=self.device,
+        )
         return [examples(step) for step in range(BATCHES)]
 
 
@@ -67,8 +82,8 @@ def score(setting: Distilling, network: Model, task: Task) -> list[float]:
     model = finetune.with_head(network, task, setting.seed)
     items = finetune.encode(setting.reader, task.kind, task.train)
     finetune.learn(model, task.kind, items, setting.tuning, setting.seed)
-    said = finetune.answers(model, task, setting.reader)
-    value, count = measure.valuation(task, task.measures[0], said), len(task.test)
+    answers = finetune.answers(model, task, setting.reader)
+    value, count = measure.valuation(task, task.measures[0], answers), len(task.test)
     generator = numpy_generator(setting.seed, f"bootstrap {task.name}")
     return [value(np.arange(count)), *(value(generator.integers(count, size=count)) for _ in range(DRAWS))]
 
@@ -98,26 +113,27 @@ def share(student: Macro, teacher: Macro) -> Measure:
 def measured(run: Run, setting: Distilling) -> dict[str, Measure]:
     """``distilled.questions``, ``distilled.macro``, ``distilled.share`` of the teacher's, ``distilled.masked`` (nats),
     ``distilled.weights``; so too of the teacher and the other students."""
-    seed, found, macros = setting.seed, {}, {}
+    seed, measures, macros = setting.seed, {}, {}
     networks = {"teacher": pretrain(run, f"seed{seed}/teacher", setting.plan, setting.source, seed)}
     for name in NETWORKS:
         if name != "teacher":
-            networks[name] = students.student(run, name, networks["teacher"], setting.plan, setting.source, seed,
-                                              steps=setting.recipe.student_steps)  # fmt: skip
+            networks[name] = students.student(
+                run, name, networks["teacher"], setting.plan, setting.source, seed, steps=setting.recipe.student_steps
+            )
         network, scores = networks[name], {}
         for task in setting.tasks:
             compute = partial(score, setting, network, task)
             scores[task.name] = run.once(f"seed{seed}/{name}/{task.name}", compute, list[float])
             value, *draws = scores[task.name]
-            found[f"{name}.{task.name}"] = resampled(value, draws)
+            measures[f"{name}.{task.name}"] = resampled(value, draws)
         macros[name] = macro(scores)
-        found[f"{name}.macro"] = resampled(macros[name].value, macros[name].draws.tolist())
-        found[f"{name}.share"] = share(macros[name], macros["teacher"])
+        measures[f"{name}.macro"] = resampled(macros[name].value, macros[name].draws.tolist())
+        measures[f"{name}.share"] = share(macros[name], macros["teacher"])
         masked = run.once(f"seed{seed}/{name}/masked", partial(students.surprises, network, setting.new), list[float])
-        found[f"{name}.masked"] = over_batches(masked, seed)
+        measures[f"{name}.masked"] = over_batches(masked, seed)
         weights = float(sum(weight.numel() for weight in network.transformer.parameters()))
-        found[f"{name}.weights"] = Measure(weights, [weights])
+        measures[f"{name}.weights"] = Measure(weights, [weights])
     pair = {name: networks[name] for name in ("teacher", "distilled")}
     # of this machine: no measure
     run.once(f"seed{seed}/speed", partial(students.seconds, pair, setting.new[0]), dict[str, float])
-    return found
+    return measures

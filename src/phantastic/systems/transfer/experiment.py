@@ -31,16 +31,16 @@ def first_seed(recipe: TransferRecipe, device: torch.device) -> tuple[Crossing, 
 def trained(run: Run[TransferRecipe]) -> dict[str, Model]:
     """Both networks of two languages, the teacher and the distilled student of the first seed, in evaluation mode."""
     recipe = run.recipe
-    two, one = first_seed(recipe, run.device)
-    found = {}
+    bilingual, monolingual = first_seed(recipe, run.device)
+    models = {}
     for name in ("mlm", "tlm"):
-        found[name] = two.blank()
-        run.load(f"seed{recipe.seed}/{name}", {"xlm": found[name]})
-    teacher = one.blank()
-    found |= {"teacher": teacher, "distilled": students.begun("distilled", teacher, one.plan, recipe.seed)}
+        models[name] = bilingual.blank()
+        run.load(f"seed{recipe.seed}/{name}", {"xlm": models[name]})
+    teacher = monolingual.blank()
+    models |= {"teacher": teacher, "distilled": students.begun("distilled", teacher, monolingual.plan, recipe.seed)}
     for name in ("teacher", "distilled"):
-        run.load(f"seed{recipe.seed}/{name}", {"bert": found[name]})
-    return found
+        run.load(f"seed{recipe.seed}/{name}", {"bert": models[name]})
+    return models
 
 
 @final
@@ -49,8 +49,8 @@ class Transfer(Experiment[TransferRecipe]):
 
     def one_seed(self, run: Run[TransferRecipe], recipe: TransferRecipe, seed: int) -> Scores:
         """Both questions."""
-        two, one = Crossing(recipe, seed, run.device), Distilling(recipe, seed, run.device)
-        return crossing.measured(run, two) | distilling.measured(run, one)
+        bilingual, monolingual = Crossing(recipe, seed, run.device), Distilling(recipe, seed, run.device)
+        return crossing.measured(run, bilingual) | distilling.measured(run, monolingual)
 
     def networks(self, run: Run[TransferRecipe]) -> dict[str, nn.Module]:
         """All of `trained`."""
@@ -60,28 +60,28 @@ class Transfer(Experiment[TransferRecipe]):
     def lesion_measures(self, run: Run[TransferRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """How many of 40 sentences are nearest to their translations, and how many of their words; the surprise at
         masked words of the teacher and the student, nats."""
-        recipe, found = run.recipe, {}
-        two, one = first_seed(recipe, run.device)
-        text = two.bitext.first(FEW)
+        recipe, measures = run.recipe, {}
+        bilingual, monolingual = first_seed(recipe, run.device)
+        text = bilingual.bitext.first(FEW)
         for name, network in networks.items():
             assert isinstance(network, Model)
             if name in ("mlm", "tlm"):
-                here = compared(network, two.languages, text)[two.middle]
-                found[f"{name}.retrieval"] = float(np.mean(here.sentences))
-                found[f"{name}.words"] = float(np.mean(here.words))
+                layer = compared(network, bilingual.languages, text)[bilingual.middle]
+                measures[f"{name}.retrieval"] = float(np.mean(layer.sentences))
+                measures[f"{name}.words"] = float(np.mean(layer.words))
             else:
-                found[f"{name}.masked"] = students.surprises(network, one.new[:1])[0]
-        return found
+                measures[f"{name}.masked"] = students.surprises(network, monolingual.new[:1])[0]
+        return measures
 
     def figures(self, run: Run[TransferRecipe]) -> dict[str, Figure]:
         """Zero-shot scores; how near words are to their translations; which are nearest, by layer; the students."""
         recipe, measures, networks = run.recipe, run.measures(), trained(run)
-        two, _ = first_seed(recipe, run.device)
+        bilingual, _ = first_seed(recipe, run.device)
         pair = {name: networks[name] for name in ("mlm", "tlm")}
-        taken = run.result(f"seed{recipe.seed}/speed", dict[str, float])
+        seconds = run.result(f"seed{recipe.seed}/speed", dict[str, float])
         return {
             "zero-shot": drawn.zero_shot(measures),
-            "words": drawn.words(pair, two.languages, two.bitext, two.middle),
+            "words": drawn.words(pair, bilingual.languages, bilingual.bitext, bilingual.middle),
             "layers": drawn.layers(measures, recipe.layers),
-            "students": drawn.students(measures, taken),
+            "students": drawn.students(measures, seconds),
         }

@@ -59,21 +59,26 @@ def zero_shot(measures: Mapping[str, Measure]) -> Figure:
     panels = []
     for task in NAMES:
         rows = [
-            ends(measures[f"{task}.{start}.{place}"]) | {"start": str(name), "place": str(said)}
+            ends(measures[f"{task}.{start}.{place}"]) | {"start": str(name), "place": str(title)}
             for start, (name, _) in STARTS.items()
-            for place, (said, _) in PLACES.items()
+            for place, (title, _) in PLACES.items()
         ]
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("start:N", sort=[str(name) for name, _ in STARTS.values()], title=None,
-                    axis=alt.Axis(labelAngle=0)),
-            xOffset=alt.XOffset("place:N", sort=[str(said) for said, _ in PLACES.values()]),
-        )  # fmt: skip
+            x=alt.X(
+                "start:N", sort=[str(name) for name, _ in STARTS.values()], title=None, axis=alt.Axis(labelAngle=0)
+            ),
+            xOffset=alt.XOffset("place:N", sort=[str(title) for title, _ in PLACES.values()]),
+        )
         bars = base.mark_bar().encode(
-            y=alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]),
-                    title=str(Text("accuracy on new sentences", "新しい文での正答率")) if not panels else None),
-            color=alt.Color("place:N", title=None, scale=palette(PLACES),
-                            legend=alt.Legend(orient="top", labelLimit=330)),
-        )  # fmt: skip
+            y=alt.Y(
+                "value:Q",
+                scale=alt.Scale(domain=[0, 1]),
+                title=str(Text("accuracy on new sentences", "新しい文での正答率")) if not panels else None,
+            ),
+            color=alt.Color(
+                "place:N", title=None, scale=palette(PLACES), legend=alt.Legend(orient="top", labelLimit=330)
+            ),
+        )
         whiskers = base.mark_rule(color=BLACK).encode(y="low:Q", y2="high:Q")
         guess = alt.Chart(alt.Data(values=[{"y": measures[f"{task}.chance"].value}])).mark_rule(
             strokeDash=[4, 4], color=BLACK
@@ -94,13 +99,13 @@ def zero_shot(measures: Mapping[str, Measure]) -> Figure:
 
 def examples(known: Dictionary) -> list[tuple[int, int]]:
     """A person and an animal of each topic, as places in the dictionary."""
-    found = []
+    places = []
     for topic in lexicon.source()["topic"].values():
         for kind in ("person", "animal"):
             pair = topic[kind][0].split()[:2]
             if all(word in words for word, words in zip(pair, known.words, strict=True)):
-                found.append((known.words[0].index(pair[0]), known.words[1].index(pair[1])))
-    return found
+                places.append((known.words[0].index(pair[0]), known.words[1].index(pair[1])))
+    return places
 
 
 def words(networks: Mapping[str, Model], languages: tuple[Language, Language], text: Bitext, layer: int) -> Figure:
@@ -155,10 +160,11 @@ def layers(measures: Mapping[str, Measure], count: int) -> Figure:
             for layer in range(count + 1)
         ]
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("layer:O", title=str(Text("layer (0: embeddings)", "層(0 は埋め込み)")),
-                    axis=alt.Axis(labelAngle=0)),
+            x=alt.X(
+                "layer:O", title=str(Text("layer (0: embeddings)", "層(0 は埋め込み)")), axis=alt.Axis(labelAngle=0)
+            ),
             color=alt.Color("start:N", title=None, scale=palette(STARTS), legend=alt.Legend(orient="top")),
-        )  # fmt: skip
+        )
         lines = base.mark_line(point=alt.OverlayMarkDef(size=50)).encode(
             y=alt.Y("value:Q", title=str(title), axis=alt.Axis(format="%"))
         )
@@ -184,12 +190,21 @@ def students(measures: Mapping[str, Measure], taken: Mapping[str, float]) -> Fig
     ]
     order = [str(STUDENT[name][0]) for name in NETWORKS]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("task:N", sort=list(labels.values()), title=None,
-                axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')")),
+        x=alt.X(
+            "task:N",
+            sort=list(labels.values()),
+            title=None,
+            axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')"),
+        ),
         xOffset=alt.XOffset("network:N", sort=order),
-    )  # fmt: skip
-    colour = alt.Color("network:N", title=None, sort=order, scale=palette(STUDENT),
-                       legend=alt.Legend(orient="top", columns=2, labelLimit=320))  # fmt: skip
+    )
+    colour = alt.Color(
+        "network:N",
+        title=None,
+        sort=order,
+        scale=palette(STUDENT),
+        legend=alt.Legend(orient="top", columns=2, labelLimit=320),
+    )
     bars = base.mark_bar().encode(
         y=alt.Y("value:Q", title=str(Text("score on new examples", "新しい例での成績"))), color=colour
     )

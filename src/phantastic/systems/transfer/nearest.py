@@ -38,15 +38,15 @@ def bitext(grammar: world.Grammar, seed: int, count: int) -> Bitext:
     """``count`` sentences with their translations; sentences that were met before are passed over."""
     words: tuple[list[list[str]], list[list[str]]] = ([], [])
     aligned: list[Alignment] = []
-    met: set[str] = set()
+    seen: set[str] = set()
     block = 0
     while len(aligned) < count:
         drawn = world.documents(grammar, seed, "bitext", block * count, count)
         both = [getattr(drawn, name) for name in world.LANGUAGES]
         for number in range(len(drawn)):
             texts = {side.text(number) for side in both}
-            if not texts & met and len(aligned) < count:
-                met |= texts
+            if not texts & seen and len(aligned) < count:
+                seen |= texts
                 aligned.append(world.alignment(both[0], both[1], number))
                 for place, side in enumerate(both):
                     words[place].append(side.forms(number))
@@ -60,21 +60,22 @@ def states(
 ) -> list[Float[Tensor, "layers words width"]]:
     """Of every sentence the states of its words: embeddings first, then each layer's. A word is its first piece."""
     device, place = next(model.parameters()).device, world.LANGUAGES.index(language.name)
-    found: list[Tensor] = []
-    for at in range(0, len(sentences), ROWS):
-        some = sentences[at : at + ROWS]
-        cut = [language.wordpiece.pieces(words) for words in some]
-        longest = max(len(each.ids) for each in cut) + 2
-        ids = torch.full((len(some), longest), PAD)
-        for row, each in enumerate(cut):
-            ids[row, : len(each.ids) + 2] = torch.tensor([CLS, *each.ids.tolist(), SEP])
+    vectors: list[Tensor] = []
+    for begin in range(0, len(sentences), ROWS):
+        batch = sentences[begin : begin + ROWS]
+        pieces = [language.wordpiece.pieces(words) for words in batch]
+        longest = max(len(cut.ids) for cut in pieces) + 2
+        ids = torch.full((len(batch), longest), PAD)
+        for row, cut in enumerate(pieces):
+            ids[row, : len(cut.ids) + 2] = torch.tensor([CLS, *cut.ids.tolist(), SEP])
         ids = ids.to(device)
-        hidden = model(ids, attention_mask=(ids != PAD).long(), langs=torch.full_like(ids, place),
-                       output_hidden_states=True).hidden_states  # fmt: skip
+        hidden = model(
+            ids, attention_mask=(ids != PAD).long(), langs=torch.full_like(ids, place), output_hidden_states=True
+        ).hidden_states
         assert hidden is not None
         layers = torch.stack(hidden, 1).float().cpu()
-        found += [layers[row, :, 1 + each.starts[:-1]] for row, each in enumerate(cut)]
-    return found
+        vectors += [layers[row, :, 1 + cut.starts[:-1]] for row, cut in enumerate(pieces)]
+    return vectors
 
 
 def retrieved(
@@ -140,9 +141,9 @@ def compared(model: Model, languages: tuple[Language, Language], text: Bitext) -
     """Layer by layer, the embeddings first."""
     known, pooled, vectors = dictionary(text), [], []
     for language, sentences, words in zip(languages, text.words, known.words, strict=True):
-        found = states(model, language, sentences)
-        pooled.append(torch.stack([each.mean(1) for each in found], 1))
-        vectors.append(averages(found, sentences, words))
+        word_states = states(model, language, sentences)
+        pooled.append(torch.stack([each.mean(1) for each in word_states], 1))
+        vectors.append(averages(word_states, sentences, words))
     return [
         Found(retrieved(a, b).tolist(), translated(c, d, known.same).tolist())
         for a, b, c, d in zip(*pooled, *vectors, strict=True)

@@ -36,15 +36,20 @@ def begun(name: str, teacher: Model, plan: Plan, seed: int) -> Model:
     return halved(teacher)
 
 
-def student(
-    run: Run, name: str, teacher: Model, plan: Plan, source: Source, seed: int, *, steps: int
-) -> Model:  # fmt: skip
+def student(run: Run, name: str, teacher: Model, plan: Plan, source: Source, seed: int, *, steps: int) -> Model:
     """Train one of `STUDENTS`, or load it where that was done before."""
     model = begun(name, teacher, plan, seed)
     if name == "cut":
         return model.eval()
-    examples = Examples(source, seed, plan.batch, masking=plan.masking or Masking(), longest=plan.longest,
-                        purpose="distillation", device=run.device)  # fmt: skip
+    examples = Examples(
+        source,
+        seed,
+        plan.batch,
+        masking=plan.masking or Masking(),
+        longest=plan.longest,
+        purpose="distillation",
+        device=run.device,
+    )
     optimiser = ClippedAdamW([model], plan.rate, plan.decay)
 
     def losses(step: int) -> Mapping[str, Tensor]:
@@ -54,9 +59,14 @@ def student(
             return distillation(model, teacher, examples(step))
 
     train(
-        run, f"seed{seed}/{name}", {"bert": model}, {"loss": optimiser}, losses,
-        steps=steps, rate=warm_and_linear(steps, plan.warmup),
-    )  # fmt: skip
+        run,
+        f"seed{seed}/{name}",
+        {"bert": model},
+        {"loss": optimiser},
+        losses,
+        steps=steps,
+        rate=warm_and_linear(steps, plan.warmup),
+    )
     return model
 
 
@@ -69,10 +79,10 @@ def surprises(model: Model, batches: Sequence[Batch]) -> list[float]:
 @torch.no_grad()
 def seconds(models: Mapping[str, Model], batch: Batch) -> dict[str, float]:
     """CPU seconds that the layers of each network take for one example: the least of some repetitions in turn."""
-    taken: dict[str, list[float]] = {name: [] for name in models}
+    durations: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(REPEATS):
         for name, model in models.items():
             start = time.process_time()
             model.transformer(batch.input_ids, attention_mask=batch.attention_mask, token_type_ids=batch.token_type_ids)
-            taken[name].append(time.process_time() - start)
-    return {name: float(np.min(each)) / len(batch.input_ids) for name, each in taken.items()}
+            durations[name].append(time.process_time() - start)
+    return {name: float(np.min(each)) / len(batch.input_ids) for name, each in durations.items()}

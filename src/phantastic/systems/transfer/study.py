@@ -11,59 +11,89 @@ class TransferRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """The networks, how long each is trained, and the fine-tuning."""
 
     layers: Annotated[
-        int, about("blocks of the network of two languages", "2 言語のネットワークの層数", symbol="L", ge=1, le=24)
-    ] = 3  # fmt: skip
+        int,
+        about("blocks of the network of two languages", "2 言語のネットワークの層数", symbol="L", ge=1, le=24),
+    ] = 3
     student_layers: Annotated[
-        int, about("blocks of a student; the teacher has twice as many", "生徒の層数。教師はその 2 倍", ge=1, le=12)
-    ] = 2  # fmt: skip
+        int,
+        about("blocks of a student; the teacher has twice as many", "生徒の層数。教師はその 2 倍", ge=1, le=12),
+    ] = 2
     width: Annotated[
-        int, about("width of the residual streams", "残差ストリームの次元", symbol="H", ge=2, le=2_048)
-    ] = 64  # fmt: skip
+        int,
+        about("width of the residual streams", "残差ストリームの次元", symbol="H", ge=2, le=2_048),
+    ] = 64
     heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 4
-    longest: Annotated[
-        int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
-    ] = 128  # fmt: skip
+    longest: Annotated[int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)] = 128
     steps: Annotated[
-        int, about("steps of pre-training in two languages, for each network",
-                   "2 言語での事前学習のステップ数(ネットワークごと)", ge=1, le=10**8)
-    ] = 3_000  # fmt: skip
+        int,
+        about(
+            "steps of pre-training in two languages, for each network",
+            "2 言語での事前学習のステップ数(ネットワークごと)",
+            ge=1,
+            le=10**8,
+        ),
+    ] = 3_000
     teacher_steps: Annotated[
-        int, about("steps of the teacher's pre-training", "教師の事前学習のステップ数", ge=1, le=10**8)
-    ] = 3_500  # fmt: skip
+        int,
+        about("steps of the teacher's pre-training", "教師の事前学習のステップ数", ge=1, le=10**8),
+    ] = 3_500
     student_steps: Annotated[
-        int, about("steps of training, for each student", "生徒ごとの学習のステップ数", ge=1, le=10**8)
-    ] = 1_000  # fmt: skip
+        int,
+        about("steps of training, for each student", "生徒ごとの学習のステップ数", ge=1, le=10**8),
+    ] = 1_000
     batch: Annotated[
-        int, about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024)
-    ] = 64  # fmt: skip
+        int,
+        about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024),
+    ] = 64
     rate: Annotated[
-        float, about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1)
-    ] = 3e-3  # fmt: skip
-    train: Annotated[
-        int, about("examples of a task to learn from", "課題ごとの学習例の数", ge=1, le=10**6)
-    ] = 4_000  # fmt: skip
+        float,
+        about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1),
+    ] = 3e-3
+    train: Annotated[int, about("examples of a task to learn from", "課題ごとの学習例の数", ge=1, le=10**6)] = 4_000
     test: Annotated[
-        int, about("examples of a task, and parallel sentences, to measure on", "課題ごとの評価例の数、対訳文の数",
-                   ge=2, le=10**6)
-    ] = 500  # fmt: skip
+        int,
+        about(
+            "examples of a task, and parallel sentences, to measure on",
+            "課題ごとの評価例の数、対訳文の数",
+            ge=2,
+            le=10**6,
+        ),
+    ] = 500
     crossing_steps: Annotated[
-        int, about("steps of fine-tuning in one language, for each task", "一つの言語での課題ごとの微調整のステップ数",
-                   ge=1, le=10**7)
-    ] = 150  # fmt: skip
+        int,
+        about(
+            "steps of fine-tuning in one language, for each task",
+            "一つの言語での課題ごとの微調整のステップ数",
+            ge=1,
+            le=10**7,
+        ),
+    ] = 150
     tunings: Annotated[
-        int, about("times that this is done, with other heads and orders of examples",
-                   "その繰り返し回数(出力層の初期値と例の順を変える)", ge=1, le=100)
-    ] = 3  # fmt: skip
+        int,
+        about(
+            "times that this is done, with other heads and orders of examples",
+            "その繰り返し回数(出力層の初期値と例の順を変える)",
+            ge=1,
+            le=100,
+        ),
+    ] = 3
     tuning_steps: Annotated[
-        int, about("steps of fine-tuning of teacher and students, for each task",
-                   "教師と生徒の課題ごとの微調整のステップ数", ge=1, le=10**7)
-    ] = 500  # fmt: skip
+        int,
+        about(
+            "steps of fine-tuning of teacher and students, for each task",
+            "教師と生徒の課題ごとの微調整のステップ数",
+            ge=1,
+            le=10**7,
+        ),
+    ] = 500
     tuning_batch: Annotated[
-        int, about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024)
-    ] = 32  # fmt: skip
+        int,
+        about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024),
+    ] = 32
     tuning_rate: Annotated[
-        float, about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1)
-    ] = 1e-3  # fmt: skip
+        float,
+        about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1),
+    ] = 1e-3
 
 
 STUDY = Study(
@@ -77,15 +107,38 @@ STUDY = Study(
     recipe=TransferRecipe,
     presets={
         "tiny": TransferRecipe(
-            layers=1, student_layers=1, width=8, heads=2, steps=4, teacher_steps=2, student_steps=2, batch=4, train=12,
-            test=8, crossing_steps=1, tunings=1, tuning_steps=1, tuning_batch=4,
+            layers=1,
+            student_layers=1,
+            width=8,
+            heads=2,
+            steps=4,
+            teacher_steps=2,
+            student_steps=2,
+            batch=4,
+            train=12,
+            test=8,
+            crossing_steps=1,
+            tunings=1,
+            tuning_steps=1,
+            tuning_batch=4,
             precision="float32",
         ),
         "quick": TransferRecipe(precision="float32", threads=1),
         "full": TransferRecipe(
-            layers=4, student_layers=3, width=128, steps=20_000, teacher_steps=20_000, student_steps=10_000, rate=2e-3,
-            train=8_000, test=2_000, crossing_steps=400, tuning_steps=1_500, tuning_rate=5e-4,
-            precision="float32", seeds=3,
+            layers=4,
+            student_layers=3,
+            width=128,
+            steps=20_000,
+            teacher_steps=20_000,
+            student_steps=10_000,
+            rate=2e-3,
+            train=8_000,
+            test=2_000,
+            crossing_steps=400,
+            tuning_steps=1_500,
+            tuning_rate=5e-4,
+            precision="float32",
+            seeds=3,
         ),
     },
     minutes={"tiny": 0.1, "quick": 13.9},
@@ -98,5 +151,5 @@ STUDY = Study(
         "{teacher,distilled,masked,random,cut}.{acceptability,questions,tagging,macro,share,masked,weights}",
     ),
     experiment="phantastic.systems.transfer.experiment:Transfer",
-)  # fmt: skip
+)
 STUDIES = (STUDY,)

@@ -33,16 +33,16 @@ def measured(
     learner, generator = LEARNERS[name], numpy_generator(seed, "measure/bootstrap")
     pairs = drawn(recipe, learner, recipe.tested, seed, "measure").to(device)
     exact, words = measure.written(model, pairs)
-    found: dict[str, Shares] = {"exact": exact, "words": words}
+    shares: dict[str, Shares] = {"exact": exact, "words": words}
     if learner.strings:
         longest = recipe.length + LONGER
         beyond = task.strings(recipe.letters, recipe.length + 1, longest, recipe.tested, seed, "measure/longer")
-        _, found["longer"] = measure.written(model, beyond.to(device))
+        _, shares["longer"] = measure.written(model, beyond.to(device))
     if name in LOOKED_AT:  # the head is chosen on other strings or sentences
         chosen = drawn(recipe, learner, max(recipe.tested // 4, 1), seed, "measure/choose").to(device)
-        found["followed"] = measure.looked(model, pairs, measure.best_follower(model, chosen))
-        found["straight"] = measure.straight(pairs)
-    return {f"{name}.{key}": shares.measure(generator) for key, shares in found.items()}
+        shares["followed"] = measure.looked(model, pairs, measure.best_follower(model, chosen))
+        shares["straight"] = measure.straight(pairs)
+    return {f"{name}.{key}": share.measure(generator) for key, share in shares.items()}
 
 
 @final
@@ -51,13 +51,13 @@ class Transformers(Experiment[TransformerRecipe]):
 
     def one_seed(self, run: Run[TransformerRecipe], recipe: TransformerRecipe, seed: int) -> Scores:
         """Train and measure every learner."""
-        found: dict[str, Measure] = {}
+        measures: dict[str, Measure] = {}
         for name in LEARNERS:
             compute = partial(measured, recipe, name, learn(run, name, seed), seed, run.device)
-            found |= run.once(f"seed{seed}/{name}", compute, dict[str, Measure])
-        right = found["learned.words"].value, found["reversal.words"].value
-        deviation = right[0] / right[1] - 1 if right[1] else float(np.sign(right[0]))
-        return found | {"learned.deviation": deviation}
+            measures |= run.once(f"seed{seed}/{name}", compute, dict[str, Measure])
+        accuracies = measures["learned.words"].value, measures["reversal.words"].value
+        deviation = accuracies[0] / accuracies[1] - 1 if accuracies[1] else float(np.sign(accuracies[0]))
+        return measures | {"learned.deviation": deviation}
 
     def networks(self, run: Run[TransformerRecipe]) -> dict[str, nn.Module]:
         """The Transformer that reverses strings and the one that translates, of the first seed."""
@@ -67,26 +67,26 @@ class Transformers(Experiment[TransformerRecipe]):
     def lesion_measures(self, run: Run[TransformerRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Of a few strings and sentences: the share of words that are right while the right ones are shown before them,
         and the share that the best follower looks for where they stand."""
-        recipe, found = run.recipe, {}
+        recipe, measures = run.recipe, {}
         for name, model in networks.items():
             assert isinstance(model, Transformer)
             pairs = drawn(recipe, LEARNERS[name], FEW, recipe.seed, "lesion").to(run.device)
             hits, tries = measure.followed(measure.read(model, pairs), pairs.aligned)
-            found[f"{name}.followed"] = float(hits.sum(-1).max() / tries.sum())
-            found[f"{name}.words"] = measure.foretold(model, pairs).share
-        return found
+            measures[f"{name}.followed"] = float(hits.sum(-1).max() / tries.sum())
+            measures[f"{name}.words"] = measure.foretold(model, pairs).share
+        return measures
 
     def figures(self, run: Run[TransformerRecipe]) -> dict[str, Figure]:
         """Where the output looks, head by head; how the learners learn."""
-        recipe, shown = run.recipe, {}
+        recipe, looks = run.recipe, {}
         for name, model in self.networks(run).items():
             assert isinstance(model, Transformer)
             pairs = drawn(recipe, LEARNERS[name], 50, recipe.seed, "figure").to(run.device)
-            shown[name] = applied.looked_at(recipe, name, model, pairs)
+            looks[name] = applied.looked_at(recipe, name, model, pairs)
         curves = {name: run.curve(f"seed{recipe.seed}/{name}") for name in LEARNERS}
         return {
-            "attention": pictures.attention(shown["reversal"], shown["translation"]),
-            "heads": pictures.heads(shown["translation"]),
+            "attention": pictures.attention(looks["reversal"], looks["translation"]),
+            "heads": pictures.heads(looks["translation"]),
             "learning": pictures.learning(curves),
         }
 

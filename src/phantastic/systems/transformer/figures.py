@@ -38,8 +38,9 @@ def heat(look: Look, weights: Float[Tensor, "m n"], *, title: str, cell: int = C
     ]
     word = "slice(datum.value, 3)"  # behind its place, which keeps equal words apart
     axis: dict[str, Any] = {"labelExpr": word, "ticks": False, "domain": False, "labels": labels, "labelPadding": 4}
-    x = alt.X("in:N", sort=inputs, title=str(INPUT) if labels else None,
-              axis=alt.Axis(orient="top", labelAngle=-60, **axis))  # fmt: skip
+    x = alt.X(
+        "in:N", sort=inputs, title=str(INPUT) if labels else None, axis=alt.Axis(orient="top", labelAngle=-60, **axis)
+    )
     y = alt.Y("out:N", sort=outputs, title=str(OUTPUT) if labels else None, axis=alt.Axis(**axis))
     colour = alt.Color(
         "weight:Q",
@@ -69,9 +70,10 @@ def attention(reversal: Look, translation: Look) -> Figure:
     charts = [
         heat(look, followed(look), title=f"{title} ({named(look)})")
         for look, title in (
-            (reversal, Text("a string backwards", "文字列の逆順")), (translation, Text("a translation", "翻訳")),
+            (reversal, Text("a string backwards", "文字列の逆順")),
+            (translation, Text("a translation", "翻訳")),
         )
-    ]  # fmt: skip
+    ]
     caption = Text(
         "Where the decoder looks in the input before it writes each word of the output: the weights of the head of the "
         "attention to the memory that follows the words best. Rings: where the letter or the word stands that is to be "
@@ -92,13 +94,14 @@ def heads(look: Look) -> Figure:
     charts = [
         alt.hconcat(
             *(
-                heat(look, head, cell=9, labels=False,
-                     title=str(Text(f"layer {i}, head {j}", f"第 {i} 層、ヘッド {j}")))
+                heat(
+                    look, head, cell=9, labels=False, title=str(Text(f"layer {i}, head {j}", f"第 {i} 層、ヘッド {j}"))
+                )
                 for j, head in enumerate(layer, start=1)
             )
         )
         for i, layer in enumerate(look.weights, start=1)
-    ]  # fmt: skip
+    ]
     caption = Text(
         f"All heads of the attention to the memory, while “{' '.join(look.source)}” is translated as "
         f"“{' '.join(look.target)}”; across the input, down the output. Rings mark words that translate each other.",
@@ -122,12 +125,15 @@ def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         ]
         scale = alt.Scale(domain=[str(NAMES[name][0]) for name in names], range=[NAMES[name][1] for name in names])
         charts.append(
-            alt.Chart(alt.Data(values=values)).mark_line().encode(
+            alt.Chart(alt.Data(values=values))
+            .mark_line()
+            .encode(
                 x=alt.X("step:Q", title=str(Text("training step", "学習ステップ"))),
                 y=alt.Y("loss:Q", title=str(Text("loss (nats per word)", "損失(nat/語)"))),
                 color=alt.Color("which:N", title=None, scale=scale, legend=alt.Legend(orient="top-right")),
-            ).properties(width=300, height=200, title=str(title))
-        )  # fmt: skip
+            )
+            .properties(width=300, height=200, title=str(title))
+        )
     caption = Text(
         "Learning. Without positions the encoder takes a string for a bag of letters, and the loss stays near that of "
         "guessing among them.",

@@ -48,9 +48,16 @@ def build(recipe: TransformerRecipe, learner: Learner, seed: int) -> Transformer
     length = 2 + (recipe.length + LONGER if learner.strings else recipe.words)
     with initialised(seed, "model"):
         return Transformer(
-            source + FIRST, target + FIRST, width=recipe.width, heads=learner.heads or recipe.heads,
-            layers=recipe.layers, hidden=recipe.hidden, length=length, order=learner.order, dropout=recipe.dropout,
-        )  # fmt: skip
+            source + FIRST,
+            target + FIRST,
+            width=recipe.width,
+            heads=learner.heads or recipe.heads,
+            layers=recipe.layers,
+            hidden=recipe.hidden,
+            length=length,
+            order=learner.order,
+            dropout=recipe.dropout,
+        )
 
 
 def learn(run: Run[TransformerRecipe], name: str, seed: int) -> Transformer:
@@ -71,9 +78,14 @@ def learn(run: Run[TransformerRecipe], name: str, seed: int) -> Transformer:
             return {"loss": measure.loss(model, pairs, recipe.smoothing)}
 
     train(
-        run, f"seed{seed}/{name}", {name: model}, {"loss": optimiser}, losses,
-        steps=steps, rate=warm_and_root(recipe.warmup),
-    )  # fmt: skip
+        run,
+        f"seed{seed}/{name}",
+        {name: model},
+        {"loss": optimiser},
+        losses,
+        steps=steps,
+        rate=warm_and_root(recipe.warmup),
+    )
     return model
 
 

@@ -53,9 +53,9 @@ def written(model: Transformer, pairs: Pairs) -> tuple[Shares, Shares]:
     """
     wanted = pairs.target[:, 1:]
     wanted = wanted.masked_fill(wanted == END, PAD)
-    found = model.greedy(pairs.source, wanted.shape[1])
-    there = wanted != PAD
-    return shares((found == wanted).all(1)), shares(((found == wanted) & there).sum(1), there.sum(1))
+    outputs = model.greedy(pairs.source, wanted.shape[1])
+    present = wanted != PAD
+    return shares((outputs == wanted).all(1)), shares(((outputs == wanted) & present).sum(1), present.sum(1))
 
 
 @torch.no_grad()
@@ -69,9 +69,9 @@ def foretold(model: Transformer, pairs: Pairs) -> Shares:
 @torch.no_grad()
 def read(model: Transformer, pairs: Pairs) -> Float[Tensor, "layers batch heads m n"]:
     """Where each word of the output is looked for in the input, while the right output is being written."""
-    with reading([block.memory_attention.weights for block in model.decoder]) as found:  # pyright: ignore
+    with reading([block.memory_attention.weights for block in model.decoder]) as weights:  # pyright: ignore
         model(pairs.source, pairs.target[:, :-1])
-    return torch.stack([layer for (layer,) in found])
+    return torch.stack([layer for (layer,) in weights])
 
 
 def followed(
@@ -105,8 +105,8 @@ def straight(pairs: Pairs) -> Shares:
     """The same for a head that would read the input at an even pace from the beginning to the end."""
     inputs, outputs = ((tensor != PAD).sum(1, keepdim=True) for tensor in (pairs.source, pairs.target[:, 2:]))
     pace = torch.arange(pairs.aligned.shape[1]) * (inputs - 1) / (outputs - 1).clamp(min=1)
-    there = pairs.aligned >= 0
-    return shares(((pace.round().long() == pairs.aligned) & there).sum(1), there.sum(1))
+    present = pairs.aligned >= 0
+    return shares(((pace.round().long() == pairs.aligned) & present).sum(1), present.sum(1))
 
 
 def words_of(sequence: Sequence[int], vocabulary: Sequence[str], first: int) -> list[str]:

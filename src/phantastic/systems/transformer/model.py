@@ -40,17 +40,32 @@ class Transformer(nn.Module):
     """
 
     def __init__(
-        self, source: int, target: int, *, width: int, heads: int, layers: int, hidden: int, length: int,
-        order: Order = "sinusoidal", dropout: float = 0.0,
-    ):  # fmt: skip
+        self,
+        source: int,
+        target: int,
+        *,
+        width: int,
+        heads: int,
+        layers: int,
+        hidden: int,
+        length: int,
+        order: Order = "sinusoidal",
+        dropout: float = 0.0,
+    ):
         """``source`` and ``target`` are the sizes of the vocabularies, ``length`` the longest input or output."""
         super().__init__()
 
         def block(memory: int | None) -> Block:
             return Block(
-                width, heads, hidden, norm="post", activation="relu", dropout=dropout, attention_dropout=dropout,
+                width,
+                heads,
+                hidden,
+                norm="post",
+                activation="relu",
+                dropout=dropout,
+                attention_dropout=dropout,
                 memory_width=memory,
-            )  # fmt: skip
+            )
 
         self.source = Embedding(source, width, length, order, dropout)
         self.target = Embedding(target, width, length, order, dropout)
@@ -83,12 +98,12 @@ class Transformer(nn.Module):
     def greedy(self, source: Int[Tensor, "batch n"], longest: int) -> Int[Tensor, "batch longest"]:
         """The likeliest next word again and again, until END or ``longest`` words; PAD afterwards."""
         memory = self.encode(source)
-        found = source.new_full((len(source), 1), BEGIN)
-        ended = torch.zeros_like(found, dtype=torch.bool)
+        output = source.new_full((len(source), 1), BEGIN)
+        ended = torch.zeros_like(output, dtype=torch.bool)
         for _ in range(longest):
-            chosen = self.decode(found, *memory)[:, -1:].argmax(-1).masked_fill(ended, PAD)
-            found, ended = torch.cat([found, chosen], 1), ended | (chosen == END)
+            chosen = self.decode(output, *memory)[:, -1:].argmax(-1).masked_fill(ended, PAD)
+            output, ended = torch.cat([output, chosen], 1), ended | (chosen == END)
             if ended.all():
                 break
-        found = found[:, 1:].masked_fill(found[:, 1:] == END, PAD)
-        return nn.functional.pad(found, (0, longest - found.shape[1]), value=PAD)
+        output = output[:, 1:].masked_fill(output[:, 1:] == END, PAD)
+        return nn.functional.pad(output, (0, longest - output.shape[1]), value=PAD)

@@ -37,12 +37,12 @@ def strings(letters: int, shortest: int, longest: int, count: int, seed: int, pu
     generator = torch_generator(seed, purpose, step)
     lengths = torch.randint(shortest, longest + 1, (count, 1), generator=generator)
     places = torch.arange(longest)
-    there = places < lengths
-    source = torch.randint(FIRST, FIRST + letters, (count, longest), generator=generator).masked_fill(~there, PAD)
-    mirrored = torch.where(there, lengths - 1 - places, -1)
+    filled = places < lengths
+    source = torch.randint(FIRST, FIRST + letters, (count, longest), generator=generator).masked_fill(~filled, PAD)
+    mirrored = torch.where(filled, lengths - 1 - places, -1)
     target = torch.zeros(count, longest + 2, dtype=torch.long)
     target[:, 0] = BEGIN
-    target[:, 1:-1] = source.gather(1, mirrored.clamp(min=0)).masked_fill(~there, PAD)
+    target[:, 1:-1] = source.gather(1, mirrored.clamp(min=0)).masked_fill(~filled, PAD)
     target.scatter_(1, lengths + 1, END)
     return Pairs(source, target, torch.cat([mirrored, torch.full((count, 1), -1)], 1))
 
@@ -55,17 +55,17 @@ def translations(longest: int, count: int, seed: int, purpose: str, step: int = 
     """
     batches = max(1, DRAWN // count)  # are drawn at once: it takes little longer than to draw one
     english, japanese = written(batches * count, seed, purpose, step // batches)
-    here = np.arange(count) + step % batches * count
+    candidates = np.arange(count) + step % batches * count
     lengths = np.maximum(np.diff(english.starts), np.diff(japanese.starts))
-    kept = here[lengths[here] <= longest]
+    kept = candidates[lengths[candidates] <= longest]
     source, words = (text_of(language, kept) for language in (english, japanese))
     target = torch.nn.functional.pad(words, (1, 1))
     target[:, 0] = BEGIN
     target.scatter_(1, (words != PAD).sum(1, keepdim=True) + 1, END)
     aligned = torch.full((len(kept), target.shape[1] - 1), -1)
     for row, sentence in enumerate(kept if align else ()):
-        for there, here in sentences.alignment(english, japanese, int(sentence)):
-            aligned[row, here] = there
+        for english_word, japanese_word in sentences.alignment(english, japanese, int(sentence)):
+            aligned[row, japanese_word] = english_word
     return Pairs(source, target, aligned)
 
 
@@ -81,9 +81,9 @@ def text_of(language: Written, kept: Int[np.ndarray, " batch"]) -> Int[Tensor, "
     """Some of the sentences as ids, no wider than the longest of them."""
     lengths = np.diff(language.starts)[kept]
     places = np.arange(lengths.max(initial=1))
-    there = places < lengths[:, None]
-    found = language.words[np.where(there, language.starts[kept][:, None] + places, 0)]
-    return torch.from_numpy(np.where(there, found + FIRST, PAD)).long()
+    filled = places < lengths[:, None]
+    words = language.words[np.where(filled, language.starts[kept][:, None] + places, 0)]
+    return torch.from_numpy(np.where(filled, words + FIRST, PAD)).long()
 
 
 def vocabularies() -> tuple[tuple[str, ...], tuple[str, ...]]:

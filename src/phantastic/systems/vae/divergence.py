@@ -149,7 +149,7 @@ def optima(p: Mixture, objective: Objective) -> tuple[Fit, ...]:
     """Every minimum, local ones too, lowest first: a scan over mean and sd, each lowest cell refined (Nelder-Mead)."""
     means, sds = _scan(p)
     values = torch.stack([objective(mean.expand_as(sds), sds) for mean in means]).numpy()
-    found: dict[tuple[float, float], Fit] = {}
+    fits: dict[tuple[float, float], Fit] = {}
     for i, j in np.argwhere(values == minimum_filter(values, size=3, mode="nearest")):
         best = minimize(
             lambda at: float(objective(_float64(at[0]), _float64(at[1]).exp())),
@@ -158,8 +158,8 @@ def optima(p: Mixture, objective: Objective) -> tuple[Fit, ...]:
             options={"xatol": 1e-7, "fatol": 1e-13},
         )
         fit = Fit(float(best.x[0]), float(np.exp(best.x[1])), float(best.fun))
-        found.setdefault((round(fit.mean, 3) + 0.0, round(fit.sd, 3)), fit)
-    return tuple(sorted(found.values(), key=lambda fit: (round(fit.divergence, 9), fit.mean)))
+        fits.setdefault((round(fit.mean, 3) + 0.0, round(fit.sd, 3)), fit)
+    return tuple(sorted(fits.values(), key=lambda fit: (round(fit.divergence, 9), fit.mean)))
 
 
 def descend(

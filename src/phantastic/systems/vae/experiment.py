@@ -35,7 +35,8 @@ EPOCH = dsprites.IMAGES // 64  # steps, 11,520, of the published runs
 # Mean reconstruction and KL over an epoch, nats per image, as logged by disentangling-vae (Dubois et al. 2019) with the
 # settings of the preset `full`.
 PUBLISHED = {
-    ("vae", 1): (71.01, 33.67), ("vae", 2): (38.56, 26.64), ("beta", 1): (87.90, 20.71), ("beta", 2): (64.42, 15.04),
+    ("vae", 1): (71.01, 33.67), ("vae", 2): (38.56, 26.64),
+    ("beta", 1): (87.90, 20.71), ("beta", 2): (64.42, 15.04),
 }  # fmt: skip
 AT_ONCE = 512  # images in a pass without gradients
 Member = VAE | DenoisingAutoencoder
@@ -55,9 +56,13 @@ def build(recipe: FamilyRecipe, objective: str, seed: int) -> dict[str, nn.Modul
 
 
 def losses(
-    recipe: FamilyRecipe, objective: str, seed: int, modules: Mapping[str, nn.Module], data: dsprites.DSprites,
+    recipe: FamilyRecipe,
+    objective: str,
+    seed: int,
+    modules: Mapping[str, nn.Module],
+    data: dsprites.DSprites,
     device: torch.device,
-) -> Callable[[int], Mapping[str, Tensor]]:  # fmt: skip
+) -> Callable[[int], Mapping[str, Tensor]]:
     """The objective as a function of the step; batches and noise are the same for every member."""
     model: Any = modules[objective]
     batches = dsprites.Batches(data, recipe.batch, seed, "shuffle", device)
@@ -71,10 +76,10 @@ def losses(
             beta = recipe.beta if objective == "beta" else 1.0
             return lambda step: beta_vae(model, batches(step), noise(step), beta=beta * warm_up(step, recipe.warm_up))
         case "capacity":
+            gamma, capacity, steps = recipe.capacity_weight, recipe.capacity, recipe.capacity_steps
             return lambda step: annealed_capacity(
-                model, batches(step), noise(step), step,
-                gamma=recipe.capacity_weight, capacity=recipe.capacity, steps=recipe.capacity_steps,
-            )  # fmt: skip
+                model, batches(step), noise(step), step, gamma=gamma, capacity=capacity, steps=steps
+            )
         case "factor":
             judge, gamma = modules["discriminator"], recipe.factor_weight
             return lambda step: factor_vae(model, judge, batches(step), others(step), noise(step), gamma=gamma)
@@ -178,8 +183,8 @@ def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.devic
     batch, generator = dsprites.as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
     if isinstance(model, DenoisingAutoencoder):
         return {"reconstruction": over_items(restored(model, batch, seed), generator, mean)}
-    found = coded(model, batch, seed)
-    means, codes = found.q.mean.double().numpy(), found.codes.double().numpy()
+    result = coded(model, batch, seed)
+    means, codes = result.q.mean.double().numpy(), result.codes.double().numpy()
 
     def accuracy(score: float) -> Measure:
         tested = recipe.votes // 2
@@ -201,8 +206,8 @@ def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.devic
     trees = disentanglement.dci(means, factors, train=recipe.dci_sample, test=recipe.dci_sample // 2)
     single |= dict(zip(("dci_disentanglement", "dci_completeness", "dci_informativeness"), trees, strict=True))
     return {
-        "reconstruction": over_items(found.reconstruction, generator, mean),
-        "kl": over_items(found.kl, generator, mean),
+        "reconstruction": over_items(result.reconstruction, generator, mean),
+        "kl": over_items(result.kl, generator, mean),
         "total_correlation": over_items(codes, generator, gaussian_total_correlation),
         "factor_vae_score": accuracy(factor_score),
         "beta_vae_score": accuracy(disentanglement.beta_vae_score(sprites.encode, sprites, seed, **votes)),
@@ -213,7 +218,7 @@ def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.devic
 def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, float]:
     """The training curve's mean over each published epoch, how far it is from the published mean, and C's from C."""
     recipe, points = run.recipe, run.curve(f"seed{seed}/{objective}")
-    found = {}
+    measures = {}
     if recipe.images == dsprites.IMAGES and recipe.batch == 64:
         for epoch in range(1, min(2, recipe.steps // EPOCH) + 1):
             within = [point for point in points if (epoch - 1) * EPOCH < point["step"] <= epoch * EPOCH]
@@ -221,13 +226,13 @@ def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, f
                 if term not in within[0]:
                     continue
                 value = float(np.mean([point[term] for point in within]))
-                found[f"epoch{epoch}.{term}"] = value
+                measures[f"epoch{epoch}.{term}"] = value
                 if (objective, epoch) in PUBLISHED:
-                    found[f"epoch{epoch}.{term}.deviation"] = value / PUBLISHED[objective, epoch][place] - 1
+                    measures[f"epoch{epoch}.{term}.deviation"] = value / PUBLISHED[objective, epoch][place] - 1
     if objective == "capacity" and recipe.capacity and recipe.steps > recipe.capacity_steps:
         settled = [point["kl"] for point in points if point["step"] > recipe.capacity_steps]
-        found["kl.deviation"] = float(np.mean(settled)) / recipe.capacity - 1
-    return found
+        measures["kl.deviation"] = float(np.mean(settled)) / recipe.capacity - 1
+    return measures
 
 
 # --- the study
@@ -240,36 +245,36 @@ class Family(Experiment[FamilyRecipe]):
     def one_seed(self, run: Run[FamilyRecipe], recipe: FamilyRecipe, seed: int) -> Scores:
         """Train every member, then measure it."""
         data = dsprites.part(recipe.images, recipe.seed)
-        found: dict[str, Measure | float] = {}
+        measures: dict[str, Measure | float] = {}
         for objective in recipe.objectives:
             compute = partial(measured, recipe, fit(run, objective, seed, data), seed, run.device)
             scores = run.once(f"seed{seed}/{objective}", compute, dict[str, Measure])
             curve = from_curve(run, objective, seed)
-            found |= {f"{objective}.{name}": score for name, score in (scores | curve).items()}
-        return found
+            measures |= {f"{objective}.{name}": score for name, score in (scores | curve).items()}
+        return measures
 
     def networks(self, run: Run[FamilyRecipe]) -> dict[str, nn.Module]:
         """The trained members of the first seed by objective, in evaluation mode."""
-        recipe, found = run.recipe, {}
+        recipe, members = run.recipe, {}
         for objective in recipe.objectives:
             modules = build(recipe, objective, recipe.seed)
             run.load(f"seed{recipe.seed}/{objective}", modules)
-            found[objective] = modules[objective].to(run.device)
-        return found
+            members[objective] = modules[objective].to(run.device)
+        return members
 
     def lesion_measures(self, run: Run[FamilyRecipe], networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Reconstruction error and KL, in nats per image, and MIG, on 256 images."""
         factors, images = test_images(256, run.recipe.seed)
-        batch, found = dsprites.as_batch(images, run.device), {}
+        batch, measures = dsprites.as_batch(images, run.device), {}
         for objective, model in networks.items():
             if isinstance(model, DenoisingAutoencoder):
-                found[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
+                measures[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
             elif isinstance(model, VAE):
                 result = coded(model, batch, 0)
-                found[f"{objective}.reconstruction"] = mean(result.reconstruction)
-                found[f"{objective}.kl"] = mean(result.kl)
-                found[f"{objective}.mig"] = disentanglement.mig(result.q.mean.numpy(), factors)
-        return found
+                measures[f"{objective}.reconstruction"] = mean(result.reconstruction)
+                measures[f"{objective}.kl"] = mean(result.kl)
+                measures[f"{objective}.mig"] = disentanglement.mig(result.q.mean.numpy(), factors)
+        return measures
 
     def figures(self, run: Run[FamilyRecipe]) -> dict[str, Figure]:
         """Training curves, measures, reconstructions, and a traversal of every VAE, of the first seed."""
@@ -277,30 +282,30 @@ class Family(Experiment[FamilyRecipe]):
         vaes = {objective: model for objective, model in members.items() if isinstance(model, VAE)}
         batch = dsprites.as_batch(test_images(512, seed)[1], run.device)
         heart = dsprites.as_batch(dsprites.render(np.array([[2, 4, 5, 16, 16]])), run.device)
-        drawn = {
+        figures = {
             "learning": learning({name: run.curve(f"seed{seed}/{name}") for name in vaes}, PUBLISHED, EPOCH),
             "measures": against_limits(run.measures(), list(vaes)),
             "reconstructions": pictures(members, batch[:10], ()),
         }
         for objective, model in vaes.items():
             per_latent = kl_to_standard(coded(model, batch, 0).q).mean(0).numpy()
-            drawn[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent)
-        return drawn
+            figures[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent)
+        return figures
 
     def apply(self, run: Run[FamilyRecipe], request: FamilyApply) -> list[str]:
         """--look FOLDER: the codes and reconstructions of the user's pictures, written into the run's looks/."""
-        seen = folders.load(request.look, dsprites.SIZE, channels=1)
-        batch = torch.from_numpy(seen.images).permute(0, 3, 1, 2).float().to(run.device) / 255
+        loaded = folders.load(request.look, dsprites.SIZE, channels=1)
+        batch = torch.from_numpy(loaded.images).permute(0, 3, 1, 2).float().to(run.device) / 255
         members = self.networks(run)
         table = [["file", "model", "reconstruction", "kl", *(f"z{i}" for i in range(1, run.recipe.latent + 1))]]
         for objective, model in members.items():
             if isinstance(model, VAE):
-                found = coded(model, batch, 0)
-                for row, name in enumerate(seen.names):
-                    codes = [f"{value:.6g}" for value in found.q.mean[row].tolist()]
-                    terms = f"{found.reconstruction[row]:.6g}", f"{found.kl[row]:.6g}"
+                result = coded(model, batch, 0)
+                for row, name in enumerate(loaded.names):
+                    codes = [f"{value:.6g}" for value in result.q.mean[row].tolist()]
+                    terms = f"{result.reconstruction[row]:.6g}", f"{result.kl[row]:.6g}"
                     table.append([name, objective, *terms, *codes])
         stem = run.artefact("looks") / (Path(request.look).resolve().name or "pictures")
         files.write_csv(stem.with_name(f"{stem.name}.csv"), table)
-        grid = pictures(members, batch, seen.names)
+        grid = pictures(members, batch, loaded.names)
         return [str(stem.with_name(f"{stem.name}.csv")), *map(str, write(grid, stem))]

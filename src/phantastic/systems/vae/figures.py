@@ -82,9 +82,10 @@ def pictures(members: Mapping[str, nn.Module], batch: Float[Tensor, "n 1 64 64"]
 
 
 def learning(
-    points: Mapping[str, Sequence[Mapping[str, Any]]], published: Mapping[tuple[str, int], tuple[float, float]],
+    points: Mapping[str, Sequence[Mapping[str, Any]]],
+    published: Mapping[tuple[str, int], tuple[float, float]],
     epoch: int,
-) -> Figure:  # fmt: skip
+) -> Figure:
     """Reconstruction error and KL by training step, and the published mean of each epoch of ``epoch`` steps."""
     reached = max((curve[-1]["step"] for curve in points.values() if curve), default=0)
     terms = {
@@ -130,11 +131,18 @@ def against_limits(measures: Mapping[str, Measure], members: Sequence[str]) -> F
     for name, (perfect, title) in SCALES.items():
         limits.append({"measure": str(title), "value": perfect})
         for objective in members:
-            found = measures.get(f"{objective}.{name}")
-            if found is not None:
-                low, high = found.ends
-                dots.append({"measure": str(title), "member": str(NAMES[objective]), "value": found.value,
-                             "low": low, "high": high})  # fmt: skip
+            measure = measures.get(f"{objective}.{name}")
+            if measure is not None:
+                low, high = measure.ends
+                dots.append(
+                    {
+                        "measure": str(title),
+                        "member": str(NAMES[objective]),
+                        "value": measure.value,
+                        "low": low,
+                        "high": high,
+                    }
+                )
     order = [str(title) for _, title in SCALES.values()]
     y = alt.Y("measure:N", title=None, sort=order, axis=alt.Axis(labelLimit=260, grid=True))
     x = alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, 1], clamp=True))

@@ -47,21 +47,21 @@ def two_modes(recipe: DivergenceRecipe) -> TwoModes:
     """The optima in both directions, by quadrature and by descent from several starts, with the path of the means."""
     p, starts = kl.two_modes(recipe.half_distance), [(share * recipe.half_distance, 1.0) for share in STARTS]
     forward, reverse = kl.optima(p, kl.by_quadrature(p, "forward")), kl.optima(p, kl.by_quadrature(p, "reverse"))
-    down, away = (kl.descend(objective, starts, recipe.steps) for objective in (kl.forward_kl(p), kl.reverse_kl(p)))
+    descents = [kl.descend(objective, starts, recipe.steps) for objective in (kl.forward_kl(p), kl.reverse_kl(p))]
     middle = min(reverse, key=lambda fit: abs(fit.mean))
     curvature = kl.curvature_in_mean(kl.reverse_kl(p), 0.0, middle.sd)
-    forward_path, reverse_path = (descent.path[: SHOWN + 1, :, 0].tolist() for descent in (down, away))
-    ends = list(down.fits), list(away.fits)
-    return TwoModes(list(forward), list(reverse), *ends, forward_path, reverse_path, curvature)
+    forward_ends, reverse_ends = (list(descent.fits) for descent in descents)
+    forward_path, reverse_path = (descent.path[: SHOWN + 1, :, 0].tolist() for descent in descents)
+    return TwoModes(list(forward), list(reverse), forward_ends, reverse_ends, forward_path, reverse_path, curvature)
 
 
 def followed() -> Distances:
     """The optima of reverse KL while the modes move apart."""
-    found = []
+    distances = []
     for half_distance in DISTANCES.tolist():
         p = kl.two_modes(half_distance)
-        found.append((half_distance, list(kl.optima(p, kl.by_quadrature(p, "reverse")))))
-    return found
+        distances.append((half_distance, list(kl.optima(p, kl.by_quadrature(p, "reverse")))))
+    return distances
 
 
 def off(fits: Sequence[Fit], truth: Fit) -> float:
@@ -92,17 +92,22 @@ def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes) -> Figure:
     p, (forward, reverse) = kl.two_modes(recipe.half_distance), (str(FORWARD_NAME), str(REVERSE_NAME))
     reach = 2 * recipe.half_distance + 3
     x = torch.linspace(-reach, reach, 401, dtype=torch.float64)
-    drawn = [(forward, fit, True) for fit in found.forward[:1]]
+    candidates = [(forward, fit, True) for fit in found.forward[:1]]
     best = found.reverse[0].divergence
-    drawn += [(reverse, fit, fit.divergence < best + 1e-6) for fit in found.reverse]
+    candidates += [(reverse, fit, fit.divergence < best + 1e-6) for fit in found.reverse]
     density = p.log_density(x).exp().tolist()
     target = [{"x": at, "density": value} for at, value in zip(x.tolist(), density, strict=True)]
     curves = [
-        {"x": at, "density": exp(-0.5 * ((at - fit.mean) / fit.sd) ** 2) / (fit.sd * sqrt(2 * pi)), "q": name,
-         "fit": f"{name} {number}", "optimum": kind(lowest)}
-        for number, (name, fit, lowest) in enumerate(drawn)
+        {
+            "x": at,
+            "density": exp(-0.5 * ((at - fit.mean) / fit.sd) ** 2) / (fit.sd * sqrt(2 * pi)),
+            "q": name,
+            "fit": f"{name} {number}",
+            "optimum": kind(lowest),
+        }
+        for number, (name, fit, lowest) in enumerate(candidates)
         for at in x.tolist()
-    ]  # fmt: skip
+    ]
     colour = alt.Color("q:N", title=None, scale=alt.Scale(domain=[forward, reverse], range=[BLUE, VERMILION]))
     dashes = alt.Scale(domain=[kind(True), kind(False)], range=[[1, 0], [4, 3]])
     dash = alt.StrokeDash("optimum:N", title=None, scale=dashes)
@@ -110,21 +115,27 @@ def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes) -> Figure:
     height = alt.Y("density:Q", title=str(Text("density", "確率密度")))
     fits = alt.layer(
         alt.Chart(alt.Data(values=target)).mark_area(color=BLACK, opacity=0.15).encode(x=across, y=height),
-        alt.Chart(alt.Data(values=curves)).mark_line().encode(
-            x=across, y=height, color=colour, strokeDash=dash, detail="fit:N"
-        ),
-    ).properties(width=340, height=230)  # fmt: skip
+        alt.Chart(alt.Data(values=curves))
+        .mark_line()
+        .encode(x=across, y=height, color=colour, strokeDash=dash, detail="fit:N"),
+    ).properties(width=340, height=230)
     paths = [
         {"step": step, "mean": value, "q": name, "start": start}
         for name, path in ((forward, found.forward_path), (reverse, found.reverse_path))
         for step, means in enumerate(path)
         for start, value in enumerate(means)
     ]
-    descents = alt.Chart(alt.Data(values=paths)).mark_line(strokeWidth=1.5).encode(
-        x=alt.X("step:Q", title=str(Text("step of gradient descent", "勾配降下のステップ"))),
-        y=alt.Y("mean:Q", title=str(Text("mean of q", "q の平均"))),
-        color=colour, detail=["start:N", "q:N"],
-    ).properties(width=240, height=230)  # fmt: skip
+    descents = (
+        alt.Chart(alt.Data(values=paths))
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X("step:Q", title=str(Text("step of gradient descent", "勾配降下のステップ"))),
+            y=alt.Y("mean:Q", title=str(Text("mean of q", "q の平均"))),
+            color=colour,
+            detail=["start:N", "q:N"],
+        )
+        .properties(width=240, height=230)
+    )
     m = f"{recipe.half_distance:g}"
     caption = Text(
         f"One Gaussian q for two modes p = ½N(−{m}, 1) + ½N({m}, 1), grey. Forward KL covers both modes; reverse KL "
@@ -150,10 +161,18 @@ def by_distance(distances: Sequence[tuple[float, Sequence[Fit]]], crossing: floa
     x = alt.X("m:Q", title=across, scale=alt.Scale(domain=[float(end) for end in DISTANCES[[0, -1]]]))
     y = alt.Y("mean:Q", title=str(Text("mean of the reverse fit", "逆方向 KL の最適解の平均")))
     colours = alt.Scale(domain=[kind(True), kind(False)], range=[VERMILION, ORANGE])
-    dots = alt.Chart(alt.Data(values=points)).mark_point(filled=True, opacity=1, size=40).encode(
-        x=x, y=y, color=alt.Color("optimum:N", title=None, scale=colours),
-        shape=alt.Shape("optimum:N", title=None, scale=alt.Scale(domain=colours.domain, range=["circle", "diamond"])),
-    )  # fmt: skip
+    dots = (
+        alt.Chart(alt.Data(values=points))
+        .mark_point(filled=True, opacity=1, size=40)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("optimum:N", title=None, scale=colours),
+            shape=alt.Shape(
+                "optimum:N", title=None, scale=alt.Scale(domain=colours.domain, range=["circle", "diamond"])
+            ),
+        )
+    )
     lines = alt.Chart(alt.Data(values=ends)).mark_line(color=BLACK, opacity=0.3, strokeWidth=1)
     rule = alt.Chart(alt.Data(values=[{"m": crossing}])).mark_rule(strokeDash=[4, 3]).encode(x="m:Q")
     caption = Text(
@@ -171,27 +190,43 @@ def ellipses(recipe: DivergenceRecipe) -> Figure:
     p = correlated(recipe)
     target = Text("target", "目標の分布")
     full = Text("full covariance, either direction", "共分散の制限なし(両方向とも)")
-    fields: list[tuple[Text, Direction]] = [(Text(f"mean field, {name.en}", f"平均場近似、{name.ja}"), direction)
-              for name, direction in zip((FORWARD_NAME, REVERSE_NAME), DIRECTIONS, strict=True)]  # fmt: skip
-    drawn = [(target, p), *((name, mean_field(p, direction).covariance) for name, direction in fields)]
-    drawn.append((full, fit_covariance(p, "reverse", "full").covariance))
+    fields: list[tuple[Text, Direction]] = [
+        (Text(f"mean field, {name.en}", f"平均場近似、{name.ja}"), direction)
+        for name, direction in zip((FORWARD_NAME, REVERSE_NAME), DIRECTIONS, strict=True)
+    ]
+    gaussians = [(target, p), *((name, mean_field(p, direction).covariance) for name, direction in fields)]
+    gaussians.append((full, fit_covariance(p, "reverse", "full").covariance))
     angle = torch.linspace(0, 2 * pi, 121, dtype=torch.float64)
     circle = torch.stack([angle.cos(), angle.sin()])
     points: list[dict[str, Any]] = [
         {"x": x, "y": y, "order": order, "which": str(name)}
-        for name, covariance in drawn
+        for name, covariance in gaussians
         for order, (x, y) in enumerate((2 * torch.linalg.cholesky(covariance) @ circle).T.tolist())
     ]
-    names = [str(name) for name, _ in drawn]
+    names = [str(name) for name, _ in gaussians]
     axis = alt.Scale(domain=[-2.4, 2.4])
-    chart = alt.Chart(alt.Data(values=points)).mark_line(clip=True).encode(
-        x=alt.X("x:Q", title="z1", scale=axis), y=alt.Y("y:Q", title="z2", scale=axis), order="order:Q",
-        color=alt.Color("which:N", title=None, scale=alt.Scale(domain=names, range=[BLACK, BLUE, VERMILION, ORANGE]),
-                        legend=alt.Legend(labelLimit=300)),
-        strokeDash=alt.StrokeDash("which:N", title=None, legend=None,
-                                  scale=alt.Scale(domain=names, range=[[1, 0], [1, 0], [1, 0], [5, 5]])),
-        strokeWidth=alt.StrokeWidth("which:N", legend=None, scale=alt.Scale(domain=names, range=[4, 2, 2, 2])),
-    )  # fmt: skip
+    chart = (
+        alt.Chart(alt.Data(values=points))
+        .mark_line(clip=True)
+        .encode(
+            x=alt.X("x:Q", title="z1", scale=axis),
+            y=alt.Y("y:Q", title="z2", scale=axis),
+            order="order:Q",
+            color=alt.Color(
+                "which:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=[BLACK, BLUE, VERMILION, ORANGE]),
+                legend=alt.Legend(labelLimit=300),
+            ),
+            strokeDash=alt.StrokeDash(
+                "which:N",
+                title=None,
+                legend=None,
+                scale=alt.Scale(domain=names, range=[[1, 0], [1, 0], [1, 0], [5, 5]]),
+            ),
+            strokeWidth=alt.StrokeWidth("which:N", legend=None, scale=alt.Scale(domain=names, range=[4, 2, 2, 2])),
+        )
+    )
     lost = -0.5 * log(1 - recipe.correlation**2)
     caption = Text(
         f"A Gaussian with correlation {recipe.correlation:g} and what a factorised one makes of it (two standard "
@@ -210,25 +245,28 @@ class Divergence(Experiment[DivergenceRecipe]):
 
     def one_seed(self, run: Run[DivergenceRecipe], recipe: DivergenceRecipe, seed: int) -> Scores:
         """Fit by descent and by quadrature, follow the optima while the modes move apart, and fit a correlation."""
-        found = run.once("two-modes", lambda: two_modes(recipe), TwoModes)
+        result = run.once("two-modes", lambda: two_modes(recipe), TwoModes)
         run.once("distances", followed, Distances)
         crossing = run.once("crossing", kl.crossing, float)
         near = kl.two_modes(2.0)
         measures = {
-            "forward.mean": found.forward[0].mean, "forward.sd": found.forward[0].sd,
-            "forward.kl": found.forward[0].divergence,
-            "reverse.mean": abs(found.reverse[0].mean), "reverse.sd": found.reverse[0].sd,
-            "reverse.kl": found.reverse[0].divergence,
-            "centre.curvature": found.curvature,
+            "forward.mean": result.forward[0].mean,
+            "forward.sd": result.forward[0].sd,
+            "forward.kl": result.forward[0].divergence,
+            "reverse.mean": abs(result.reverse[0].mean),
+            "reverse.sd": result.reverse[0].sd,
+            "reverse.kl": result.reverse[0].divergence,
+            "centre.curvature": result.curvature,
             "unlocked.error": off(kl.optima(near, kl.by_quadrature(near, "reverse")), UNLOCKED),
-            "crossing": crossing, "crossing.deviation": crossing / CROSSING - 1,
+            "crossing": crossing,
+            "crossing.deviation": crossing / CROSSING - 1,
             **covariances(recipe),
-        }  # fmt: skip
+        }
         if recipe.half_distance == 3:
-            every = [*found.reverse, *found.reverse_ends]
+            every = [*result.reverse, *result.reverse_ends]
             locked, centred = [fit for fit in every if abs(fit.mean) > 1], [fit for fit in every if abs(fit.mean) <= 1]
             measures |= {
-                "forward.error": off([*found.forward, *found.forward_ends], FORWARD),
+                "forward.error": off([*result.forward, *result.forward_ends], FORWARD),
                 "reverse.error": off(locked, REVERSE),
                 "centre.error": off(centred, CENTRE),
             }
@@ -247,9 +285,9 @@ class Divergence(Experiment[DivergenceRecipe]):
     def figures(self, run: Run[DivergenceRecipe]) -> dict[str, Figure]:
         """The two fits and how descent gets there, the optima by distance, mean field against full covariance."""
         recipe = run.recipe
-        found, distances = run.result("two-modes", TwoModes), run.result("distances", Distances)
+        result, distances = run.result("two-modes", TwoModes), run.result("distances", Distances)
         return {
-            "two-modes": fits_and_descent(recipe, found),
+            "two-modes": fits_and_descent(recipe, result),
             "distance": by_distance(distances, run.result("crossing", float)),
             "mean-field": ellipses(recipe),
         }
