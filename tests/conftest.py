@@ -24,6 +24,8 @@ from phantastic.declare.study import register  # noqa: E402
 if TYPE_CHECKING:
     from phantastic.run.folder import Run
 
+collect_ignore = ["conftest.py", "support"]
+
 Invoke = Callable[..., Result]
 STUDIES = register()
 

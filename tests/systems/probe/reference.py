@@ -17,7 +17,7 @@ from phantastic.systems import probe
 from phantastic.systems.probe import measure, trees
 from phantastic.systems.probe.objective import Corpus, gradient, loss_of, residual
 
-HERE = Path(__file__).parent / "probe"
+HERE = Path(__file__).parent / "published"
 
 
 class Reference:

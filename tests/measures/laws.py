@@ -18,7 +18,7 @@ from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import numpy_generator
 from phantastic.measures import disentanglement as scores
 
-LIMITS = json.loads((Path(__file__).parents[1] / "reference" / "measure_limits.json").read_text())
+LIMITS = json.loads((Path(__file__).parent / "measure_limits.json").read_text())
 SIZES = np.array(LIMITS["sizes"])
 TABLE = ["perfect", "twice", "noise", "constant"]
 TOLERANCE = {

@@ -18,12 +18,12 @@ from phantastic.inference.generalised import embed, noise_kernel, temporal_preci
 from phantastic.inference.published.eye import lotka_volterra
 from phantastic.inference.published.force import matched
 
-HERE = Path(__file__).parent
-RUNS = sorted(path.stem.removeprefix("spm_") for path in HERE.glob("spm_*-*.npz"))
+HERE = Path(__file__).parent / "spm"
+RUNS = sorted(path.stem for path in HERE.glob("*-*.npz"))
 
 
 def load(name: str) -> dict[str, torch.Tensor]:
-    with np.load(HERE / f"spm_{name}.npz") as arrays:
+    with np.load(HERE / f"{name}.npz") as arrays:
         return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
 
 
