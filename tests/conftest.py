@@ -116,20 +116,48 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], "Run"]]:
-    """The run of a study at its `tiny` preset, by the study's name; each is made once, for whoever asks first."""
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a study's run at its `tiny` preset, all computed but not yet finished, by the study's name; each is
+    made once, for whichever worker asks first. To be copied, not to be touched."""
+    from filelock import FileLock
+
     from phantastic.declare.recipe import compose
     from phantastic.run.execute import execute
+    from phantastic.run.folder import Run
+
+    own = tmp_path_factory.getbasetemp()
+    root = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tiny"
+    root.mkdir(exist_ok=True)
+
+    def make(name: str) -> Path:
+        done = root / f"{name}.done"
+        with FileLock(root / f"{name}.lock"):
+            if not done.exists():
+                study = STUDIES[name]
+                recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
+                run = Run.create(study, recipe, "tiny", root, "tiny")
+                execute(run)
+                run.close()
+                done.touch()
+        return root / name / "tiny"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_run(
+    tiny_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], "Run"]]:
+    """The run of a study at its `tiny` preset, by the study's name, in a copy of the worker's own."""
     from phantastic.run.folder import Run
 
     made: dict[str, Run] = {}
 
     def make(name: str) -> Run:
         if name not in made:
-            study = STUDIES[name]
-            recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
-            made[name] = Run.create(study, recipe, "tiny", tmp_path_factory.mktemp("runs"))
-            execute(made[name])
+            folder = tmp_path_factory.mktemp("runs") / name / "tiny"
+            shutil.copytree(tiny_folder(name), folder)
+            made[name] = Run.open(folder, writing=True)
         return made[name]
 
     yield make

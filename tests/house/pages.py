@@ -84,14 +84,15 @@ def shown() -> list[Shown]:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    """A function that gives the folder of a finished tiny run of a study; each is made when it is first asked for."""
+def shelf(tiny_folder: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """A function that gives the folder of a finished tiny run of a study, with its report."""
     root = tmp_path_factory.mktemp("shelf")
 
     def made(name: str) -> Path:
         folder = root / name / "tiny"
         if not folder.exists():
-            result = CliRunner().invoke(cli, ["run", name, "--preset", "tiny", "--name", "tiny", "--root", str(root)])
+            shutil.copytree(tiny_folder(name), folder)
+            result = CliRunner().invoke(cli, ["resume", str(folder)])
             assert result.exit_code == 0, result.output
         return folder
 

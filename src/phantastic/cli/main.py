@@ -16,9 +16,11 @@ from phantastic.ground.errors import Refused, command
 @parallel.one_voice()
 def main() -> None:
     """The command ``phantastic``."""
-    for stream in (sys.stdout, sys.stderr):  # a letter that the terminal cannot show must not end a run
-        with suppress(AttributeError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called: nobody listens
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        with suppress(AttributeError):  # a letter that the terminal cannot show must not end a run
+            getattr(sys, name).reconfigure(errors="replace")
     cli()
 
 

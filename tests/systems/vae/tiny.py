@@ -36,28 +36,9 @@ class Tiny(NamedTuple):
     run: Run
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Tiny]]:
-    """The tiny run of a study; each is made once."""
-    kept: dict[str, Tiny] = {}
-
-    def make(name: str) -> Tiny:
-        if name not in kept:
-            study = STUDIES[name]
-            recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
-            run = Run.create(study, recipe, "tiny", tmp_path_factory.mktemp("runs"))
-            execute(run)
-            kept[name] = Tiny(study, run)
-        return kept[name]
-
-    yield make
-    for entry in kept.values():
-        entry.run.close()
-
-
 @pytest.fixture(params=STUDIES)
-def tiny(request: pytest.FixtureRequest, made: Callable[[str], Tiny]) -> Tiny:
-    return made(request.param)
+def tiny(request: pytest.FixtureRequest, tiny_run: Callable[[str], Run]) -> Tiny:
+    return Tiny(STUDIES[request.param], tiny_run(request.param))
 
 
 @pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in STUDIES for preset in STUDIES[name].presets])
@@ -178,9 +159,9 @@ def test_codes_are_shuffled_across_another_batch(part: dsprites.DSprites, monkey
     assert sorted(map(bytes, images.numpy())) == sorted(map(bytes, others.numpy()))
 
 
-def test_scores_of_codes_are_as_uncertain_as_the_votes_they_were_tested_on(made: Callable[[str], Tiny]) -> None:
+def test_scores_of_codes_are_as_uncertain_as_the_votes_they_were_tested_on(tiny_run: Callable[[str], Run]) -> None:
     """A share p of as many test votes as half the training votes has the standard error of a binomial."""
-    run, compared = made("vae").run, 0
+    run, compared = tiny_run("vae"), 0
     for name, measure in run.measures().items():
         if name.endswith(("factor_vae_score", "beta_vae_score")):
             error = (measure.value * (1 - measure.value) / (run.recipe.votes // 2)) ** 0.5
@@ -237,8 +218,8 @@ def test_total_correlation_of_a_known_gaussian() -> None:
     assert vae.gaussian_total_correlation(drawn) == pytest.approx(0, abs=1e-3)
 
 
-def test_the_users_pictures_are_coded_and_reconstructed(made: Callable[[str], Tiny], tmp_path: Path) -> None:
-    run = made("vae").run
+def test_the_users_pictures_are_coded_and_reconstructed(tiny_run: Callable[[str], Run], tmp_path: Path) -> None:
+    run = tiny_run("vae")
     for number in range(2):
         Image.fromarray(np.full((20, 30, 3), 100 * number, np.uint8)).save(tmp_path / f"{number}.png")
     table, grid = run.study.load().apply(run, FamilyApply(look=str(tmp_path)))
@@ -254,8 +235,8 @@ def test_the_users_pictures_are_coded_and_reconstructed(made: Callable[[str], Ti
 # --- kl
 
 
-def test_every_claim_on_the_divergences_holds(made: Callable[[str], Tiny]) -> None:
-    findings = judge(DIVERGENCE.claims(), made("kl").run.measures(), "tiny")
+def test_every_claim_on_the_divergences_holds(tiny_run: Callable[[str], Run]) -> None:
+    findings = judge(DIVERGENCE.claims(), tiny_run("kl").measures(), "tiny")
     assert [finding.claim.id for finding in findings if finding.verdict != "holds"] == []
 
 
