@@ -90,3 +90,17 @@ def test_a_blind_judge_is_wrong_by_half_the_total_variation() -> None:
     found = gan.Verdicts(*(column.tolist() for column in columns)).measures()
     assert found["judge.error"] == pytest.approx(0.5 * (2 * NormalDist().cdf(0.5) - 1), abs=1e-6)
     assert found["judge.value"] == pytest.approx(-log(4), abs=1e-6)
+
+
+def test_points_of_the_vae_have_the_spread_that_it_learned() -> None:
+    """Where the decoder says the same of all codes, they are a Gaussian of the learned variance."""
+    networks: dict[str, nn.Module] = {
+        "flat_generator": gan.PointGenerator(2, 2),
+        "flat_vae": (vae := gan.PointVAE(2, 2)),
+    }
+    nn.init.zeros_(vae.decoder.head.weight)
+    nn.init.constant_(vae.decoder.head.bias, 3.0)
+    nn.init.constant_(vae.log_variance, log(4))
+    points = gan.made(networks, "flat", 4000, 0, torch.device("cpu"))["vae"]
+    assert points.mean(0).tolist() == pytest.approx([3, 3], abs=0.15)
+    assert points.std(0).tolist() == pytest.approx([2, 2], rel=0.05)

@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +85,18 @@ def test_gain_and_peaks_are_of_their_own_part_of_the_pursuit() -> None:
     assert gains == pytest.approx([0.75, 0, 0.5, 0], abs=1e-9)
     assert [found[name] for name in ("error", "error.bin", "action", "action.bin")] == [2, 71, 3, 101]
     assert found["distance"] == pytest.approx(float(3 * aim[64:84].norm(dim=1).max()))
+
+
+def test_the_violation_is_the_same_movement_turned_round_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, seen = {"action": [[float(bin), -1.0] for bin in range(8)]}, []
+    still = SimpleNamespace(run=lambda: None)
+    monkeypatch.setattr(observe, "writing", lambda recipe: still)
+    monkeypatch.setattr(observe, "watching", lambda recipe, actions: (seen.append(actions.tolist()), still)[1])
+    monkeypatch.setattr(observe, "traces", lambda result: made)
+    run: Any = SimpleNamespace(recipe=SimpleNamespace(bins=8), once=lambda name, compute, kind: compute())
+    assert list(observe.acted(run)) == ["action", "observation", "violation"]
+    turned = [[-place, 1.0] for place, _ in made["action"][4:]]
+    assert seen == [made["action"], made["action"][:4] + turned]
 
 
 def test_what_is_seen_of_writing_is_in_units_of_its_larger_side() -> None:

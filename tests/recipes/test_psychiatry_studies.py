@@ -28,7 +28,7 @@ from phantastic.systems.psychiatry import (
     schizophrenia,
     tasks,
 )
-from phantastic.systems.psychiatry.simulate import Pursuit
+from phantastic.systems.psychiatry.simulate import Press, Pursuit
 from phantastic.systems.psychiatry.study import STUDIES, ForceRecipe, OcclusionRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -105,6 +105,13 @@ def test_the_clinic_tells_the_target_at_rest_hidden_and_seen_apart() -> None:
     found = measure.clinic(Pursuit((target + error)[None], target[None], still, still))
     assert [float(found[name]) for name in ("seen", "hidden", "peak")] == [1, 2, 4]
     assert float(found["rms"]) == pytest.approx(float(error.square().mean().sqrt()))
+
+
+def test_a_force_that_is_not_there_is_felt_where_it_is_surest_while_one_presses() -> None:
+    """Surest, not strongest; what is felt before and after the press, or half of it, does not count."""
+    columns = ([0, 1, 2, 2, 1, 0], [0] * 6, [1] * 6, [-9, -5, -0.5, -2, 0.5, -9], [1, 1, 0.25, 2, 1, 1])
+    made = Press(*(torch.tensor([column], dtype=torch.float64) for column in columns))
+    assert [float(each) for each in measure.opposed(made)] == [-0.5, 2]
 
 
 def test_published_numbers_are_not_held_against_other_settings() -> None:
