@@ -151,6 +151,20 @@ def test_a_silent_clip(tmp_path):
     assert reason(tmp_path, sound_only=True)[0] == "silent"
 
 
+def test_a_sound_upside_down_is_the_same_sound(tmp_path):
+    """One that only ever pulls is as loud as one that only ever pushes, down to a ten-thousandth of full scale."""
+    push = np.abs(tone(1.0, frequency=50.0))
+    for loud, kept in ((0.3, True), (1.1e-4, True), (0.9e-4, False)):
+        for sign in (1, -1):
+            write_sound(tmp_path / "clip.wav", sign * loud * push / push.max(), subtype="FLOAT")
+            if kept:
+                sound = one(tmp_path, "clip", sound_only=True)[0].sound[0]
+                assert (sign * sound).max() == pytest.approx(loud, rel=0.01)
+                assert (sign * sound).min() >= 0
+            else:
+                assert reason(tmp_path, sound_only=True)[0] == "silent"
+
+
 def test_a_clip_that_ends_a_little_early_is_filled_and_told(tmp_path):
     write_sound(tmp_path / "clip.wav", tone(0.95))
     found, report = one(tmp_path, "clip", sound_only=True)

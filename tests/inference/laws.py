@@ -11,8 +11,9 @@ import torch
 from torch.func import jacrev
 
 from phantastic.ground.randomness import numpy_generator
-from phantastic.inference import Level, Model, Prior, generate, invert, published
-from phantastic.inference.generalised import embed
+from phantastic.inference import Level, Model, Prior, filter, generate, invert, published
+from phantastic.inference.generalised import embed, temporal_precision
+from phantastic.inference.generation import innovations
 from phantastic.inference.linearise import expm1, polynomial, step
 from phantastic.inference.prediction_errors import Geometry
 from phantastic.inference.published import eye, force
@@ -173,6 +174,34 @@ def test_the_process_continues_its_own_course_exactly():
     torch.testing.assert_close(ramp[3:30], exact, atol=1e-12, rtol=0)
 
 
+def test_of_an_affine_model_one_exponential_for_all_bins_and_one_for_each_say_the_same(monkeypatch):
+    experiment = published.setup("triple", "states_params_precisions")
+    y = generate(experiment.process, experiment.causes[:8], seed=0).v[1]
+    one = invert(experiment.model, y, orders=(3, 1), iterations=2)
+    monkeypatch.setattr(filter, "_follow_affine", filter._follow)
+    other = invert(experiment.model, y, orders=(3, 1), iterations=2)
+    assert float(one.parameter_history.diff(dim=0).abs().max()) > 0.01, "parameters are uncertain, and learned"
+    for name in ("parameters", "log_precisions", "free_energy"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(one.x[1], other.x[1], rtol=0, atol=1e-6)
+
+
+def test_each_level_has_noise_of_its_own_smoothness_in_the_world_and_in_beliefs():
+    """A Gaussian kernel of width s gives the autocorrelation exp(-t² / 4 s²)."""
+    v, x = sympy.symbols("v1:25"), sympy.symbols("x1:25")
+    first = Level(states=dict.fromkeys(x, 0.0), causes=v, flow=[-s for s in x], response=v, smoothness=1.5)
+    model = Model([first, Level(smoothness=0.6)], smoothness=5.0)
+    z, w = (each[:, 0] for each in innovations(model, torch.zeros(100, 24, dtype=torch.float64), 1, None, seed=0))
+    for noise, width in ((z[:, :24], 1.5), (w, 1.5), (z[:, 24:], 0.6)):
+        for lag in (1, 2):
+            correlation = (noise[lag:] * noise[:-lag]).mean() / noise.square().mean()
+            assert float(correlation) == pytest.approx(math.exp(-(lag**2) / (4 * width**2)), abs=0.12)
+    g = Geometry(model, (3, 1))
+    whole = g.dense_precision(torch.arange(1.0, g.rows + 1).double()).unflatten(0, (g.n, -1)).unflatten(2, (g.n, -1))
+    for row, width in ((0, 1.5), (23, 1.5), (24, 0.6), (47, 0.6), (48, 1.5)):  # outputs, causes, states
+        torch.testing.assert_close(whole[:, row, :, row], (row + 1) * temporal_precision(g.n, width))
+
+
 def test_a_batch_is_its_subjects():
     W2 = torch.tensor([[1.0], [7.0], [54.6]], dtype=torch.float64)
     model, process = eye.occlusion_models(W2=W2)
@@ -212,3 +241,16 @@ def test_parts_of_free_energy_add_up():
     for result in (published.convolution("state_estimation"), published.attenuation("self_hE+4")):
         parts = result.parts
         torch.testing.assert_close(parts.accuracy - parts.complexity, result.free_energy[-1])
+
+
+def test_errors_are_weighted_by_standard_deviations_not_by_variances():
+    """Precisions of 4, 9 and 16 are deviations of a half, a third and a quarter."""
+    x, v = sympy.symbols("x v")
+    V = torch.tensor([4.0, 9.0], dtype=torch.float64)
+    first = Level(states={x: 0.0}, causes=[v], flow=[v - x], response=[x, 2 * x], V=V, W=16.0)
+    result = invert(Model([first, Level(V=25.0)]), torch.ones(6, 2, dtype=torch.float64), orders=(2, 1))
+    weighted = result.weighted_errors()
+    for name, level, factor in (("z", 1, [2.0, 3.0]), ("z", 2, [5.0]), ("w", 1, [4.0])):
+        plain = getattr(result, name)[level]
+        torch.testing.assert_close(weighted[name][level], plain * torch.tensor(factor, dtype=torch.float64))
+        assert bool((plain != 0).any())

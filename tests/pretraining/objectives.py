@@ -1,6 +1,7 @@
 """Every objective against a number that does not come from its code: a sum that must be one, a loss done by hand, an
 entropy, an optimum known in closed form."""
 
+from collections.abc import Callable
 from itertools import product
 from math import exp, log
 
@@ -29,6 +30,7 @@ from phantastic.pretraining.objectives.permutation_lm import ordered, permutatio
 from phantastic.pretraining.objectives.recurrent_lm import BidirectionalLM, backwards, recurrent_lm
 from phantastic.pretraining.objectives.translation_lm import both_languages, parallel, translation_lm
 from phantastic.pretraining.optimiser import ClippedAdamW
+from phantastic.pretraining.plan import next_words
 from phantastic.pretraining.wordpiece import CLS, MASK, PAD, SEP
 from phantastic.run.rates import Peaks, warm_and_linear
 from phantastic.world import sentences as world
@@ -259,6 +261,40 @@ def test_a_student_that_is_its_teacher_has_only_the_masked_loss() -> None:
     other["loss"].backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert student.get_parameter("transformer.layer.0.mlp.expand.weight").grad is not None
+
+
+def distilled(batch: Batch) -> dict[str, Tensor]:
+    teacher = bert(layers=2).eval()
+    return distillation(halved(teacher), teacher, batch)
+
+
+def recurrent(batch: Batch) -> dict[str, Tensor]:
+    with initialised(0, "model"):
+        return recurrent_lm(BidirectionalLM(12, 8), batch.input_ids, batch.attention_mask)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        distilled,
+        recurrent,
+        lambda batch: masked_lm(bert().eval(), batch),
+        lambda batch: next_words(bert().eval(), batch),
+    ],
+    ids=["distillation", "recurrent", "masked", "next words"],
+)
+def test_padding_counts_for_nothing(objective: Callable[[Batch], dict[str, Tensor]]) -> None:
+    """However much of it there is, and whatever stands beneath it."""
+    ids = torch.tensor([[CLS, 7, 8, MASK, 9, SEP], [CLS, MASK, 6, SEP, PAD, PAD]])
+    batch = batch_of(ids, torch.tensor([[3], [1]]), torch.tensor([[9], [8]]), torch.tensor([0, 1]))
+    batch = batch._replace(attention_mask=(ids != PAD).long())
+    beneath = torch.cat([ids.masked_fill(ids == PAD, 11), torch.full((2, 3), 10)], 1)
+    there, segments = (torch.nn.functional.pad(part, (0, 3)) for part in (batch.attention_mask, batch.token_type_ids))
+    more = batch._replace(input_ids=beneath, attention_mask=there, token_type_ids=segments)
+    few, many = objective(batch), objective(more)
+    assert few.keys() == many.keys()
+    for name, value in few.items():
+        torch.testing.assert_close(value, many[name])
 
 
 # --- RoBERTa's masks

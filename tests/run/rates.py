@@ -57,7 +57,8 @@ def test_every_item_comes_at_most_once_an_epoch(items: int, batch: int, epoch: i
     assert again(last).tolist() == rows(last).tolist()
 
 
-def test_each_epoch_has_an_order_of_its_own() -> None:
+def test_each_epoch_seed_and_purpose_has_an_order_of_its_own() -> None:
     rows = Epochs(100, 100, 0, "order")
     assert rows(0).tolist() != rows(1).tolist()
     assert rows(0).tolist() != Epochs(100, 100, 1, "order")(0).tolist()
+    assert rows(0).tolist() != Epochs(100, 100, 0, "others")(0).tolist()

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -277,6 +278,24 @@ def test_lines_where_there_is_no_terminal(world: World, capsys: pytest.CaptureFi
     ]
 
 
+def test_every_stage_is_announced_and_points_only_every_ten_seconds(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: world.now[0]))
+    clock = world.clock()
+    clock.watch = terminal.lines(clock, 1)
+    for name, steps in (("classifier", 1200), ("seed0/denoiser", 1500)):
+        with clock.stage(name, steps):
+            for step, seconds in ((100, 4), (200, 5.5), (300, 1), (400, 9)):
+                world.pass_by(seconds)
+                clock.point(name, step)
+    said = [re.sub("  .*", "", line.replace("  step", " step")) for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        "stage 1 of 5: classifier", "stage 1 of 5: classifier step 300/1200", "stage 1 of 5: classifier step 400/1200",
+        "stage 2 of 5: denoiser", "stage 2 of 5: denoiser step 300/1500", "stage 2 of 5: denoiser step 400/1500",
+    ]  # fmt: skip
+
+
 def test_a_run_without_a_table_says_what_it_knows(phantastic, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phantastic.show.report.publish", lambda run: [])
     monkeypatch.setattr(terminal, "PLAIN_SECONDS", 0.0)
@@ -365,6 +384,26 @@ def test_ctrl_c_elsewhere_promises_no_more_than_is_true(runs: Path, toy, lang: s
     assert said("mirror", 30) == word["stopped_within"].format(stage="mirror")  # a second Ctrl-C: at once
     measuring = word["measuring"].format(stage="operators")
     assert said("seed0/operators: measures", 0) == word["stopped_within"].format(stage=measuring)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_waits_for_the_step_and_the_second_does_not(runs: Path, toy, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    def asked_twice(run: Run, done: list[str]) -> None:
+        signal.raise_signal(number)
+        done.append("first")
+        assert run.stop.is_set()
+        signal.raise_signal(number)
+        done.append("second")
+
+    for training, heard in ((True, ["first"]), (False, [])):
+        run, done = Run.open(runs / "half"), []
+        run.stop.training = training
+        with pytest.raises(Stopped), stoppable(run):
+            asked_twice(run, done)
+        assert done == heard
+        assert signal.getsignal(number) == before
 
 
 def test_an_unexpected_error_says_what_goes_on_and_a_refusal_only_why(

@@ -212,3 +212,18 @@ def test_any_byte_of_a_checkpoint_counts(tmp_path: Path) -> None:
             checkpoints.read(entry)
     (tmp_path / entry.file).write_bytes(whole)
     assert torch.equal(checkpoints.read(entry)["weight"], torch.arange(40.0))
+
+
+def test_what_the_pointer_names_is_there_however_often_a_step_is_saved(tmp_path: Path) -> None:
+    """And nothing else is: the checkpoint before goes, but not where it is the same file."""
+    checkpoints = Checkpoints(tmp_path, {})
+    for step, value in ((3, 0.0), (3, 1.0), (5, 2.0), (5, 2.0)):
+        checkpoints.save("fit", step, {"weight": torch.full((4,), value)})
+        again = Checkpoints(tmp_path, {})
+        again.verify()
+        assert (again.latest.stage, again.latest.step) == ("fit", step)
+        assert again.latest.progress is not None
+        assert again.read(again.latest.progress)["weight"].tolist() == [value] * 4
+        assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [f"fit-{step:08d}.safetensors"]
+    checkpoints.finish("fit", {"weight": torch.zeros(4)})
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["fit.safetensors"]

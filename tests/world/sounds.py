@@ -62,6 +62,21 @@ def test_a_mode_s_damping_is_its_friction():
     assert np.log(level[0] / level[1]) / (2400 / RATE) == pytest.approx(expected, rel=0.02)
 
 
+@pytest.mark.parametrize("material", range(len(MATERIALS)))
+def test_a_blow_excites_modes_as_its_force_contains_them(material):
+    """The force rises and falls as exp(-|t| / contact); what it has of a frequency is its integral with a cosine."""
+    kind, size, contact = np.array([material]), np.array([2.0]), MATERIALS[material].contact
+    every, dampings = sounds.decays(kind, size)
+    there = np.isfinite(every[0])
+    frequencies, one = every[0, there], np.ones((1, 1))
+    pairs = zip(frequencies, dampings[0, there], strict=True)
+    alone = [sounds.modes(np.array([[f]]), np.array([[d]]), one, 0.5)[0] for f, d in pairs]
+    found = np.linalg.lstsq(np.stack(alone, 1), struck(material, 2.0, 0.5), rcond=None)[0]
+    t = np.linspace(-20 * contact, 20 * contact, 20_001)
+    content = [np.trapezoid(np.exp(-np.abs(t) / contact) * np.cos(2 * np.pi * f * t), t) for f in frequencies]
+    assert found / found.sum() == pytest.approx(np.array(content) / np.sum(content), rel=0.01)
+
+
 def test_amplitude_is_bounded_by_strength():
     kinds = np.repeat(np.arange(4), 5)
     loud = sounds.impacts(kinds, np.tile([0.05, 0.3, 1, 2, 9.0], 4), np.linspace(0.1, 2, 20), 0.3)

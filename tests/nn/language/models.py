@@ -9,6 +9,7 @@ from phantastic import lesion
 from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.nn.language import create
 from phantastic.nn.language.bert import BertConfig
+from phantastic.nn.language.gpt2 import GPT2Config
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.xlnet import XLNetConfig
 
@@ -82,6 +83,34 @@ def test_weights_begin_as_published():
     assert words[0].abs().max() == 0
     assert float(words[1:].std()) == pytest.approx(0.02, rel=0.01)
     assert model.get_parameter("head.words.decoder.bias").abs().max() == 0
+
+
+def gpt2(layers: int = 2, width: int = 8) -> Model:
+    config = GPT2Config(vocab_size=19, n_embd=width, n_layer=layers, n_head=2, n_positions=10, pad_token_id=0)
+    with initialised(0, "model"):
+        return create("GPT2ForSequenceClassification", config).eval()
+
+
+def test_what_is_added_to_the_stream_of_gpt2_begins_smaller_by_the_root_of_its_layers():
+    """Radford et al. (2019), section 2.3: N residual layers, of which each block has two."""
+    model = gpt2(layers=8, width=64)
+    for place, deviation in (
+        ("attention.query", 0.02), ("mlp.expand", 0.02), ("attention.output", 0.005), ("mlp.contract", 0.005)
+    ):  # fmt: skip
+        weights = torch.stack([model.get_parameter(f"transformer.layer.{layer}.{place}.weight") for layer in range(8)])
+        assert float(weights.detach().std()) == pytest.approx(deviation, rel=0.03)
+
+
+@pytest.mark.parametrize("padding", ["none", "behind", "before", "both", "between"])
+def test_a_sequence_is_judged_by_its_last_word_wherever_padding_stands(padding: str):
+    ids = {
+        "none": [3, 4, 5, 6, 7, 8], "behind": [3, 4, 5, 0, 0, 0], "before": [0, 0, 0, 3, 4, 5],
+        "both": [0, 3, 4, 5, 0, 0], "between": [3, 0, 4, 0, 5, 0],
+    }[padding]  # fmt: skip
+    model, last = gpt2(), max(place for place, word in enumerate(ids) if word)
+    rows = torch.tensor([ids, [1] * 6])
+    states = model.transformer(rows, attention_mask=(rows != 0).long())
+    torch.testing.assert_close(states.pooled, torch.stack([states.last[0, last], states.last[1, 5]]))
 
 
 def test_the_query_stream_does_not_see_the_word_it_predicts():

@@ -1,6 +1,7 @@
 """The studies `fusion` and `integration`: their measures where the answer is known, and their tiny runs."""
 
 from collections.abc import Callable
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from phantastic.systems.bottleneck import clips, dubbing, experiment, integratio
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.measure import auc, average_precision
 from phantastic.systems.bottleneck.model import FusionTransformer
+from phantastic.systems.bottleneck.scores import Judgement
 from phantastic.systems.bottleneck.study import FUSION, INTEGRATION, FusionApply, FusionRecipe
 from phantastic.world import cues, events
 
@@ -162,6 +164,27 @@ def test_stronger_evidence_decides_sooner() -> None:
     slow, same, fast = dubbing.decision_time(logits)
     assert slow == pytest.approx(same)
     assert slow == pytest.approx(4 * fast)
+
+
+def test_who_is_95_percent_sure_at_the_end_of_the_clip_takes_as_long_as_it() -> None:
+    odds = log(0.95 / 0.05)
+    logits = np.array([[odds, 0, -1, -9], [-3, 1, 2 * odds + 1, 0]])
+    assert dubbing.decision_time(logits) == pytest.approx([events.SECONDS, events.SECONDS / 2])
+
+
+def test_measures_of_integration_by_hand() -> None:
+    """Two pairs of reliabilities, of which either sense is once the better one, and two disparities."""
+    weights = {"bottleneck": [0.3, 0.6], "late": [0.5, 0.5], "ideal": [0.2, 0.8], "seen": [0.1], "heard": [0.1]}
+    spreads = {"rgb": [2.0, 3.0], "spectrogram": [4.0, 1.0], "bottleneck": [1.0, 0.5], "late": [2.0, 1.0],
+               "ideal": [0.5, 0.25]}  # fmt: skip
+    capture = {"bottleneck": [0.8, 0.2], "late": [0.1, 0.0], "ideal": [0.7, 0.4]}
+    found = integration.measures(integration.Located(weights, spreads, [0.4, 0.6], capture), Judgement({}, {}))
+    expected = {
+        "gain.bottleneck": 1.0, "gain.late": 0.0, "gain.ideal": 3.0, "spread.rgb": 6.5**0.5,
+        "spread.excess": 1.0, "weight.slope": 0.5, "weight.slope.late": 0.0, "weight.error": 0.15,
+        "capture.near": 0.8, "capture.far": 0.2, "capture.ratio": 0.25, "capture.error": 0.15,
+    }  # fmt: skip
+    assert {name: found[name].value for name in expected} == pytest.approx(expected)
 
 
 def test_the_slope_of_weights() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
 from phantastic.run.folder import Run
-from phantastic.systems.entropy import column, experiment
+from phantastic.systems.entropy import column, experiment, measure
 from phantastic.systems.entropy.study import STUDY, EntropyApply, EntropyRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -94,12 +94,47 @@ def test_a_column_is_described_and_fitted(run: Run, tmp_path: Path, lang: str) -
     for name in ("share", "maxent_mean", "maxent_mean_variance"):
         assert sum(float(row[name]) for row in rows) == pytest.approx(1, abs=1e-6)
     middle = [float(row["value"]) for row in rows]
-    mean, fit = (sum(float(row[name]) * x for row, x in zip(rows, middle, strict=True)) for name in
-                 ("share", "maxent_mean_variance"))  # fmt: skip
-    assert fit == pytest.approx(mean, rel=1e-6)
+    for power in (1, 2):
+        moment, fit = (sum(float(row[name]) * x**power for row, x in zip(rows, middle, strict=True)) for name in
+                       ("share", "maxent_mean_variance"))  # fmt: skip
+        assert fit == pytest.approx(moment, rel=1e-6)
     assert Path(svg).suffix == ".svg"
     with Image.open(png) as picture:
         assert picture.size[0] > 100
+
+
+def test_a_column_of_four_numbers_is_described_by_hand() -> None:
+    """Shares 1/4, 1/2, 1/4: 3/2 bits. Their mean is the middle, so that it leaves all three alike; with the variance
+    nothing is left open."""
+    values = np.array([0.0, 1.0, 1.0, 2.0])
+    found, index = column.sort(values, 30)
+    assert found.by_mean == pytest.approx(1 / 3)
+    assert found.by_variance == pytest.approx(found.shares)
+    said = column.described(column.Column("score", values, [3, 4, 6, 7]), found, index)
+    own = f"{1.5 * log(2):.4f} nats"
+    assert said == [
+        "score: 4 numbers, 3 distinct values",
+        f"entropy, the surprise to expect: {own} (1.5000 bits); with nothing known: {log(3):.4f} nats",
+        f"the most surprising value: 0 (line 3), {log(4):.4f} nats",
+        f"maximum entropy with its mean: {log(3):.4f} nats",
+        f"maximum entropy with its mean and variance: {own}; beyond these the column tells 0.0000 nats",
+    ]
+
+
+def test_of_a_certainty_there_is_nothing_to_tell() -> None:
+    found, index = column.sort(np.array([5.0, 5.0]), 30)
+    said = column.described(column.Column("score", np.array([5.0, 5.0]), [1, 2]), found, index)
+    assert [re.findall(r"-?[\d.]+ nats", line) for line in said[1:]] == [["0.0000 nats"] * n for n in (2, 1, 1, 2)]
+
+
+def test_the_cold_is_in_the_deep_well_and_the_hot_in_the_wide_one() -> None:
+    """At low temperatures energy decides, at high ones room: there the share of places, 30 of 191, is the limit."""
+    heat = measure.heated(4.0, 8.0, 200)
+    assert heat["temperature"][0] < 0.2 < 4 < heat["temperature"][-1]
+    assert heat["narrow"][0] > 0.999
+    assert abs(heat["narrow"][-1] - 30 / 191) < 0.05
+    assert heat["energy"][0] < -3 < -1.5 < heat["energy"][-1]
+    assert heat["entropy"][0] < 2 < heat["entropy"][-1] < log(191)
 
 
 def test_the_entropy_that_data_lack_is_their_divergence_from_the_fit() -> None:

@@ -4,6 +4,8 @@ import json
 import math
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sympy
@@ -75,6 +77,23 @@ def test_noise_is_the_seed_s() -> None:
     one, same, other = (measure.linear(recipe, seed).y for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_errors_of_the_orbit_and_of_the_wells_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A belief in the mirror image of a well is of the right size and on the wrong side."""
+
+    def believed(mean: list, truth: list, response: list) -> Any:
+        x, y, g = (torch.tensor(each, dtype=torch.float64) for each in (mean, truth, response))
+        return SimpleNamespace(x={1: x}, v={1: g}, process=SimpleNamespace(x={1: y}, v={1: torch.zeros_like(g)}))
+
+    orbit = [[bin / 4, -float(bin), 0.0] for bin in range(1, 65)]
+    monkeypatch.setattr(measure, "orbit", lambda seed: believed(orbit, [[0.0] * 3] * 64, [[0.0]]))
+    wells = believed([[1.0], [-1.0], [2.0], [2.0]], [[1.0], [1.0], [2.0], [-2.0]], [[3.0], [1.0]])
+    monkeypatch.setattr(measure, "wells", lambda drive, seed: wells)
+    assert measure.nonlinear(FilteringRecipe(), 0) == pytest.approx({
+        "lorenz.error.1": 1, "lorenz.error.16": 16, "lorenz.error.32": 32, "lorenz.error.64": 64, "lorenz.left": 32,
+        "well.error": math.sqrt(5), "well.size.error": 0, "well.wrong": 0.5, "well.response.error": math.sqrt(5),
+    })  # fmt: skip
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,6 +184,18 @@ def test_words_in_the_same_places_have_the_same_vector() -> None:
     assert np.allclose(found[1], found[2], atol=1e-6)
     assert abs(found[1] @ found[5]) < 1e-6
     assert np.allclose(found[0], 0, atol=1e-6)
+
+
+def test_two_texts_are_told_by_their_means_their_distance_and_their_product() -> None:
+    """u = (2, 1) of words 1 and 2, v = (5, -1) of word 3; a text without words is at 0."""
+    known = np.array([[7.0, 7.0], [1.0, 0.0], [3.0, 2.0], [5.0, -1.0]])
+    words: Any = SimpleNamespace(pieces=lambda texts: [[int(word) for word in text.split()] for text in texts])
+    sort, tags = (tasks.Task("sort", kind, 2, ("accuracy",), [], []) for kind in ("class", "tags"))
+    pairs = [tasks.Example(("1 2", "3"), 0), tasks.Example(("3", ""), 0)]
+    found = static.features(sort, pairs, words, known)
+    assert found.tolist() == [[2, 1, 5, -1, 3, 2, 10, -1], [5, -1, 0, 0, 5, 1, 0, 0]]
+    assert static.features(sort, [tasks.Example(("1 3",), 0)], words, known).tolist() == [[3, -0.5]]
+    assert static.features(tags, [tasks.Example(("1", "3"), [0, 1])], words, known).tolist() == [[1, 0], [5, -1]]
 
 
 def test_a_linear_reading_finds_what_words_alone_tell(reader: Reader) -> None:

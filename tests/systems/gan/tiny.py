@@ -1,6 +1,8 @@
 """The claims on the images of the study `gan`: they hold of data, and of a dead generator they cannot."""
 
 from collections.abc import Mapping
+from math import log
+from statistics import NormalDist
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,3 +71,36 @@ def test_the_discriminator_steps_first_and_both_come_to_rest(monkeypatch: pytest
     batch = gan.points_of(gan.MIXTURES["ring"], 4, 0, device)
     gan.play(run, 0, "ring", networks, batch, 8, rate=1.0, vae_rate=1.0, penalty=0.1)
     assert rates == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+
+
+def test_a_game_in_equilibrium_is_at_minus_log_four_over_its_last_tenth() -> None:
+    """Theorem 1 of Goodfellow et al. (2014): there V = -log 4, and nowhere else is the deviation 0."""
+    points = [{"step": step, "value": -log(4) if step > 90 else -0.1} for step in range(10, 101, 5)]
+    run: Any = SimpleNamespace(curve=lambda stage: points if stage == "seed0/ring-gan" else [])
+    assert gan.settled(run, 0, "ring") == pytest.approx({"ring.gan.value": -log(4), "ring.gan.value.deviation": 0})
+    points[-2:] = [{"step": 95, "value": -0.5 * log(4)}, {"step": 100, "value": -1.1 * log(4)}]
+    assert gan.settled(run, 0, "ring")["ring.gan.value.deviation"] == pytest.approx(-0.2)
+
+
+def test_a_blind_judge_is_wrong_by_half_the_total_variation() -> None:
+    """|1/2 - p / (p + q)| under the mixture is a quarter of ∫|p - q|; of N(±1/2, 1) that is 2 (2Φ(1/2) - 1)."""
+    x = torch.linspace(-8, 8, 2001, dtype=torch.float64)
+    p, q = gan.normal(x, -0.5, 1.0), gan.normal(x, 0.5, 1.0)
+    columns = (x, p, q, torch.full_like(x, 0.5), p / (p + q))
+    found = gan.Verdicts(*(column.tolist() for column in columns)).measures()
+    assert found["judge.error"] == pytest.approx(0.5 * (2 * NormalDist().cdf(0.5) - 1), abs=1e-6)
+    assert found["judge.value"] == pytest.approx(-log(4), abs=1e-6)
+
+
+def test_points_of_the_vae_have_the_spread_that_it_learned() -> None:
+    """Where the decoder says the same of all codes, they are a Gaussian of the learned variance."""
+    networks: dict[str, nn.Module] = {
+        "flat_generator": gan.PointGenerator(2, 2),
+        "flat_vae": (vae := gan.PointVAE(2, 2)),
+    }
+    nn.init.zeros_(vae.decoder.head.weight)
+    nn.init.constant_(vae.decoder.head.bias, 3.0)
+    nn.init.constant_(vae.log_variance, log(4))
+    points = gan.made(networks, "flat", 4000, 0, torch.device("cpu"))["vae"]
+    assert points.mean(0).tolist() == pytest.approx([3, 3], abs=0.15)
+    assert points.std(0).tolist() == pytest.approx([2, 2], rel=0.05)

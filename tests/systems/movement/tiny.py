@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from phantastic.declare.recipe import compose
 from phantastic.ground.errors import Refused
 from phantastic.lesion import damage, sites
 from phantastic.run.folder import Run
-from phantastic.systems.movement import pursuit, target
+from phantastic.systems.movement import observe, pursuit, target
 from phantastic.systems.movement.study import STUDIES, PursuitApply, PursuitRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -65,6 +67,47 @@ def test_an_eye_that_expects_nothing_is_not_surprised_more_by_the_late_reversal(
 def test_a_reversal_after_the_end_is_refused() -> None:
     with pytest.raises(Refused, match=r"delay = 20: of 64 bins fewer than 16 are left .* 1 to 16"):
         pursuit.experiment(PursuitRecipe(bins=64, delay=20), 0)
+
+
+def test_gain_and_peaks_are_of_their_own_part_of_the_pursuit() -> None:
+    """While the target has turned and the eye does not know it yet, neither gain is measured; peaks are from there."""
+    recipe, bins = PursuitRecipe(bins=128, delay=20), torch.arange(128, dtype=torch.float64)[:, None]
+    aim = torch.cat([(bins / 3).sin(), (bins / 5).cos()], 1)
+    part = torch.where(bins < pursuit.SETTLED, 3.0, torch.where(bins < 64, 0.75, torch.where(bins < 84, -2.0, 0.5)))
+    error, action = torch.zeros(128, 4, dtype=torch.float64), torch.zeros(128, 2, dtype=torch.float64)
+    error[[3, 70, 90], 1], action[[10, 100], 0] = (
+        torch.tensor([-9.0, -2.0, 1.0]).double(),
+        torch.tensor([7.0, -3.0]).double(),
+    )
+    shown = {"eye": part * aim, "target": aim, "error": error, "action": action}
+    found = pursuit.measured({name: value.tolist() for name, value in shown.items()}, recipe, recipe.delay)
+    gains = [found[name] for name in ("gain", "lag", "gain.turned", "lag.turned")]
+    assert gains == pytest.approx([0.75, 0, 0.5, 0], abs=1e-9)
+    assert [found[name] for name in ("error", "error.bin", "action", "action.bin")] == [2, 71, 3, 101]
+    assert found["distance"] == pytest.approx(float(3 * aim[64:84].norm(dim=1).max()))
+
+
+def test_the_violation_is_the_same_movement_turned_round_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, seen = {"action": [[float(bin), -1.0] for bin in range(8)]}, []
+    still = SimpleNamespace(run=lambda: None)
+    monkeypatch.setattr(observe, "writing", lambda recipe: still)
+    monkeypatch.setattr(observe, "watching", lambda recipe, actions: (seen.append(actions.tolist()), still)[1])
+    monkeypatch.setattr(observe, "traces", lambda result: made)
+    run: Any = SimpleNamespace(recipe=SimpleNamespace(bins=8), once=lambda name, compute, kind: compute())
+    assert list(observe.acted(run)) == ["action", "observation", "violation"]
+    turned = [[-place, 1.0] for place, _ in made["action"][4:]]
+    assert seen == [made["action"], made["action"][:4] + turned]
+
+
+def test_what_is_seen_of_writing_is_in_units_of_its_larger_side() -> None:
+    """A rectangle of 2 by 1, foretold a fifth to the right of it and a tenth above."""
+    hand = [[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]]
+    predicted = [[x + 0.4, y + 0.3] for x, y in hand]
+    assert observe.apart({"hand": hand, "predicted": predicted}) == pytest.approx(0.5 / 2)
+    assert observe.rms([[3.0, 4.0], [0.0, 0.0]]) == pytest.approx(math.sqrt(25 / 2))
+    course = torch.linspace(0, 6, 40, dtype=torch.float64)
+    one = torch.stack([course.sin(), course.cos(), course], 1)
+    assert observe.alike(one.tolist(), (3 - 2 * one).tolist()).tolist() == pytest.approx([-1] * 3)
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

@@ -167,6 +167,14 @@ def test_intervals_of_a_difference_cover_it() -> None:
     assert 0.91 <= covered / 300 <= 0.98
 
 
+def test_the_margin_of_a_difference_is_that_of_students_table() -> None:
+    """Four people have two degrees of freedom, for which the table gives 4.303."""
+    half = 0.5 * torch.eye(2, dtype=torch.float64)
+    one, other = (cohort.Level(torch.tensor(mean).double(), half, torch.ones(2)) for mean in ([1.0, 0.0], [3.0, 0.0]))
+    for found, mean in zip(cohort.compare(one, other, people=4), (-2.0, 0.0), strict=True):
+        assert found == pytest.approx((mean, mean - 4.303, mean + 4.303), abs=1e-3)
+
+
 # --- the tasks themselves, on a few people
 
 
@@ -188,3 +196,10 @@ def test_straight_lines_are_interpolated_and_continued_as_such() -> None:
     x = torch.tensor([[0, 0.2, 0.7, 1.5]], dtype=torch.float64)
     at = torch.tensor([-0.3, 0.1, 0.2, 1.1, 2.0], dtype=torch.float64)
     torch.testing.assert_close(tasks.interpolated(x, 2 * x + 1, at)[0], 2 * at + 1, rtol=0, atol=1e-4)
+
+
+def test_a_parabola_is_interpolated_exactly_between_uneven_knots() -> None:
+    """The slope at a knot is that of the parabola through it and its neighbours, whatever their distances."""
+    x = torch.tensor([[-1.0, 0.0, 0.3, 1.5, 2.0]], dtype=torch.float64)
+    at = torch.tensor([0.1, 0.25, 0.4, 1.0, 1.4], dtype=torch.float64)
+    torch.testing.assert_close(tasks.interpolated(x, 3 * x**2 - x, at)[0], 3 * at**2 - at, rtol=0, atol=1e-4)

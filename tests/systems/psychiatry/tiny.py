@@ -28,6 +28,7 @@ from phantastic.systems.psychiatry import (
     schizophrenia,
     tasks,
 )
+from phantastic.systems.psychiatry.simulate import Press, Pursuit
 from phantastic.systems.psychiatry.study import STUDIES, ForceRecipe, OcclusionRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -94,6 +95,25 @@ def test_figures_are_drawn_in_both_languages(case: tuple[Study, Run, ModuleType]
         assert not re.search(r"NaN|Infinity", text), name
 
 
+def test_the_clinic_tells_the_target_at_rest_hidden_and_seen_apart() -> None:
+    """Errors of 4 before the target sets out, 2 behind the occluder and 1 where it is seen."""
+    bins = torch.arange(64)
+    target = torch.where(bins < measure.ONSET, 0.0, torch.sin(bins / 5)).double()
+    hidden, rest = target > measure.EDGE, bins < measure.ONSET
+    error = torch.where(rest, 4.0, torch.where(hidden, -2.0, 1.0)).double()
+    still = torch.zeros(1, 64, dtype=torch.float64)
+    found = measure.clinic(Pursuit((target + error)[None], target[None], still, still))
+    assert [float(found[name]) for name in ("seen", "hidden", "peak")] == [1, 2, 4]
+    assert float(found["rms"]) == pytest.approx(float(error.square().mean().sqrt()))
+
+
+def test_a_force_that_is_not_there_is_felt_where_it_is_surest_while_one_presses() -> None:
+    """Surest, not strongest; what is felt before and after the press, or half of it, does not count."""
+    columns = ([0, 1, 2, 2, 1, 0], [0] * 6, [1] * 6, [-9, -5, -0.5, -2, 0.5, -9], [1, 1, 0.25, 2, 1, 1])
+    made = Press(*(torch.tensor([column], dtype=torch.float64) for column in columns))
+    assert [float(each) for each in measure.opposed(made)] == [-0.5, 2]
+
+
 def test_published_numbers_are_not_held_against_other_settings() -> None:
     """And two people of equal precision are equal: the ledger can say no."""
     found = occlusion.people(OcclusionRecipe(reduced=4.0)).found
@@ -113,6 +133,13 @@ def test_extremes_of_the_recipes_are_simulated() -> None:
     assert bool(
         task.simulate(torch.cartesian_prod(*torch.stack([task.prior.low, task.prior.high], 1))).isfinite().all()
     )
+
+
+def test_a_replayed_force_is_felt_as_it_was_and_as_coming_from_outside(tiny_run: Callable[[str], Run]) -> None:
+    """Nobody presses in the replay: what is felt there is the outside force, as strong as it was made to be."""
+    found = {name: measure.value for name, measure in tiny_run("force_matching").measures().items()}
+    assert found["replay.external"] == pytest.approx(found["normal.1.matched"], rel=0.1)
+    assert found["replay.internal"] == pytest.approx(found["attenuation+6.perceived"], rel=0.1)
 
 
 # --- fit
@@ -180,6 +207,18 @@ def test_other_rates_and_units_give_the_same_trace(tmp_path: Path, rate: float) 
     assert any("resampled" in note.en for note in sheet.notes) == (rate != 1)
     if rate < 1:  # bins made of fewer samples count for fewer
         torch.testing.assert_close(sheet.data.weight[0][seen], torch.full_like(sheet.data.weight[0][seen], rate))
+
+
+def test_trials_at_half_the_rate_count_for_half_also_where_they_differ(tmp_path: Path) -> None:
+    """Two trials of 32 samples, .2 apart: each sample is .1 from the mean, twice."""
+    rows = [f"{trial},{2 * t},{0.1 + 0.2 * trial}" for trial in (0, 1) for t in range(1, 33)]
+    path = tmp_path / "eyes.csv"
+    path.write_text("trial,time,eye\n" + "\n".join(rows))
+    data = behaviour.eyes(str(path)).data
+    seen = data.weight[0] > 0
+    assert 62 <= int(seen.sum()) <= 64
+    assert data.weight[0, seen].tolist() == [1.0] * int(seen.sum())  # two trials, half a sample each
+    assert float(data.within) == pytest.approx(2 * 0.1**2 * int(seen.sum()) / 2)
 
 
 @pytest.mark.parametrize("rate", [1, 8, 0.5])

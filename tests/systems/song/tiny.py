@@ -4,6 +4,8 @@ import json
 import math
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -70,6 +72,40 @@ def test_imprecise_senses_keep_the_song_going() -> None:
     found = {name: measure.evoked(TINY, measure.heard(TINY, name, 0))["heard"] for name in measure.LISTENERS}
     assert max(found["omission"], found["attenuated"]) < 0.1
     assert min(found["full"], found["hallucination"]) > 5
+
+
+def test_causes_are_held_by_intervals_of_ninety_percent_at_the_bin_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a Gaussian, 1.6 standard deviations away are inside and 1.7 outside; all bins but one are of no account."""
+
+    def recognised(song: str, seed: int) -> Any:
+        v, covariance = torch.full((64, 2), math.nan), torch.full((64, 2, 2), math.nan)
+        covariance[39] = torch.tensor([[0.25, 9.0], [9.0, 1.0]])
+        off = {"songA": (0.0, 0.0), "songB": (0.8, -1.6), "songC": (0.85, 1.7)}[song]
+        v[39] = torch.tensor(published.song.SONGS[song]) + torch.tensor(off)
+        return SimpleNamespace(v={2: v.double()}, covariance=SimpleNamespace(v=covariance.double()))
+
+    monkeypatch.setattr(measure, "recognised", recognised)
+    found = measure.named(SongRecipe(listened=40), 0)
+    assert found["causes.inside"] == pytest.approx(4 / 6)
+    assert found["A.rayleigh"] == pytest.approx(32)
+    assert found["B.rayleigh.deviation"] == pytest.approx(0.8 / 26)
+    assert found["C.prandtl.deviation"] == pytest.approx(1.7 / (8 / 3))
+
+
+def test_responses_and_predictions_are_measured_from_their_own_bin_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of 9 before, then of 3 and 4 at once, whose norm is 5; predictions are 7, of silence 2."""
+    recipe = SongRecipe()
+    bins = torch.arange(recipe.sung + recipe.silence)[:, None]
+    error = torch.where(bins < recipe.sung, 9.0, torch.tensor([3.0, 4.0])).double()
+    predicted = torch.where(bins < recipe.sung + measure.AFTER, 7.0, torch.tensor([-2.0, 2.0])).double()
+    belief: Any = SimpleNamespace(weighted_errors=lambda: {"z": {1: error}}, v={1: predicted})
+    assert measure.evoked(recipe, belief) == pytest.approx({"peak": 5, "power": 5, "heard": 2})
+    locked = torch.where(torch.arange(64)[:, None] < measure.LOCKED, 100.0, torch.tensor([1.0, 7.0])).double()
+    heard = SimpleNamespace(v={1: locked}, process=SimpleNamespace(v={1: torch.zeros_like(locked)}))
+    monkeypatch.setattr(measure, "followed", lambda recipe, listener, seed: heard)
+    assert measure.expected(recipe, 0) == pytest.approx(dict.fromkeys([f"{name}.error" for name in measure.PRIORS], 5))
 
 
 def test_precisions_are_sites(run: Run) -> None:

@@ -11,7 +11,8 @@ from phantastic.declare.i18n import speaking
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.folder import Run
-from phantastic.systems.transformer import apply, measure, task
+from phantastic.systems.transformer import apply, experiment, measure, task
+from phantastic.systems.transformer.learners import LONGER
 from phantastic.systems.transformer.model import Transformer
 from phantastic.systems.transformer.study import STUDY, TransformerApply
 from phantastic.systems.transformer.task import BEGIN, END, FIRST, PAD
@@ -128,6 +129,36 @@ def test_a_head_that_looks_at_the_mirror_follows_and_one_that_reads_straight_on_
     assert (hits[0, 1] == 5).all()
     assert (hits[1, 2] == 1).all(), "only the middle stands where it stood"
     assert measure.straight(pairs).share == 1 / 5
+
+
+@pytest.mark.parametrize(
+    ("inputs", "aligned"),
+    [(1, [0, 0, 0]), (2, [0, 0, 1, 1]), (3, [0, 0, 1, 1, 1, 2, 2]), (5, [0, 2, 4])],
+)
+def test_an_even_pace_goes_from_the_first_word_to_the_last(inputs: int, aligned: list[int]):
+    """Words of the input, by hand: word i of m is looked for at i (n - 1) / (m - 1), padding or not."""
+    outputs, more = len(aligned), 2
+    source = torch.tensor([[FIRST] * inputs + [PAD] * more])
+    target = torch.tensor([[BEGIN] + [FIRST] * outputs + [END] + [PAD] * more])
+    nowhere = [-1] * (1 + more)
+    assert measure.straight(task.Pairs(source, target, torch.tensor([[*aligned, *nowhere]]))).share == 1
+    wrong = [place + 1 for place in aligned]
+    assert measure.straight(task.Pairs(source, target, torch.tensor([[*wrong, *nowhere]]))).share == 0
+
+
+def test_longer_strings_are_longer_than_any_that_was_learned_and_heads_are_chosen_on_others(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    recipe, written, chosen = STUDY.presets["tiny"], [], []
+    every = measure.shares(torch.ones(3))
+    monkeypatch.setattr(measure, "written", lambda network, pairs: (written.append(pairs), (every, every))[1])
+    monkeypatch.setattr(measure, "best_follower", lambda network, pairs: chosen.append(pairs))
+    monkeypatch.setattr(measure, "looked", lambda network, pairs, follower: every)
+    experiment.measured(recipe, "reversal", model(), 0, torch.device("cpu"))
+    tested, beyond = ((pairs.source != PAD).sum(1) for pairs in written)
+    assert set(tested.tolist()) == set(range(recipe.length // 2, recipe.length + 1))
+    assert set(beyond.tolist()) == set(range(recipe.length + 1, recipe.length + LONGER + 1))
+    assert not {tuple(row) for row in chosen[0].source.tolist()} & {tuple(row) for row in written[0].source.tolist()}
 
 
 def test_the_loss_of_an_untrained_model_without_words_is_that_of_guessing():

@@ -17,7 +17,7 @@ from phantastic.nn.autoencoder.elbo import (
     expected_log_prior,
     reconstruction_form,
 )
-from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator, LinearVAE
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator, LinearVAE, he_initialised
 from phantastic.nn.autoencoder.vae import vae
 from phantastic.nn.distributions import Gaussian, kl_to_standard, log_density, sample
 from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity, capacity_at
@@ -61,6 +61,23 @@ def test_the_bernoulli_likelihood_is_that_of_every_pixel():
     probability = logits.double().sigmoid()
     by_pixel = images * probability.log() + (1 - images) * (1 - probability).log()
     torch.testing.assert_close(model.log_likelihood(logits, images).double(), by_pixel.sum((1, 2, 3)))
+
+
+def test_weights_begin_so_that_rectified_layers_keep_the_size_of_their_signals():
+    """He et al. (2015), equation 10: of n inputs, half of which a ReLU lets through, weights have variance 2 / n."""
+    with initialised(0, "model"):
+        model = VAE(1, 32, latent=4, hidden=(128, 128), width=32)
+    biases = [layer.bias.detach().clone() for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    he_initialised(model)
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    for layer, bias in zip(layers, biases, strict=True):
+        inputs = layer.weight[0].numel()
+        if layer.weight.numel() > 4000:
+            assert float(layer.weight.detach().var()) == pytest.approx(2 / inputs, rel=0.06)
+        assert torch.equal(layer.bias, bias)
+    x = torch.randn(500, 128, generator=noise())
+    passed = x.relu() @ model.encoder.get_parameter("dense2.weight").detach().T
+    assert float(passed.square().mean()) == pytest.approx(1, abs=0.15)
 
 
 # --- the objectives

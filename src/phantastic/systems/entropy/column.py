@@ -50,11 +50,11 @@ class Outcomes(NamedTuple):
     def surprise(self) -> Float64[ndarray, " m"]:
         """-log of each share; infinite in an empty bin."""
         with np.errstate(divide="ignore"):
-            return -np.log(self.shares)
+            return 0 - np.log(self.shares)  # of a certainty 0, not -0
 
 
 def entropy_of(p: Float64[ndarray, " m"]) -> float:
-    return float(torch.special.entr(torch.from_numpy(p)).sum())
+    return float(torch.special.entr(torch.from_numpy(p)).sum()) + 0.0  # of a certainty 0, not -0
 
 
 def read(path: str, name: str | None = None) -> Column:
@@ -117,7 +117,7 @@ def described(column: Column, found: Outcomes, index: list[int]) -> list[str]:
     surprise = found.surprise()
     rarest = max(range(len(index)), key=lambda row: surprise[index[row]])
     own, mean, variance = map(entropy_of, (found.shares, found.by_mean, found.by_variance))
-    bits, most, missing = own / math.log(2), math.log(len(found.x)), variance - own
+    bits, most, missing = own / math.log(2), math.log(len(found.x)), max(0.0, variance - own)  # a divergence
     n, m = len(index), len(found.x)
     value, line, nats = column.values[rarest], column.lines[rarest], surprise[index[rarest]]
     bins = Text(f"bins of width {found.width:.4g}", f"個の階級(幅 {found.width:.4g})")
