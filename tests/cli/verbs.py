@@ -323,3 +323,10 @@ def test_exported_notebook_runs(phantastic: Invoke, runs: Path, home: Path) -> N
     assert outputs.count("image/png") == 2
     assert "当てはめた曲線。" in outputs
     assert "Sequential(" in outputs
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_output_is_no_error(closed: str) -> None:
+    said = subprocess.run(f"{sys.executable} -m phantastic show entropy {closed}", shell=True, capture_output=True)
+    assert said.returncode == 0
+    assert b"Traceback" not in said.stderr

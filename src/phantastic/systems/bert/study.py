@@ -129,7 +129,7 @@ STUDY = Study(
             rate=1e-4, warmup=0.01,
         ),
     },
-    minutes={"tiny": 0.1, "quick": 10},
+    minutes={"tiny": 0.1, "quick": 11.4},
     measures=(
         "masked.{loss,floor,excess}",
         "perplexity",
