@@ -69,9 +69,13 @@ def home(ctx: click.Context, parameter: click.Parameter, value: Path) -> Path:
 
 
 with_root = click.option(
-    "--root", type=click.Path(path_type=Path), default="runs", show_default=True, callback=home,
+    "--root",
+    type=click.Path(path_type=Path),
+    default="runs",
+    show_default=True,
+    callback=home,
     help="Folder of the runs.",
-)  # fmt: skip
+)
 with_json = click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 with_lang = click.option(
     "--lang",
@@ -90,9 +94,15 @@ def finite(ctx: click.Context, parameter: click.Parameter, value: float) -> floa
 
 
 with_checkpoints = click.option(
-    "--checkpoint-every", "every", type=click.FloatRange(0), default=30.0, show_default=True, metavar="SECONDS",
-    callback=finite, help="Time between checkpoints; 0: after every step.",
-)  # fmt: skip
+    "--checkpoint-every",
+    "every",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    callback=finite,
+    help="Time between checkpoints; 0: after every step.",
+)
 
 
 def target(word: str, root: Path) -> "tuple[Study, Path | None]":

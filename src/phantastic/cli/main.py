@@ -85,16 +85,17 @@ def run(
     from phantastic.declare.recipe import compose, read_toml
     from phantastic.declare.study import find
 
-    found = find(study)
+    definition = find(study)
     changes = read_toml(recipe) if recipe else {}
-    compose(found.recipe, found.presets, preset, changes, f"recipe file {recipe}")
+    compose(definition.recipe, definition.presets, preset, changes, f"recipe file {recipe}")
     direct = {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
-    composed = compose(found.recipe, found.presets, preset, changes | parse_settings(found.recipe, settings) | direct)
+    changes = changes | parse_settings(definition.recipe, settings) | direct
+    composed = compose(definition.recipe, definition.presets, preset, changes)
 
     from phantastic.cli.attended import attend
     from phantastic.run.folder import Run
 
-    attend(Run.create(found, composed, preset, root, name), every, as_json)
+    attend(Run.create(definition, composed, preset, root, name), every, as_json)
 
 
 @cli.command()
@@ -136,11 +137,11 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path) -> None:
     from phantastic.run import manifest
     from phantastic.show import terminal
 
-    found = find(study)
-    if found.apply is None or not ctx.args:
-        terminal.applications(found)
+    definition = find(study)
+    if definition.apply is None or not ctx.args:
+        terminal.applications(definition)
         return
-    request = parse(found.apply, ctx.args, f"apply {study}")
+    request = parse(definition.apply, ctx.args, f"apply {study}")
     folder = manifest.find(run, root) if run else manifest.newest(study, root)
     if folder is None:
         make = command("run", study, *manifest.elsewhere(root))
@@ -152,7 +153,7 @@ def apply(ctx: click.Context, study: str, run: str | None, root: Path) -> None:
     from phantastic.run.folder import Run
 
     with owned(Run.open(folder)) as opened:
-        for line in found.load().apply(opened, request):
+        for line in definition.load().apply(opened, request):
             click.echo(line)
 
 
@@ -169,14 +170,14 @@ def fit(ctx: click.Context, study: str) -> None:
     from phantastic.declare.study import find, register
     from phantastic.show import terminal
 
-    found = find(study)
-    if found.fit is None:
+    definition = find(study)
+    if definition.fit is None:
         able = ", ".join(each.name for each in register().values() if each.fit)
         raise Refused(f"'{study}' infers nothing from behaviour; studies that do: {able or 'none'}")
     if not ctx.args:
-        terminal.fits(found)
+        terminal.fits(definition)
         return
-    for line in found.load().fit(parse(found.fit, ctx.args, f"fit {study}")):
+    for line in definition.load().fit(parse(definition.fit, ctx.args, f"fit {study}")):
         click.echo(line)
 
 
@@ -269,8 +270,8 @@ def doctor(root: Path) -> None:
 @with_root
 @with_lang
 def lesion(
-    run: str, listing: bool, places: tuple[str, ...], kind: str | None, dose: str, repeats: int, seed: int, root: Path,
-) -> None:  # fmt: skip
+    run: str, listing: bool, places: tuple[str, ...], kind: str | None, dose: str, repeats: int, seed: int, root: Path
+) -> None:
     """Damage a trained run by dose and measure it again.
 
     The networks of each of its seeds are damaged, each with draws of its own.
@@ -294,7 +295,7 @@ def lesion(
         if listing:
             terminal.sites(sites(opened.study.load().networks(opened)))
             return
-        found = lesioned(opened, places, str(kind), doses, repeats, seed)
-        terminal.lesion(found.rows)
-        for path in publish_lesion(folder, places, str(kind), found):
+        outcome = lesioned(opened, places, str(kind), doses, repeats, seed)
+        terminal.lesion(outcome.rows)
+        for path in publish_lesion(folder, places, str(kind), outcome):
             click.echo(path)

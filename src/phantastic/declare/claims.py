@@ -82,13 +82,15 @@ def resampled(value: float, draws: Sequence[float], each: Sequence[float] | None
     return Measure(value, list(each or [value]), low, high)
 
 
-def across(found: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
+def across(seeds: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
     """The measures of all seeds together: mean and interval over seeds; of a single seed its own intervals.
 
     What a seed did not measure is left out.
     """
-    names = [name for name in found[0] if all(name in of for of in found)]
-    return {name: summarise([of[name].value for of in found]) if len(found) > 1 else found[0][name] for name in names}
+    names = [name for name in seeds[0] if all(name in seed for seed in seeds)]
+    return {
+        name: summarise([seed[name].value for seed in seeds]) if len(seeds) > 1 else seeds[0][name] for name in names
+    }
 
 
 # --- predicates: each takes the claim and its measures and returns (does it hold, evidence)
@@ -96,16 +98,16 @@ def across(found: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
 
 def at_least(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
     """Every named measure's mean is at least the bound."""
-    found = [(name, measures[name]) for name in claim.measure]
-    shown = "; ".join(f"{name} = {measure}" for name, measure in found)
-    return all(measure.value >= bound_of(claim) for _, measure in found), f"{shown}; required ≥ {claim.bound}"
+    named = [(name, measures[name]) for name in claim.measure]
+    evidence = "; ".join(f"{name} = {measure}" for name, measure in named)
+    return all(measure.value >= bound_of(claim) for _, measure in named), f"{evidence}; required ≥ {claim.bound}"
 
 
 def at_most(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
     """Every named measure's mean is at most the bound."""
-    found = [(name, measures[name]) for name in claim.measure]
-    shown = "; ".join(f"{name} = {measure}" for name, measure in found)
-    return all(measure.value <= bound_of(claim) for _, measure in found), f"{shown}; required ≤ {claim.bound}"
+    named = [(name, measures[name]) for name in claim.measure]
+    evidence = "; ".join(f"{name} = {measure}" for name, measure in named)
+    return all(measure.value <= bound_of(claim) for _, measure in named), f"{evidence}; required ≤ {claim.bound}"
 
 
 def above(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
@@ -133,15 +135,15 @@ def share_of(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
     """The first measure is at least ``bound`` times the first in ``than``."""
     part, whole = measures[claim.measure[0]], measures[claim.than[0]]
     ratio = part.value / whole.value if whole.value else math.nan
-    shown = f"{claim.measure[0]} = {part}, {claim.than[0]} = {whole}, ratio {ratio:.3g}"
-    return ratio >= bound_of(claim), f"{shown}; required ≥ {claim.bound}"
+    evidence = f"{claim.measure[0]} = {part}, {claim.than[0]} = {whole}, ratio {ratio:.3g}"
+    return ratio >= bound_of(claim), f"{evidence}; required ≥ {claim.bound}"
 
 
 def near(claim: Claim, measures: Mapping[str, Measure]) -> tuple[bool, str]:
     """Each measure is a relative deviation from a published number; its size is at most the bound."""
-    found = [(name, measures[name]) for name in claim.measure]
-    shown = "; ".join(f"{name} = {measure.value:+.1%}" for name, measure in found)
-    return all(abs(m.value) <= bound_of(claim) for _, m in found), f"{shown}; required within ±{bound_of(claim):.0%}"
+    named = [(name, measures[name]) for name in claim.measure]
+    evidence = "; ".join(f"{name} = {measure.value:+.1%}" for name, measure in named)
+    return all(abs(m.value) <= bound_of(claim) for _, m in named), f"{evidence}; required within ±{bound_of(claim):.0%}"
 
 
 PREDICATES = {p.__name__: p for p in (at_least, at_most, above, below, share_of, near)}
@@ -196,8 +198,8 @@ def names(pattern: str) -> re.Pattern[str]:
     (``loss.{,floor}``, ``{,image}.accuracy``), for ``*`` what hangs on the recipe.
     """
 
-    def either(found: re.Match[str]) -> str:
-        return f"(?:{'|'.join(re.escape(word) for word in found[1].split(',') if word)})"
+    def either(braces: re.Match[str]) -> str:
+        return f"(?:{'|'.join(re.escape(word) for word in braces[1].split(',') if word)})"
 
     text, dot = "", ""
     for part in re.findall(r"(?:\{[^}]*\}|[^.{])+", pattern):

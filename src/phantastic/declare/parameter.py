@@ -80,25 +80,31 @@ def parameters(recipe: type[Struct]) -> list[Parameter]:
     left out, and of what must be given, is None."""
     schema = msgspec.json.schema(recipe)["$defs"][recipe.__name__]
     properties = schema["properties"]
-    found = []
+    described = []
     for name, entry in properties.items():
         parts = entry.get("allOf", []) + [part for part in entry.get("anyOf", []) if part != {"type": "null"}]
         details = entry | next((part for part in parts if isinstance(part, dict)), {})
         english, items = details.get("description", name), details.get("items", {})
         kind: Any = "choice" if "enum" in details else {"array": "list"}.get(details["type"], details["type"])
-        found.append(
+        described.append(
             Parameter(
-                name, Text(english, details.get("ja", english)), kind, entry.get("default"),
-                details.get("symbol", ""), details.get("unit", ""),
-                details.get("minimum"), details.get("exclusiveMinimum"),
-                details.get("maximum"), details.get("exclusiveMaximum"),
-                tuple(details.get("enum", items.get("enum", ()))),
-                details.get("network", False),
-                "" if kind != "list" else "integer" if items.get("type") == "integer" else "string",
-                name in schema["required"],
+                name,
+                Text(english, details.get("ja", english)),
+                kind,
+                default=entry.get("default"),
+                symbol=details.get("symbol", ""),
+                unit=details.get("unit", ""),
+                least=details.get("minimum"),
+                above=details.get("exclusiveMinimum"),
+                most=details.get("maximum"),
+                below=details.get("exclusiveMaximum"),
+                choices=tuple(details.get("enum", items.get("enum", ()))),
+                network=details.get("network", False),
+                item="" if kind != "list" else "integer" if items.get("type") == "integer" else "string",
+                required=name in schema["required"],
             )
-        )  # fmt: skip
-    return found
+        )
+    return described
 
 
 def parse_settings(recipe: type[Struct], settings: Sequence[str], origin: str = "--set") -> dict[str, Any]:

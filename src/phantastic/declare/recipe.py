@@ -49,7 +49,10 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     threads: Annotated[
         int,
         about(
-            "processor threads; 0 takes the cores available, at most 4", "スレッド数。0 は空きコア(最大4)", ge=0, le=256
+            "processor threads; 0 takes the cores available, at most 4",
+            "スレッド数。0 は空きコア(最大4)",
+            ge=0,
+            le=256,
         ),
     ] = 0
 
@@ -93,13 +96,13 @@ def validated(recipe: type[Recipe], values: dict[str, Any], origin: str) -> Reci
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         if not path:
-            found = re.search(r"unknown field `(\w+)`", message)
+            unknown = re.search(r"unknown field `(\w+)`", message)
             names = [field.name for field in msgspec.structs.fields(recipe)]
-            raise Refused(f"{origin}: {message}{nearest(found[1], names) if found else ''}") from None
+            raise Refused(f"{origin}: {message}{nearest(unknown[1], names) if unknown else ''}") from None
         key = re.split(r"[`.\[]", path)[0]
         allowed = next((p.allowed for p in parameters(recipe) if p.name == key), "")
-        shown = reprlib.repr(values.get(key))
-        raise Refused(f"{origin}: {key} = {shown} is not possible: {message}; allowed: {allowed}") from None
+        given = reprlib.repr(values.get(key))
+        raise Refused(f"{origin}: {key} = {given} is not possible: {message}; allowed: {allowed}") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:

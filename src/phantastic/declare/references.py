@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_name("references.bib")
 VENUES = {
-    "article": "journal", "inproceedings": "booktitle", "incollection": "booktitle", "book": "publisher",
-    "techreport": "institution", "misc": "howpublished",
-}  # fmt: skip
+    "article": "journal",
+    "inproceedings": "booktitle",
+    "incollection": "booktitle",
+    "book": "publisher",
+    "techreport": "institution",
+    "misc": "howpublished",
+}
 """The types of entry, and the field of each that says where the paper appeared."""
 MARKUP = re.compile(r"[{}]|\\(?=[&%#_$])")  # all the LaTeX that a field may hold: the file is in UTF-8
 
@@ -97,8 +101,8 @@ def damage(block: "ParsingFailedBlock") -> str:
     """The entry that could not be read, why not, and what to do."""
     from bibtexparser.model import DuplicateBlockKeyBlock, DuplicateFieldKeyBlock
 
-    found = re.match(r"@\w*\s*[{(]\s*([^\s,={}()]*)", block.raw or "")
-    entry = f"entry '{found[1] if found else ''}'"
+    key = re.match(r"@\w*\s*[{(]\s*([^\s,={}()]*)", block.raw or "")
+    entry = f"entry '{key[1] if key else ''}'"
     if isinstance(block, DuplicateBlockKeyBlock):
         return f"{entry}: the key stands twice; take one of the two out or give it another key"
     if isinstance(block, DuplicateFieldKeyBlock):
@@ -131,7 +135,9 @@ def paper(entry: "Entry", where: str) -> Paper:
 
 def plain(text: str, where: str) -> str:
     """A field's text without the braces that keep capitals and without escapes."""
-    found = " ".join(MARKUP.sub("", text).replace("--", "–").split())
-    if "\\" in found:
-        raise Refused(f"{where} holds LaTeX ('{found}'); write the letter itself: only & % # _ $ have a \\ before them")
-    return found
+    cleaned = " ".join(MARKUP.sub("", text).replace("--", "–").split())
+    if "\\" in cleaned:
+        raise Refused(
+            f"{where} holds LaTeX ('{cleaned}'); write the letter itself: only & % # _ $ have a \\ before them"
+        )
+    return cleaned

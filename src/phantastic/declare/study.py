@@ -88,22 +88,22 @@ def declared(system: str) -> dict[str, Study]:
 
 def register() -> dict[str, Study]:
     """All studies by name; a broken declaration takes no other study with it (see `faults`)."""
-    found: dict[str, Study] = {}
+    studies: dict[str, Study] = {}
     for system in systems():
         with suppress(Refused):
-            found |= declared(system)
-    return found
+            studies |= declared(system)
+    return studies
 
 
 def faults() -> list[str]:
     """What is wrong with the declarations that cannot be read."""
-    said = []
+    messages = []
     for system in systems():
         try:
             declared(system)
         except Refused as fault:
-            said.append(str(fault))
-    return said
+            messages.append(str(fault))
+    return messages
 
 
 def find(name: str) -> Study:

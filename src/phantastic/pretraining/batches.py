@@ -124,14 +124,14 @@ class Examples:
         return batches
 
 
-def tensors(rows: tuple[Written, np.ndarray], found: Masked, device: torch.device | str) -> Batch:
+def tensors(rows: tuple[Written, np.ndarray], masked: Masked, device: torch.device | str) -> Batch:
     examples, follows = rows
     columns = (
-        found.inputs,
+        masked.inputs,
         examples.tokens != PAD,
         examples.segments,
-        found.positions,
-        found.labels,
+        masked.positions,
+        masked.labels,
         ~follows,
     )
     return Batch(*(torch.from_numpy(np.ascontiguousarray(column).astype(np.int64)).to(device) for column in columns))

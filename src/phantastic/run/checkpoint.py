@@ -88,12 +88,12 @@ class Checkpoints:
         self.latest = Latest(recipe)
         if self.pointer.exists():
             self.latest = files.read_json(self.pointer, Latest, "the run")
-            found = self.latest.recipe
-            other = sorted(key for key in recipe | found if recipe.get(key) != found.get(key))
-            if other:
+            recorded = self.latest.recipe
+            differing = sorted(key for key in recipe | recorded if recipe.get(key) != recorded.get(key))
+            if differing:
                 raise Refused(
-                    f"{self.pointer} belongs to another recipe than manifest.json: they differ in {', '.join(other)}; "
-                    "nothing was changed"
+                    f"{self.pointer} belongs to another recipe than manifest.json: they differ in "
+                    f"{', '.join(differing)}; nothing was changed"
                 )
             for entry in self.entries():
                 if Path(entry.file).is_absolute() or ".." in Path(entry.file).parts:

@@ -40,8 +40,8 @@ def execute(run: Run[Any]) -> None:
     shelf.fetch(run, lambda study, preset: made(run, study, preset))
     experiment: Experiment[Any] = run.study.load()
     recipe = run.recipe
-    found = [measured(experiment.one_seed(run, recipe, seed)) for seed in run.seeds]
-    run.record(across(found) | measured(experiment.overall(run, recipe, found)))
+    seeds = [measured(experiment.one_seed(run, recipe, seed)) for seed in run.seeds]
+    run.record(across(seeds) | measured(experiment.overall(run, recipe, seeds)))
 
 
 def made(run: Run[Any], study: Study, preset: str) -> Path:
@@ -49,8 +49,8 @@ def made(run: Run[Any], study: Study, preset: str) -> Path:
     recipe = compose(study.recipe, study.presets, preset, {"seed": run.recipe.seed, "device": run.manifest.device})
     name = f"{preset}-seed{run.recipe.seed}-shelf"
     folder = run.root / study.name / name
-    there = (folder / manifest.MANIFEST).exists()
-    other = Run.open(folder, writing=True) if there else Run.create(study, recipe, preset, run.root, name)
+    begun = (folder / manifest.MANIFEST).exists()
+    other = Run.open(folder, writing=True) if begun else Run.create(study, recipe, preset, run.root, name)
     other.stop, other.clock.watch, other.checkpoint_seconds = run.stop, run.clock.watch, run.checkpoint_seconds
     try:
         if not other.manifest.finished:

@@ -70,13 +70,21 @@ class Run(Generic[R]):
         if name and not re.fullmatch(r"[\w-]([\w .,=+-]{0,78}[\w+-])?", name):
             raise Refused(f"--name {name[:80]!r} cannot name a folder; take up to 80 letters, digits, spaces, - and _")
         device = resolve_device(recipe.device)
-        threads = threads_of(recipe.threads)
         manifest = Manifest(
-            FORMAT, study.name, preset, msgspec.to_builtins(recipe), __version__, library_versions(),
-            described(),
-            device, threads, git_revision(), datetime.now(UTC).isoformat(timespec="seconds"),
-            precision=precision.resolve(recipe.precision, device), changed=changed(recipe, study.presets.get(preset)),
-        )  # fmt: skip
+            format=FORMAT,
+            study=study.name,
+            preset=preset,
+            recipe=msgspec.to_builtins(recipe),
+            version=__version__,
+            versions=library_versions(),
+            machine=described(),
+            device=device,
+            threads=threads_of(recipe.threads),
+            revision=git_revision(),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            precision=precision.resolve(recipe.precision, device),
+            changed=changed(recipe, study.presets.get(preset)),
+        )
         folder, lock = begin(root / study.name, name or f"{preset}-seed{recipe.seed}", named=bool(name))
         try:
             files.write_json(folder / MANIFEST, manifest)
@@ -226,8 +234,8 @@ class Run(Generic[R]):
 
     def adopt_networks(self) -> None:
         """The recipe names the folders in which its networks were found."""
-        found = {field: network.folder for field, network in self.manifest.networks.items()}
-        self.recipe = msgspec.structs.replace(self.recipe, **found)
+        folders = {field: network.folder for field, network in self.manifest.networks.items()}
+        self.recipe = msgspec.structs.replace(self.recipe, **folders)
 
     def artefact(self, name: str) -> Path:
         """A folder or file under the run for what it leaves beside its results; `export` copies it along."""

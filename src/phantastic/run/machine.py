@@ -27,21 +27,21 @@ def threads_of(wanted: int) -> int:
 
 def resolve_device(wanted: str) -> Literal["cpu", "cuda"]:
     """The device a run will use; raises `Refused` when the wanted one is absent."""
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
         raise Refused("device 'cuda': PyTorch finds no CUDA GPU here; allowed: auto, cpu")
-    return "cuda" if there and wanted != "cpu" else "cpu"
+    return "cuda" if available and wanted != "cpu" else "cpu"
 
 
 def library_versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
-    found = {"python": sys.version.split()[0]}
+    versions = {"python": sys.version.split()[0]}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def git_revision() -> str:

@@ -136,12 +136,12 @@ def find(word: str, root: Path) -> Path:
 
 def newest(study: str, root: Path, wanted: Callable[[Manifest], bool] = lambda made: True) -> Path | None:
     """The finished run of a study, such as is wanted, that was begun last; damaged ones are passed over."""
-    found = []
+    candidates = []
     for folder in listed(root, study):
         with suppress(Refused):
             entry = read(folder)
-            found += [(entry.started, folder)] if entry.finished and wanted(entry) else []
-    return max(found)[1] if found else None
+            candidates += [(entry.started, folder)] if entry.finished and wanted(entry) else []
+    return max(candidates)[1] if candidates else None
 
 
 def elsewhere(root: Path) -> tuple[str, ...]:

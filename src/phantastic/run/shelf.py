@@ -52,11 +52,11 @@ def standing(study: Study, preset: str, root: Path, seed: int) -> Path | None:
 
 def digest(folder: Path) -> str:
     """SHA-256 over the names and contents of a folder's files."""
-    found = sha256()
+    hasher = sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        found.update(f"{path.relative_to(folder).as_posix()}\0".encode())
-        found.update(path.read_bytes())
-    return found.hexdigest()
+        hasher.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        hasher.update(path.read_bytes())
+    return hasher.hexdigest()
 
 
 def fetch(run: "Run[Any]", make: Callable[[Study, str], Path]) -> None:

@@ -91,8 +91,8 @@ def general(name: str) -> str:
 def label(name: str, seeds: int) -> str:
     """The name of a stage for people: without the seed where there is but one, and saying when it measures."""
     bare = name.removesuffix(MEASURES)
-    shown = re.sub(r"^seed\d+/", "", bare) if seeds == 1 else bare
-    return words()["measuring"].format(stage=shown) if name != bare else shown
+    stage = re.sub(r"^seed\d+/", "", bare) if seeds == 1 else bare
+    return words()["measuring"].format(stage=stage) if name != bare else stage
 
 
 def minutes(folder: Path, made: Manifest) -> list[tuple[str, str, str, str]]:
@@ -215,12 +215,12 @@ class Clock:
             factor = (spent + before + trained) / (known + whole)
         elif known or share >= KNOWN:
             factor = (spent + share * before + trained) / (known + share * whole)
-        here = (1 - share) * max(0.0, factor * whole - before)
+        remaining = (1 - share) * max(0.0, factor * whole - before)
         if self.at:
-            here -= now - self.at
+            remaining -= now - self.at
         elif share:  # a resumed training, before it goes on
-            here += max(0.0, before - (now - self.since))
-        return max(0.0, here) + factor * sum(entry.seconds for entry in table[done + 1 :])
+            remaining += max(0.0, before - (now - self.since))
+        return max(0.0, remaining) + factor * sum(entry.seconds for entry in table[done + 1 :])
 
     def stage_left(self) -> float | None:
         """Seconds that the training in progress still needs; None where nothing is known of it."""

@@ -36,22 +36,22 @@ def examine(root: Path) -> list[Check]:
 
 
 def python() -> Check:
-    found = f"{platform.python_version()}, {platform.system()} {platform.machine()}, {sys.prefix}"
-    return Check("Python", sys.version_info >= (3, 11), found)
+    description = f"{platform.python_version()}, {platform.system()} {platform.machine()}, {sys.prefix}"
+    return Check("Python", sys.version_info >= (3, 11), description)
 
 
 def libraries() -> Check:
     """The versions of the libraries that phantastic declares."""
-    found, missing = [], []
+    installed, missing = [], []
     for requirement in requires("phantastic") or []:
         name = re.split(r"[^\w.-]", requirement)[0]
         try:
             if "extra ==" not in requirement:
-                found.append(f"{name} {version(name)}")
+                installed.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             missing.append(name)
-    lack = f"missing: {', '.join(missing)}; install with: pip install {' '.join(missing)}"
-    return Check("libraries", not missing, lack if missing else ", ".join(found))
+    advice = f"missing: {', '.join(missing)}; install with: pip install {' '.join(missing)}"
+    return Check("libraries", not missing, advice if missing else ", ".join(installed))
 
 
 def processor() -> Check:
@@ -59,9 +59,9 @@ def processor() -> Check:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     listing = Path("/proc/cpuinfo")
     flags = set(listing.read_text().split()) & set(FEATURES) if listing.exists() else set()
-    words = [f"{cores} of {os.cpu_count()} cores", f"PyTorch takes {torch.get_num_threads()} threads"]
-    words += [f"kernels for {torch.backends.cpu.get_cpu_capability()}", *sorted(flags)]
-    return Check("processor", True, ", ".join(words))
+    parts = [f"{cores} of {os.cpu_count()} cores", f"PyTorch takes {torch.get_num_threads()} threads"]
+    parts += [f"kernels for {torch.backends.cpu.get_cpu_capability()}", *sorted(flags)]
+    return Check("processor", True, ", ".join(parts))
 
 
 def gpu() -> Check:

@@ -22,9 +22,18 @@ from phantastic.run import manifest, stages
 
 # all of a run but its lock and the checkpoints of unfinished stages
 PARTS = (
-    manifest.MANIFEST, "LATEST", "model.safetensors", "measures.json", "claims.json", "metrics.jsonl", stages.FILE,
-    "report.html", "results", "figures", "lesions",
-)  # fmt: skip
+    manifest.MANIFEST,
+    "LATEST",
+    "model.safetensors",
+    "measures.json",
+    "claims.json",
+    "metrics.jsonl",
+    stages.FILE,
+    "report.html",
+    "results",
+    "figures",
+    "lesions",
+)
 
 
 def export(folder: Path, target: Path) -> None:
@@ -58,8 +67,8 @@ def copy(source: Path, target: Path) -> None:
         return
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
-        for each in sorted(source.iterdir()):
-            copy(each, target / each.name)
+        for child in sorted(source.iterdir()):
+            copy(child, target / child.name)
     elif source.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
@@ -68,14 +77,24 @@ def copy(source: Path, target: Path) -> None:
 def model_card(study: Study, folder: Path, made: manifest.Manifest) -> str:
     """What the weights are, what they were measured to do and how they were made, as Markdown."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=False, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters["cell"] = cell
     return environment.get_template("README.md").render(
-        lang=language(), word=words(), symbols=SYMBOLS, study=study, made=made, findings=manifest.findings(folder),
-        measures=manifest.measures(folder), parameters=parameters(study.recipe),
-    )  # fmt: skip
+        lang=language(),
+        word=words(),
+        symbols=SYMBOLS,
+        study=study,
+        made=made,
+        findings=manifest.findings(folder),
+        measures=manifest.measures(folder),
+        parameters=parameters(study.recipe),
+    )
 
 
 def notebook(study: Study) -> nbformat.NotebookNode:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Okabe & Ito (2008): told apart with every common kind of colour blindness
-BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, YELLOW, BLACK = PALETTE = (
-    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#000000"
-)  # fmt: skip
+BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
+PALETTE = (BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, YELLOW, BLACK)
 FONTS = f"Liberation Sans, Arial, Helvetica, {JAPANESE}, sans-serif"  # the first one that has the glyph draws it
 
 
@@ -52,14 +52,20 @@ def theme() -> alt.theme.ThemeConfig:
             "range": {"category": list(PALETTE)},
             "line": {"strokeWidth": 2},
             "axis": {
-                "gridColor": rule, "domainColor": "#999999", "tickColor": "#999999", "labelColor": ink,
-                "titleColor": ink, "titleFontWeight": "normal", "titleFontSize": 12, "labelFontSize": 11,
+                "gridColor": rule,
+                "domainColor": "#999999",
+                "tickColor": "#999999",
+                "labelColor": ink,
+                "titleColor": ink,
+                "titleFontWeight": "normal",
+                "titleFontSize": 12,
+                "labelFontSize": 11,
             },
             "header": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontWeight": "normal"},
             "legend": {"titleFontWeight": "normal", "titleFontSize": 12, "labelFontSize": 11, "symbolStrokeWidth": 3},
             "title": {"anchor": "start", "fontSize": 13, "fontWeight": "bold", "color": ink},
         }
-    }  # fmt: skip
+    }
 
 
 def encoded(picture: alt.TopLevelMixin | Image.Image) -> dict[str, bytes]:

@@ -27,8 +27,8 @@ def japanese_font() -> Path:
 
     Raises `Refused` when the package is absent.
     """
-    found = find_spec("matplotlib_fontja")
-    path = Path(found.origin or "").parent / "fonts" / "ipaexg.ttf" if found else Path()
+    package = find_spec("matplotlib_fontja")
+    path = Path(package.origin or "").parent / "fonts" / "ipaexg.ttf" if package else Path()
     if not path.is_file():
         raise Refused("the Japanese font is missing; install it with: pip install matplotlib-fontja")
     return path
@@ -57,9 +57,9 @@ def subset(letters: frozenset[str]) -> str:
         font.flavor = "woff"
         font.save(buffer, reorderTables=None)
     data = base64.b64encode(buffer.getvalue()).decode()
-    letters_in = ",".join(f"U+{ord(letter):X}" for letter in sorted(letters))
+    ranges = ",".join(f"U+{ord(letter):X}" for letter in sorted(letters))
     source = f"src:url(data:font/woff;base64,{data}) format('woff')"
-    return f"@font-face{{font-family:{JAPANESE};{source};unicode-range:{letters_in}}}"
+    return f"@font-face{{font-family:{JAPANESE};{source};unicode-range:{ranges}}}"
 
 
 def outlined(svg: str) -> str:
@@ -101,8 +101,8 @@ def outline(text: ElementTree.Element, lines: list[str], offsets: list[float]) -
         for letter in line:
             shapes[names[letter]].draw(TransformPen(pen, (scale, 0, 0, -scale, x, y)))
             x += scale * shapes[names[letter]].width
-    keep = {key: value for key, value in text.attrib.items() if key in ("transform", "fill", "opacity", "fill-opacity")}
+    kept = {key: value for key, value in text.attrib.items() if key in ("transform", "fill", "opacity", "fill-opacity")}
     text.clear()
     text.tag = f"{{{SVG}}}path"
-    text.attrib.update(keep, d=pen.getCommands(), role="img")
+    text.attrib.update(kept, d=pen.getCommands(), role="img")
     text.set("aria-label", " ".join(lines))

@@ -84,9 +84,12 @@ def picture(folder: Path, name: str, drawn: Figure) -> Picture:
 def rendered(template: str, values: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     """A page of templates/; the glyphs it needs beyond Latin are embedded."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     text = environment.get_template(template).render(
         values, pictures=[picture._replace(data="") for picture in pictures], font=""
     )
@@ -95,22 +98,33 @@ def rendered(template: str, values: Mapping[str, Any], pictures: Sequence[Pictur
 
 def page(run: "Run", findings: Sequence[Finding], pictures: Sequence[Picture]) -> str:
     """The report."""
-    word = words()
     values: dict[str, Any] = {
-        "lang": language(), "word": word, "symbols": SYMBOLS, "study": run.study, "manifest": run.manifest,
-        "about": about(run.manifest), "findings": findings, "measures": run.measures(),
-        "parameters": parameters(run.study.recipe), "commands": commands(run), "equations": equations(run),
+        "lang": language(),
+        "word": words(),
+        "symbols": SYMBOLS,
+        "study": run.study,
+        "manifest": run.manifest,
+        "about": about(run.manifest),
+        "findings": findings,
+        "measures": run.measures(),
+        "parameters": parameters(run.study.recipe),
+        "commands": commands(run),
+        "equations": equations(run),
         "minutes": stages.minutes(run.folder, run.manifest),
-    }  # fmt: skip
+    }
     return rendered("report.html", values, pictures)
 
 
 def about(made: Manifest) -> str:
     """One sentence on what made the run."""
     return words()["about_run"].format(
-        study=made.study, preset=made.preset, seed=made.recipe["seed"], seeds=made.recipe["seeds"],
-        date=made.started[:10], time=duration(made.seconds),
-    )  # fmt: skip
+        study=made.study,
+        preset=made.preset,
+        seed=made.recipe["seed"],
+        seeds=made.recipe["seeds"],
+        date=made.started[:10],
+        time=duration(made.seconds),
+    )
 
 
 def equations(run: "Run") -> dict[str, list[Markup]]:
@@ -123,19 +137,19 @@ def commands(run: "Run[Any]") -> list[tuple[str, str]]:
     word, study, made = words(), run.study, run.manifest
     root = run.root
     name = f"{made.study}/{run.folder.name}" if root == Path("runs") else str(run.folder)
-    found = [
+    actions = [
         (word["do_repeat"], command("run", made.study, "--preset", made.preset, *settings(run), *elsewhere(root))),
         (word["do_compare"], f"{command('compare', name)} {made.study}/…"),
         (word["do_export"], command("export", name)),
     ]
     if run.checkpoints.latest.finished:  # networks were trained
-        found.append((word["do_lesion"], command("lesion", name, "--list")))
+        actions.append((word["do_lesion"], command("lesion", name, "--list")))
     for option in parameters(study.apply) if study.apply else ():
         with_run = command("apply", study.name, "--run", name)
-        found.append((f"{word['do_apply']}: {option.text}", f"{with_run} --{option.name} …"))
+        actions.append((f"{word['do_apply']}: {option.text}", f"{with_run} --{option.name} …"))
     for option in parameters(study.fit) if study.fit else ():
-        found.append((f"{word['do_fit']}: {option.text}", f"{command('fit', study.name)} --{option.name} …"))
-    return found
+        actions.append((f"{word['do_fit']}: {option.text}", f"{command('fit', study.name)} --{option.name} …"))
+    return actions
 
 
 def settings(run: "Run[Any]") -> list[str]:
@@ -177,17 +191,17 @@ def title(text: str) -> alt.TitleParams:
     return alt.TitleParams(text, anchor="middle", fontSize=12, fontWeight="normal")
 
 
-def publish_lesion(folder: Path, sites: Sequence[str], kind: str, found: "Lesioned") -> list[Path]:
+def publish_lesion(folder: Path, sites: Sequence[str], kind: str, lesioned: "Lesioned") -> list[Path]:
     """Write a dose curve into the run's lesions/ as CSV, SVG and PNG, and the answers behind it, where there are any,
     as CSV; the files' paths."""
     stem = folder / "lesions" / lesion_name(sites, kind)
-    tables = {stem.name: curve_table(found.rows)}
-    if found.answers:
-        tables[f"{stem.name}-answers"] = answer_table(found.answers)
+    tables = {stem.name: curve_table(lesioned.rows)}
+    if lesioned.answers:
+        tables[f"{stem.name}-answers"] = answer_table(lesioned.answers)
     paths = [stem.with_name(f"{name}.csv") for name in tables]
     for path, table in zip(paths, tables.values(), strict=True):
         files.write_csv(path, table)
-    return [*paths, *figure.write(dose_curves(sites, kind, found.rows), stem)]
+    return [*paths, *figure.write(dose_curves(sites, kind, lesioned.rows), stem)]
 
 
 def lesion_name(sites: Sequence[str], kind: str) -> str:

@@ -195,7 +195,7 @@ def comparison(folders: Sequence[Path]) -> None:
         [word["measure"], *map(str, folders)],
         [(name, *("  ".join(shown(each[name])) if name in each else "" for each in measures)) for name in names],
     )
-    verdicts = [{found.claim.id: found.verdict for found in manifest.findings(folder)} for folder in folders]
+    verdicts = [{finding.claim.id: finding.verdict for finding in manifest.findings(folder)} for folder in folders]
     claims = dict.fromkeys(claim for each in verdicts for claim in each)
     heading(word["ledger"])
     table(
@@ -250,24 +250,16 @@ def sites(places: "Sequence[Site]") -> None:
 def lesion(rows: "Sequence[Row]") -> None:
     """Measures by dose, the sham lesion last."""
     word = words()
-    table(
-        [word["measure"], word["dose"], word["mean"], word["interval"]],
-        [
-            (row.measure, f"{row.dose:g}" + (f" ({word['sham']})" if row.sham else ""),
-             *shown(row.summary))
-            for row in rows
-        ],
-    )  # fmt: skip
+    sham = f" ({word['sham']})"
+    cells = [(row.measure, f"{row.dose:g}{sham if row.sham else ''}", *shown(row.summary)) for row in rows]
+    table([word["measure"], word["dose"], word["mean"], word["interval"]], cells)
 
 
 def examination(checks: "Sequence[Check]") -> None:
     """What the doctor found."""
     word = words()
-    rows = [
-        (Text(f"✓ {word['doctor_ok']}" if c.ok else f"× {word['doctor_problem']}", style="" if c.ok else "bold red"),
-         c.name, c.found)
-        for c in checks
-    ]  # fmt: skip
+    passed, failed = Text(f"✓ {word['doctor_ok']}"), Text(f"× {word['doctor_problem']}", style="bold red")
+    rows = [(passed if check.ok else failed, check.name, check.found) for check in checks]
     table(["", word["check"], word["found"]], rows)
 
 
@@ -290,10 +282,8 @@ class Bars(Progress):
     def __init__(self, clock: stages.Clock, seeds: int):
         self.clock, self.seeds, self.lang = clock, seeds, language()
         self.shown: TaskID | None = None
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"),
-            TextColumn("{task.fields[loss]}"),
-        )  # fmt: skip
+        description, done, loss = map(TextColumn, ("{task.description}", "{task.fields[done]}", "{task.fields[loss]}"))
+        columns = (description, BarColumn(), done, loss)
         super().__init__(*columns, console=console(sys.stderr), refresh_per_second=4, transient=True)
 
     def get_renderables(self) -> Iterator[RenderableType]:
@@ -330,10 +320,10 @@ def lines(clock: stages.Clock, seeds: int) -> Watch:
         if event == "point" and time.monotonic() - shown_at < PLAIN_SECONDS:
             return
         shown_at = time.monotonic()
-        number, of = len(clock.finished) + clock.inside, clock.count()
+        number, count = len(clock.finished) + clock.inside, clock.count()
         name = stages.label(clock.name, seeds)
-        head = word["stage_of"] if of else word["stage_alone"]
-        parts = [head.format(number=number, of=of, stage=name)]
+        template = word["stage_of"] if count else word["stage_alone"]
+        parts = [template.format(number=number, of=count, stage=name)]
         if clock.steps and event != "begin":
             parts.append(f"{word['step']} {clock.step}/{clock.steps}")
         parts.append(loss_of(clock))
@@ -352,7 +342,7 @@ def loss_of(clock: stages.Clock) -> str:
 def remaining(clock: stages.Clock) -> str:
     """The time left in all or, where that is not known, in the stage in progress; else nothing."""
     word = words()
-    left, here = clock.left(), clock.stage_left()
+    left, in_stage = clock.left(), clock.stage_left()
     if left is not None:
         return word["left_in_all"].format(time=duration(left))
-    return "" if here is None else word["left_in_stage"].format(time=duration(here))
+    return "" if in_stage is None else word["left_in_stage"].format(time=duration(in_stage))

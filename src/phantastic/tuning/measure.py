@@ -33,9 +33,9 @@ FAST: dict[str, Callable[[Numbers, Numbers], float]] = {
 }
 
 
-def scores(task: Task, said: Sequence[Any], generator: np.random.Generator | None = None) -> dict[str, Measure]:
+def scores(task: Task, answers: Sequence[Any], generator: np.random.Generator | None = None) -> dict[str, Measure]:
     """Each of the task's measures; without a generator, without an interval."""
-    return {name: measured(valuation(task, name, said), len(said), generator) for name in task.measures}
+    return {name: measured(valuation(task, name, answers), len(answers), generator) for name in task.measures}
 
 
 def measured(value: Callable[[Some], float], count: int, generator: np.random.Generator | None) -> Measure:
@@ -45,19 +45,19 @@ def measured(value: Callable[[Some], float], count: int, generator: np.random.Ge
     return resampled(estimate, [value(generator.integers(count, size=count)) for _ in range(DRAWS)])
 
 
-def valuation(task: Task, name: str, said: Sequence[Any]) -> Callable[[Some], float]:
+def valuation(task: Task, name: str, answers: Sequence[Any]) -> Callable[[Some], float]:
     """The measure as a function of the examples that count."""
     if task.kind in ("class", "score"):
-        guess, true = np.array(said, float), np.array([example.target for example in task.test], float)
+        guess, true = np.array(answers, float), np.array([example.target for example in task.test], float)
         return lambda rows: FAST[name](guess[rows], true[rows])
     if task.kind == "span":
         compare = {"f1": text_metrics.token_f1, "exact": text_metrics.exact_match}[name]
-        correct = [compare(text, answer_of(example.target)) for text, example in zip(said, task.test, strict=True)]
+        correct = [compare(text, answer_of(example.target)) for text, example in zip(answers, task.test, strict=True)]
         totals = np.ones(len(correct))
     else:  # words beyond what the network can read have no tag, and count as wrong
         correct = [
             sum(guess == tag for guess, tag in zip(tags, tags_of(example.target), strict=False))
-            for tags, example in zip(said, task.test, strict=True)
+            for tags, example in zip(answers, task.test, strict=True)
         ]
         totals = np.array([len(example.texts) for example in task.test])
     hits = np.array(correct, float)

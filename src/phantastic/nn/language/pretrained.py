@@ -154,10 +154,12 @@ def in_library(model: Model, ours: Mapping[str, Tensor]) -> Weights:
     return {key: torch.cat([parts[part] for part in sorted(parts)], -1) for key, parts in pieces.items()}
 
 
-def fill(model: Model, found: Weights, path: Path) -> None:
+def fill(model: Model, library: Weights, path: Path) -> None:
     """Copy the library's weights into a model; ``path`` is the file to name where one does not fit."""
     names, family = stored_names(model), family_of(model.architecture)
-    in_file = {re.sub(r"LayerNorm\.(gamma|beta)$", modern, key.removeprefix("module.")): x for key, x in found.items()}
+    in_file = {
+        re.sub(r"LayerNorm\.(gamma|beta)$", modern, key.removeprefix("module.")): x for key, x in library.items()
+    }
     expected, used = in_library(model, dict(model.named_parameters())), set()
     weights: Weights = {}
     aliases = {stored.key: stored.also for stored in names.values()}

@@ -61,11 +61,11 @@ def apply(run: Run[BertRecipe], network: Callable[[], Model], request: BertApply
     files.write(path, save(embeddings, {"sentences": "\n".join(line for line, _ in texts)}))
     layers, _, width = embeddings["0"].shape
     count = sum(each.shape[1] for each in embeddings.values())
-    said = Text(
+    summary = Text(
         f"{len(texts)} sentences, {count} words, {layers} layers (0: the embeddings) of {width} numbers each: {path}",
         f"{len(texts)} 文、{count} 語、{layers} 層(0 は埋め込み)、各 {width} 次元: {path}",
     )
-    return [str(said)]
+    return [str(summary)]
 
 
 def filled(likely: list[dict[str, float]], best: list[dict[str, float]]) -> list[str]:

@@ -11,63 +11,63 @@ from phantastic.declare.study import Study
 class BertRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The language, the network, the task and the training."""
 
-    language: Annotated[
-        Literal["english", "japanese"], about("language of the grammar", "文法の言語")
-    ] = "english"  # fmt: skip
+    language: Annotated[Literal["english", "japanese"], about("language of the grammar", "文法の言語")] = "english"
     vocabulary: Annotated[
         int,
-        about("WordPiece tokens at most; from 2000 on every word is one piece",
-              "WordPiece の語彙数の上限。2000 以上では 1 語が 1 トークン", ge=2_000, le=100_000),
-    ] = 8_192  # fmt: skip
+        about(
+            "WordPiece tokens at most; from 2000 on every word is one piece",
+            "WordPiece の語彙数の上限。2000 以上では 1 語が 1 トークン",
+            ge=2_000,
+            le=100_000,
+        ),
+    ] = 8_192
     layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=48)] = 3
     width: Annotated[
-        int, about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=4_096)
-    ] = 64  # fmt: skip
+        int,
+        about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=4_096),
+    ] = 64
     heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=64)] = 4
-    hidden: Annotated[
-        int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=16_384)
-    ] = 256  # fmt: skip
+    hidden: Annotated[int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=16_384)] = 256
     dropout: Annotated[float, about("dropout while pre-training", "事前学習時のドロップアウト率", ge=0, lt=1)] = 0.0
-    longest: Annotated[
-        int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)
-    ] = 128  # fmt: skip
+    longest: Annotated[int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)] = 128
 
-    share: Annotated[
-        float, about("share of the positions to predict", "予測させる位置の割合", gt=0, le=0.9)
-    ] = 0.15  # fmt: skip
-    mask: Annotated[
-        float, about("of these, the share shown as [MASK]", "そのうち [MASK] にする割合", ge=0, le=1)
-    ] = 0.8  # fmt: skip
+    share: Annotated[float, about("share of the positions to predict", "予測させる位置の割合", gt=0, le=0.9)] = 0.15
+    mask: Annotated[float, about("of these, the share shown as [MASK]", "そのうち [MASK] にする割合", ge=0, le=1)] = 0.8
     same: Annotated[
         float,
-        about("of these, the share shown as they are; the rest are random words",
-              "そのうち元の語のままにする割合。残りは無作為な語", ge=0, le=1),
-    ] = 0.1  # fmt: skip
+        about(
+            "of these, the share shown as they are; the rest are random words",
+            "そのうち元の語のままにする割合。残りは無作為な語",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.1
     short: Annotated[
         float, about("share of documents cut into shorter examples", "短い例に切る文書の割合", ge=0, le=1)
-    ] = 0.1  # fmt: skip
+    ] = 0.1
     random_next: Annotated[
         float,
-        about("how often the second segment comes from another document", "第 2 区間を別の文書からとる確率",
-              ge=0, le=1),
-    ] = 0.5  # fmt: skip
-    next_sentence: Annotated[
-        bool, about("train next-sentence prediction too", "次文予測も学習する")
-    ] = True  # fmt: skip
+        about(
+            "how often the second segment comes from another document",
+            "第 2 区間を別の文書からとる確率",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.5
+    next_sentence: Annotated[bool, about("train next-sentence prediction too", "次文予測も学習する")] = True
 
     steps: Annotated[int, about("training steps", "学習ステップ数", ge=1, le=10**8)] = 18_000
     batch: Annotated[int, about("examples in a batch", "ミニバッチの例の数", ge=1, le=1_024)] = 64
     rate: Annotated[
-        float, about("highest learning rate of AdamW", "AdamW の最大の学習率", symbol="η", gt=0, le=1)
-    ] = 3e-3  # fmt: skip
+        float,
+        about("highest learning rate of AdamW", "AdamW の最大の学習率", symbol="η", gt=0, le=1),
+    ] = 3e-3
     warmup: Annotated[
         float, about("share of the steps in which the rate rises", "学習率を上げるステップの割合", ge=0, le=0.9)
-    ] = 0.06  # fmt: skip
+    ] = 0.06
     decay: Annotated[float, about("weight decay", "重み減衰", symbol="λ", ge=0, le=1)] = 0.01
 
-    test: Annotated[
-        int, about("pairs of sentences that are measured", "評価する文対の数", ge=4, le=100_000)
-    ] = 500  # fmt: skip
+    test: Annotated[int, about("pairs of sentences that are measured", "評価する文対の数", ge=4, le=100_000)] = 500
 
 
 class BertApply(Request, frozen=True, kw_only=True):
@@ -107,9 +107,7 @@ class BertApply(Request, frozen=True, kw_only=True):
 STUDY = Study(
     name="bert",
     title=Text("BERT: reading from both sides", "BERT:両側から読む"),
-    lecture=Text(
-        "Language: from attention to a pre-trained BERT", "言語:注意機構から事前学習済み BERT まで"
-    ),
+    lecture=Text("Language: from attention to a pre-trained BERT", "言語:注意機構から事前学習済み BERT まで"),
     papers=("devlin2019", "vaswani2017", "turc2019", "linzen2016", "goldberg2019", "salazar2020"),
     recipe=BertRecipe,
     presets={
@@ -121,12 +119,28 @@ STUDY = Study(
         "compact-4-512": BertRecipe(layers=4, width=512, heads=8, hidden=2_048, steps=60_000, rate=5e-4),
         "compact-8-512": BertRecipe(layers=8, width=512, heads=8, hidden=2_048, steps=60_000, rate=5e-4),
         "paper": BertRecipe(
-            layers=12, width=768, heads=12, hidden=3_072, dropout=0.1, longest=512, steps=1_000_000, batch=256,
-            rate=1e-4, warmup=0.01,
+            layers=12,
+            width=768,
+            heads=12,
+            hidden=3_072,
+            dropout=0.1,
+            longest=512,
+            steps=1_000_000,
+            batch=256,
+            rate=1e-4,
+            warmup=0.01,
         ),
         "large": BertRecipe(
-            layers=24, width=1_024, heads=16, hidden=4_096, dropout=0.1, longest=512, steps=1_000_000, batch=256,
-            rate=1e-4, warmup=0.01,
+            layers=24,
+            width=1_024,
+            heads=16,
+            hidden=4_096,
+            dropout=0.1,
+            longest=512,
+            steps=1_000_000,
+            batch=256,
+            rate=1e-4,
+            warmup=0.01,
         ),
     },
     minutes={"tiny": 0.1, "quick": 11.4},
@@ -138,5 +152,5 @@ STUDY = Study(
     ),
     experiment="phantastic.systems.bert.experiment:BertExperiment",
     apply=BertApply,
-)  # fmt: skip
+)
 STUDIES = (STUDY,)

@@ -29,62 +29,63 @@ def apply(run: Run[FusionRecipe], request: FusionApply) -> list[str]:
     """Event probabilities of ``clip``, or of ``frames`` with ``audio``: with both senses and with each alone; and a
     picture of the bottleneck's attention."""
     recipe = run.recipe
-    apart = [Path(given) for given in (request.frames, request.audio) if given is not None]
-    if (request.clip is None) == (not apart):
+    separate = [Path(given) for given in (request.frames, request.audio) if given is not None]
+    if (request.clip is None) == (not separate):
         raise Refused("apply fusion: give --clip FILE (a video), or --frames DIR and --audio FILE")
-    if len(apart) == 1:
+    if len(separate) == 1:
         raise Refused("apply fusion: frames and sound go together; give both --frames DIR and --audio FILE")
     target = run.destination(request.to, "attention.png")
-    paths = apart if request.clip is None else [Path(request.clip)]
+    paths = separate if request.clip is None else [Path(request.clip)]
     clip = clips.read(paths, 0.0, recipe.seconds, None, recipe.frames, recipe.size)
     spectrogram = log_mel(torch.from_numpy(clip.sound), bands=recipe.bands, hop=recipe.hop)
-    seen = Corpus(torch.from_numpy(clip.frames)[None], spectrogram[None].half(), torch.zeros(1, 1))
-    chances, models = [], []
+    corpus = Corpus(torch.from_numpy(clip.frames)[None], spectrogram[None].half(), torch.zeros(1, 1))
+    probabilities, models = [], []
     for name in (f"bottleneck{middle(recipe)}", "rgb", "spectrogram"):
         model = build(architectures(recipe)[name], recipe.seed, run.device)
         run.load(f"seed{recipe.seed}/{name}", {"model": model})
         with torch.no_grad():
-            chances.append(torch.sigmoid(model(**seen.inputs(slice(1), tuple(model.architecture.senses))))[0].tolist())
+            logits = model(**corpus.inputs(slice(1), tuple(model.architecture.senses)))
+        probabilities.append(torch.sigmoid(logits)[0].tolist())
         models.append(model)
     names = events.CLASSES_JA if language() == "ja" and not recipe.data else classes_of(recipe)
     lines = [f"{note}" for note in clip.notes]
     lines.append("  ".join(f"{head!s:>5}" for head in HEADS[1:]) + f"  {HEADS[0]}")
-    for row in sorted(range(len(names)), key=lambda row: -chances[0][row]):
-        lines.append("  ".join(f"{each[row]:5.2f}" for each in chances) + f"  {names[row]}")
-    (written,) = write(looked(models[0], seen, recipe.seconds), target.with_suffix(""))
+    for row in sorted(range(len(names)), key=lambda row: -probabilities[0][row]):
+        lines.append("  ".join(f"{each[row]:5.2f}" for each in probabilities) + f"  {names[row]}")
+    (written,) = write(looked(models[0], corpus, recipe.seconds), target.with_suffix(""))
     return [*lines, str(written)]
 
 
 @torch.no_grad()
-def attention(model: FusionTransformer, seen: Corpus) -> dict[str, Float[Tensor, "*grid"]]:
+def attention(model: FusionTransformer, corpus: Corpus) -> dict[str, Float[Tensor, "*grid"]]:
     """How much the bottleneck tokens of the first fused layer attend to each patch of each sense, summing to one over
     its patches; the mean over tokens and heads."""
     a = model.architecture
     between = a.bottleneck_tokens
     model.compute = "published"
     points = [model.blocks(name)[a.fusion_layer].attention.weights for name in a.senses]
-    with reading(points) as passed:
-        model(**seen.inputs(slice(1), tuple(a.senses)))
-    found = {}
-    for (name, sense), weights in zip(a.senses.items(), passed, strict=True):
+    with reading(points) as readings:
+        model(**corpus.inputs(slice(1), tuple(a.senses)))
+    maps = {}
+    for (name, sense), weights in zip(a.senses.items(), readings, strict=True):
         looks = weights[0][0, :, -between:, a.cls : a.cls + sense.tokens].mean((0, 1))
-        found[name] = (looks / looks.sum()).reshape(sense.grid).cpu()
-    return found
+        maps[name] = (looks / looks.sum()).reshape(sense.grid).cpu()
+    return maps
 
 
-def looked(model: FusionTransformer, seen: Corpus, seconds: float) -> Figure:
+def looked(model: FusionTransformer, corpus: Corpus, seconds: float) -> Figure:
     """Frames and spectrogram, with what the bottleneck attends to left bright."""
-    found = attention(model, seen)
-    frames = seen.frames[0].numpy()
-    light = found["rgb"]
+    maps = attention(model, corpus)
+    frames = corpus.frames[0].numpy()
+    light = maps["rgb"]
     shade = enlarged(
         light.repeat_interleave(-(-len(frames) // len(light)), 0)[: len(frames)].numpy(), frames.shape[1:3]
     )
     chosen = np.linspace(0, len(frames) - 1, min(4, len(frames))).round().astype(int)
     pictures = [resized(lit(frames[index], shade[index])) for index in chosen]
-    sound = seen.spectrograms[0].float().numpy().T[::-1]  # time to the right, pitch upwards
+    sound = corpus.spectrograms[0].float().numpy().T[::-1]  # time to the right, pitch upwards
     sound = (255 * (sound - sound.min()) / max(float(np.ptp(sound)), 1e-6)).astype(np.uint8)
-    weights = enlarged(found["spectrogram"].numpy().T[::-1][None], sound.shape)[0]
+    weights = enlarged(maps["spectrogram"].numpy().T[::-1][None], sound.shape)[0]
     pictures.append(resized(lit(np.repeat(sound[..., None], 3, 2), weights)))
     columns = [f"{seconds * (index + 0.5) / len(frames):.1f} s" for index in chosen]
     columns.append(str(Text("spectrogram", "スペクトログラム")))

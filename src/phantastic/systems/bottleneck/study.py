@@ -17,18 +17,26 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     clips: Annotated[int, about("clips to learn from", "学習するクリップの数", ge=16, le=1_000_000)] = 8_000
     test_clips: Annotated[int, about("clips held out for testing", "評価用クリップの数", ge=16, le=100_000)] = 1_500
     data: Annotated[
-        str, about("folder of clips of your own, with train and test in it; empty for rendered ones",
-                   "自分のクリップのフォルダ(train と test を含む)。空なら描画したもの", max_length=4_096),
-    ] = ""  # fmt: skip
+        str,
+        about(
+            "folder of clips of your own, with train and test in it; empty for rendered ones",
+            "自分のクリップのフォルダ(train と test を含む)。空なら描画したもの",
+            max_length=4_096,
+        ),
+    ] = ""
     seconds: Annotated[
-        float, about("length of your own clips that is taken; rendered ones have 2",
-                     "自分のクリップから使う長さ(描画は 2 秒)", unit="s", ge=0.5, le=30),
-    ] = 2.0  # fmt: skip
+        float,
+        about(
+            "length of your own clips that is taken; rendered ones have 2",
+            "自分のクリップから使う長さ(描画は 2 秒)",
+            unit="s",
+            ge=0.5,
+            le=30,
+        ),
+    ] = 2.0
     epochs: Annotated[int, about("passes through the clips", "学習の周回数", ge=1, le=1_000)] = 10
     batch: Annotated[int, about("clips in a batch", "ミニバッチのクリップ数", ge=2, le=1_024)] = 32
-    rate: Annotated[
-        float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)
-    ] = 1.5e-3  # fmt: skip
+    rate: Annotated[float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)] = 1.5e-3
     decay: Annotated[float, about("AdamW's weight decay", "AdamW の重み減衰", ge=0, le=1)] = 0.05
     layers: Annotated[int, about("layers of a transformer", "変換器の層数", symbol="L", ge=1, le=48)] = 4
     width: Annotated[int, about("width of a token", "トークンの次元", symbol="d", ge=8, le=2_048)] = 64
@@ -36,18 +44,31 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
         int, about("attention heads; they divide the width", "注意ヘッドの数(次元の約数)", ge=1, le=32)
     ] = 4
     bottlenecks: Annotated[
-        int, about("bottleneck tokens, beside one for the class", "ボトルネックトークンの数(ほかにクラス用が 1 個)",
-                   symbol="B", ge=1, le=1_024),
-    ] = 4  # fmt: skip
+        int,
+        about(
+            "bottleneck tokens, beside one for the class",
+            "ボトルネックトークンの数(ほかにクラス用が 1 個)",
+            symbol="B",
+            ge=1,
+            le=1_024,
+        ),
+    ] = 4
     points: Annotated[
-        int, about("fusion layers that are compared, from early to late", "比較する融合層の数(初期から後期まで)",
-                   ge=2, le=49),
-    ] = 3  # fmt: skip
+        int,
+        about(
+            "fusion layers that are compared, from early to late",
+            "比較する融合層の数(初期から後期まで)",
+            ge=2,
+            le=49,
+        ),
+    ] = 3
     numbers: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=1_024)], ...],
-        about("numbers of bottleneck tokens that are compared, at the middle layer",
-              "中間の融合層で比較するボトルネックトークンの数"),
-    ] = (4, 16)  # fmt: skip
+        about(
+            "numbers of bottleneck tokens that are compared, at the middle layer",
+            "中間の融合層で比較するボトルネックトークンの数",
+        ),
+    ] = (4, 16)
     size: Annotated[int, about("side of a frame", "画像の一辺", unit="px", ge=16, le=512)] = 32
     frames: Annotated[int, about("frames of a clip", "クリップの画像枚数", ge=1, le=64)] = 8
     patch: Annotated[
@@ -55,25 +76,31 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 16
     tubelet: Annotated[int, about("frames that a token covers", "トークンが覆う画像の枚数", ge=1, le=16)] = 2
     bands: Annotated[int, about("mel bands of a spectrogram", "スペクトログラムのメル帯域数", ge=8, le=256)] = 64
-    hop: Annotated[float, about("time from spectrum to spectrum", "スペクトルの間隔", unit="s", ge=0.005, le=0.1)] = (
-        0.02
-    )
+    hop: Annotated[
+        float,
+        about("time from spectrum to spectrum", "スペクトルの間隔", unit="s", ge=0.005, le=0.1),
+    ] = 0.02
     patch_time: Annotated[int, about("spectra that a token covers", "トークンが覆うスペクトルの数", ge=1, le=64)] = 20
     patch_bands: Annotated[int, about("mel bands that a token covers", "トークンが覆うメル帯域の数", ge=1, le=256)] = 16
     visual_noise: Annotated[
         float, about("noise in the picture, black to white being 1", "画像の雑音(黒から白までが 1)", ge=0, le=2)
-    ] = 0.04  # fmt: skip
+    ] = 0.04
     auditory_noise: Annotated[
         float, about("noise in the sound, full amplitude being 1", "音の雑音(最大振幅が 1)", ge=0, le=2)
-    ] = 0.01  # fmt: skip
+    ] = 0.01
     stochastic_depth: Annotated[
-        float, about("probability with which a branch of the last layer is left out in training",
-                     "学習中に最終層の枝を省く確率", ge=0, le=0.9),
-    ] = 0.0  # fmt: skip
+        float,
+        about(
+            "probability with which a branch of the last layer is left out in training",
+            "学習中に最終層の枝を省く確率",
+            ge=0,
+            le=0.9,
+        ),
+    ] = 0.0
     smoothing: Annotated[float, about("label smoothing", "ラベル平滑化", symbol="ε", ge=0, le=0.9)] = 0.0
     mixup: Annotated[
         float, about("α of modality mixup; 0 for none", "モダリティ mixup の α。0 で使わない", symbol="α", ge=0, le=10)
-    ] = 0.0  # fmt: skip
+    ] = 0.0
 
 
 QUICK = FusionRecipe(precision="float32", threads=1)
@@ -120,8 +147,21 @@ FUSION = Study(
     recipe=FusionRecipe,
     presets={
         "tiny": FusionRecipe(
-            clips=32, test_clips=64, epochs=1, batch=16, layers=2, width=16, heads=2, points=3, numbers=(1, 4),
-            size=16, frames=4, patch=8, bottlenecks=2, precision="float32", threads=1,
+            clips=32,
+            test_clips=64,
+            epochs=1,
+            batch=16,
+            layers=2,
+            width=16,
+            heads=2,
+            points=3,
+            numbers=(1, 4),
+            size=16,
+            frames=4,
+            patch=8,
+            bottlenecks=2,
+            precision="float32",
+            threads=1,
         ),
         "quick": QUICK,
         "full": FULL,
@@ -138,39 +178,56 @@ FUSION = Study(
     ),
     experiment="phantastic.systems.bottleneck.experiment:Fusion",
     apply=FusionApply,
-)  # fmt: skip
+)
 
 
 class IntegrationRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Cues of known reliability to where something was, dubbed clips, the transformers and their training."""
 
     trials: Annotated[
-        int, about("trials of localising to learn from", "学習する定位試行の数", ge=16, le=1_000_000)
-    ] = 20_000  # fmt: skip
+        int,
+        about("trials of localising to learn from", "学習する定位試行の数", ge=16, le=1_000_000),
+    ] = 20_000
     epochs: Annotated[int, about("passes through them", "その周回数", ge=1, le=1_000)] = 6
     common: Annotated[
-        float, about("share of trials in which flash and burst have one source", "光と音が同じ源から出る試行の割合",
-                     symbol="p", ge=0, le=1),
-    ] = 0.7  # fmt: skip
+        float,
+        about(
+            "share of trials in which flash and burst have one source",
+            "光と音が同じ源から出る試行の割合",
+            symbol="p",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.7
     sharpest: Annotated[
-        float, about("standard deviation of the most reliable cues", "最も信頼できる手がかりの標準偏差",
-                     unit="half widths", ge=0.005, le=0.1),
-    ] = 0.02  # fmt: skip
+        float,
+        about(
+            "standard deviation of the most reliable cues",
+            "最も信頼できる手がかりの標準偏差",
+            unit="half widths",
+            ge=0.005,
+            le=0.1,
+        ),
+    ] = 0.02
     bluntest: Annotated[
-        float, about("standard deviation of the least reliable cues", "最も信頼できない手がかりの標準偏差",
-                     unit="half widths", ge=0.1, le=1),
-    ] = 0.2  # fmt: skip
+        float,
+        about(
+            "standard deviation of the least reliable cues",
+            "最も信頼できない手がかりの標準偏差",
+            unit="half widths",
+            ge=0.1,
+            le=1,
+        ),
+    ] = 0.2
     clips: Annotated[
         int, about("clips of single events to learn from", "学習する出来事のクリップ数", ge=16, le=100_000)
     ] = 4_000
     clip_epochs: Annotated[int, about("passes through them", "その周回数", ge=1, le=1_000)] = 8
-    visual_noise: Annotated[
-        float, about("noise in the clips' pictures", "クリップの画像の雑音", ge=0, le=2)
-    ] = 0.04  # fmt: skip
+    visual_noise: Annotated[float, about("noise in the clips' pictures", "クリップの画像の雑音", ge=0, le=2)] = 0.04
     auditory_noise: Annotated[float, about("noise in the clips' sounds", "クリップの音の雑音", ge=0, le=2)] = 0.01
     test_trials: Annotated[
         int, about("trials of each condition in the tests", "評価の各条件の試行数", ge=16, le=100_000)
-    ] = 500  # fmt: skip
+    ] = 500
     batch: Annotated[int, about("trials in a batch", "ミニバッチの試行数", ge=2, le=1_024)] = 32
     rate: Annotated[float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)] = 2e-3
     decay: Annotated[float, about("AdamW's weight decay", "AdamW の重み減衰", ge=0, le=1)] = 0.01
@@ -180,9 +237,15 @@ class IntegrationRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
         int, about("attention heads; they divide the width", "注意ヘッドの数(次元の約数)", ge=1, le=32)
     ] = 4
     bottlenecks: Annotated[
-        int, about("bottleneck tokens, beside one for the class", "ボトルネックトークンの数(ほかにクラス用が 1 個)",
-                   symbol="B", ge=1, le=1_024),
-    ] = 4  # fmt: skip
+        int,
+        about(
+            "bottleneck tokens, beside one for the class",
+            "ボトルネックトークンの数(ほかにクラス用が 1 個)",
+            symbol="B",
+            ge=1,
+            le=1_024,
+        ),
+    ] = 4
 
 
 TOGETHER = IntegrationRecipe(precision="float32", threads=1)
@@ -197,8 +260,18 @@ INTEGRATION = Study(
     recipe=IntegrationRecipe,
     presets={
         "tiny": IntegrationRecipe(
-            trials=32, epochs=1, clips=16, clip_epochs=1, test_trials=16, batch=16, layers=2, width=16, heads=2,
-            bottlenecks=2, precision="float32", threads=1,
+            trials=32,
+            epochs=1,
+            clips=16,
+            clip_epochs=1,
+            test_trials=16,
+            batch=16,
+            layers=2,
+            width=16,
+            heads=2,
+            bottlenecks=2,
+            precision="float32",
+            threads=1,
         ),
         "quick": TOGETHER,
         "full": msgspec.structs.replace(TOGETHER, clips=6_000, test_trials=2_000, seeds=3),
@@ -217,5 +290,5 @@ INTEGRATION = Study(
         "answers.{seen,heard,third}",
     ),
     experiment="phantastic.systems.bottleneck.integration:Integration",
-)  # fmt: skip
+)
 STUDIES = (FUSION, INTEGRATION)

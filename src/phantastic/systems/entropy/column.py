@@ -59,14 +59,14 @@ def entropy_of(p: Float64[ndarray, " m"]) -> float:
 
 def read(path: str, name: str | None = None) -> Column:
     """The column called ``name``, or the only one. Raises `Refused` that names the file, the line and what is there."""
-    found = table.read(path, EXPECTED)
-    if name is None and len(found.names) > 1:
-        raise Refused(f"{path!r} has {len(found.names)} columns; name one with --column{nearest('', found.names)}")
-    name = found.names[0] if name is None else name
-    values = found.numbers(name)
+    sheet = table.read(path, EXPECTED)
+    if name is None and len(sheet.names) > 1:
+        raise Refused(f"{path!r} has {len(sheet.names)} columns; name one with --column{nearest('', sheet.names)}")
+    name = sheet.names[0] if name is None else name
+    values = sheet.numbers(name)
     if len(values) < 2:
         raise Refused(f"{path!r} has fewer than 2 numbers in column '{name}'; an entropy needs more")
-    return Column(name, values, found.lines)
+    return Column(name, values, sheet.lines)
 
 
 def sort(values: Float64[ndarray, " n"], bins: int) -> tuple[Outcomes, list[int]]:
@@ -100,28 +100,35 @@ def fit(x: Float64[ndarray, " m"], shares: Float64[ndarray, " m"], order: int) -
 def apply(folder: Path, bins: int, request: EntropyApply) -> list[str]:
     """Read, fit, write a table and a figure into ``folder``; the lines that say what came out."""
     column = read(request.data, request.column)
-    found, index = sort(column.values, bins)
+    outcomes, index = sort(column.values, bins)
     header = ["value", "count", "share", "surprise", "maxent_mean", "maxent_mean_variance"]
-    columns = (found.x, found.counts, found.shares, found.surprise(), found.by_mean, found.by_variance)
+    columns = (
+        outcomes.x,
+        outcomes.counts,
+        outcomes.shares,
+        outcomes.surprise(),
+        outcomes.by_mean,
+        outcomes.by_variance,
+    )
     rows = [[f"{cell:.9g}" for cell in row] for row in zip(*columns, strict=True)]
     stem = folder / (Path(request.data).stem or "column")
     target = stem.with_name(f"{stem.name}.csv")
     files.write_csv(target, [header, *rows])
-    drawn = fitted(column.name, found.x, found.width, found.shares, found.by_mean, found.by_variance)
+    drawn = fitted(column.name, outcomes.x, outcomes.width, outcomes.shares, outcomes.by_mean, outcomes.by_variance)
     written = write(drawn, stem)
-    return [*described(column, found, index), str(target), *map(str, written)]
+    return [*described(column, outcomes, index), str(target), *map(str, written)]
 
 
-def described(column: Column, found: Outcomes, index: list[int]) -> list[str]:
+def described(column: Column, outcomes: Outcomes, index: list[int]) -> list[str]:
     """What came out, in words: outcomes, entropy, the most surprising value, the entropies of the fits."""
-    surprise = found.surprise()
+    surprise = outcomes.surprise()
     rarest = max(range(len(index)), key=lambda row: surprise[index[row]])
-    own, mean, variance = map(entropy_of, (found.shares, found.by_mean, found.by_variance))
-    bits, most, missing = own / math.log(2), math.log(len(found.x)), max(0.0, variance - own)  # a divergence
-    n, m = len(index), len(found.x)
+    own, mean, variance = map(entropy_of, (outcomes.shares, outcomes.by_mean, outcomes.by_variance))
+    bits, most, missing = own / math.log(2), math.log(len(outcomes.x)), max(0.0, variance - own)  # a divergence
+    n, m = len(index), len(outcomes.x)
     value, line, nats = column.values[rarest], column.lines[rarest], surprise[index[rarest]]
-    bins = Text(f"bins of width {found.width:.4g}", f"個の階級(幅 {found.width:.4g})")
-    kind = bins if found.width else Text("distinct values", "種類の値")
+    bins = Text(f"bins of width {outcomes.width:.4g}", f"個の階級(幅 {outcomes.width:.4g})")
+    kind = bins if outcomes.width else Text("distinct values", "種類の値")
     lines = (
         Text(f"{column.name}: {n} numbers, {m} {kind.en}", f"{column.name}: {n} 個の数値、{m} {kind.ja}"),
         Text(

@@ -16,44 +16,59 @@ class EntropyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ] = 2_000
     particles: Annotated[
         int,
-        about("particles of the largest system that is counted", "数え上げる最大の系の粒子数", symbol="N",
-              ge=64, le=10**9),
-    ] = 1_000_000  # fmt: skip
+        about(
+            "particles of the largest system that is counted",
+            "数え上げる最大の系の粒子数",
+            symbol="N",
+            ge=64,
+            le=10**9,
+        ),
+    ] = 1_000_000
     dice: Annotated[
-        float, about("average of the die whose faces are inferred", "目の確率を推定するさいころの平均", symbol="m",
-                     ge=1.01, le=5.99),
-    ] = 4.5  # fmt: skip
+        float,
+        about(
+            "average of the die whose faces are inferred",
+            "目の確率を推定するさいころの平均",
+            symbol="m",
+            ge=1.01,
+            le=5.99,
+        ),
+    ] = 4.5
     depth: Annotated[
         float,
-        about("depth of the narrow well; the wide one is half as deep", "狭い井戸の深さ(広い井戸はその半分)",
-              symbol="D", ge=0.5, le=10),
-    ] = 4.0  # fmt: skip
+        about(
+            "depth of the narrow well; the wide one is half as deep",
+            "狭い井戸の深さ(広い井戸はその半分)",
+            symbol="D",
+            ge=0.5,
+            le=10,
+        ),
+    ] = 4.0
     room: Annotated[
         float,
         about("how many times wider the wide well is", "広い井戸の幅が狭い井戸の何倍か", ge=1, le=6),
-    ] = 5.0  # fmt: skip
+    ] = 5.0
     temperature: Annotated[
-        float, about("temperature at which free energy is shown", "自由エネルギーを図示する温度", symbol="T",
-                     ge=0.15, le=5),
-    ] = 1.0  # fmt: skip
+        float,
+        about("temperature at which free energy is shown", "自由エネルギーを図示する温度", symbol="T", ge=0.15, le=5),
+    ] = 1.0
     steps: Annotated[
         int, about("steps of the descent of free energy", "自由エネルギーの降下のステップ数", ge=1, le=10_000)
     ] = 150
-    light: Annotated[
-        float, about("light that the eye receives", "眼が受け取る光の強さ", symbol="y", ge=0, le=16)
-    ] = 2.0  # fmt: skip
+    light: Annotated[float, about("light that the eye receives", "眼が受け取る光の強さ", symbol="y", ge=0, le=16)] = 2.0
     expected: Annotated[
         float, about("size that is expected beforehand", "事前に予想される大きさ", symbol="μ", ge=0.5, le=4.5)
-    ] = 3.0  # fmt: skip
+    ] = 3.0
     noise: Annotated[
         float, about("standard deviation of the light", "光の強さの標準偏差", symbol="σ", ge=0.1, le=10)
-    ] = 1.0  # fmt: skip
+    ] = 1.0
     kelvin: Annotated[
-        float, about("temperature of the gas", "気体の温度", symbol="T", unit="K", ge=1, le=10_000)
-    ] = 273.15  # fmt: skip
+        float,
+        about("temperature of the gas", "気体の温度", symbol="T", unit="K", ge=1, le=10_000),
+    ] = 273.15
     bins: Annotated[
         int, about("bins into which apply sorts numbers", "apply が数値を分ける階級の数", ge=2, le=1_000)
-    ] = 30  # fmt: skip
+    ] = 30
 
 
 FULL = EntropyRecipe(trials=10_000, particles=10**9, seeds=5)
@@ -84,8 +99,17 @@ STUDY = Study(
         "自由エネルギー原理の基礎:エントロピー、最大エントロピー、ヘルムホルツ・ギブズ・脳の自由エネルギー",
     ),
     papers=(
-        "boltzmann1877", "helmholtz1882", "gibbs1875", "tetrode1912", "shannon1948", "jaynes1957", "jaynes1963",
-        "cox1989", "cover2006", "friston2010", "bogacz2017",
+        "boltzmann1877",
+        "helmholtz1882",
+        "gibbs1875",
+        "tetrode1912",
+        "shannon1948",
+        "jaynes1957",
+        "jaynes1963",
+        "cox1989",
+        "cover2006",
+        "friston2010",
+        "bogacz2017",
     ),
     recipe=EntropyRecipe,
     presets={"tiny": EntropyRecipe(trials=50, particles=1024), "quick": EntropyRecipe(), "full": FULL, "paper": FULL},
@@ -107,5 +131,5 @@ STUDY = Study(
     ),
     experiment="phantastic.systems.entropy.experiment:Entropy",
     apply=EntropyApply,
-)  # fmt: skip
+)
 STUDIES = (STUDY,)

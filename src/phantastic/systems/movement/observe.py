@@ -75,9 +75,9 @@ def rms(rows: list) -> float:
     return float(torch.tensor(rows, dtype=torch.float64).square().sum(-1).mean().sqrt())
 
 
-def apart(shown: Mapping[str, list]) -> float:
+def apart(signals: Mapping[str, list]) -> float:
     """Root mean square distance of the predicted from the true hand, in units of the writing's larger side."""
-    hand, predicted = (torch.tensor(shown[name], dtype=torch.float64) for name in ("hand", "predicted"))
+    hand, predicted = (torch.tensor(signals[name], dtype=torch.float64) for name in ("hand", "predicted"))
     size = (hand.amax(0) - hand.amin(0)).max()
     return float((hand - predicted).square().sum(-1).mean().sqrt() / size)
 

@@ -16,16 +16,16 @@ TITLES = {
 }
 
 
-def writing(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
+def writing(conditions: Mapping[str, Mapping[str, list]], half: int) -> Figure:
     """Where the hand is and where it is predicted, with the attracting places; the violation begins at the diamond."""
     true, predicted = str(Text("hand", "手")), str(Text("predicted", "予測"))
     place = str(Text("attracting place", "引きつける場所"))
     colour = coloured([true, predicted, place], ["#9a9a9a", VERMILION, ORANGE])
-    positions = [row for traces in shown.values() for row in traces["hand"]]
+    positions = [row for traces in conditions.values() for row in traces["hand"]]
     span = tuple(ends([*(row[axis] for row in positions), *(place[axis] for place in PLACES)]) for axis in (0, 1))
     places = [{"x": x, "y": y, "which": place} for x, y in dict.fromkeys(PLACES)]
     panels = []
-    for name, traces in shown.items():
+    for name, traces in conditions.items():
         line = path(plane(traces["hand"], true), colour, ("x", "y"), (span[0], span[1]), 230, 260, 3)
         dots = alt.Chart(alt.Data(values=plane(traces["predicted"], predicted))).mark_point(
             filled=True, size=9, opacity=1
@@ -49,11 +49,11 @@ def writing(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
     return Figure(str(caption), alt.hconcat(*panels))
 
 
-def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], half: int) -> Figure:
+def intentions(conditions: Mapping[str, Mapping[str, list]], correlations: Sequence[float], half: int) -> Figure:
     """The attractor states of all three runs as strips, and those of action against those of observation."""
     strips = []
     low, high = -6.0, 2.0
-    for name, traces in shown.items():
+    for name, traces in conditions.items():
         cells = [
             {"t": t, "state": state, "y": min(max(y, low), high)}
             for t, row in enumerate(traces["sequence"], start=1)
@@ -80,7 +80,7 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
         strips.append(layers.properties(width=380, height=85, title=title))
     pairs = [
         {"x": x, "y": y}
-        for one, other in zip(shown["action"]["sequence"], shown["observation"]["sequence"], strict=True)
+        for one, other in zip(conditions["action"]["sequence"], conditions["observation"]["sequence"], strict=True)
         for x, y in zip(one, other, strict=True)
     ]
     span = ends([value for pair in pairs for value in pair.values()])
@@ -91,7 +91,7 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
             x=alt.X("x:Q", title=str(TITLES["action"]), scale=alt.Scale(domain=list(span), nice=False)),
             y=alt.Y("y:Q", title=str(TITLES["observation"]), scale=alt.Scale(domain=list(span), nice=False)),
         )
-        .properties(width=230, height=230, title=heading(f"r = {min(same):.2f} … {max(same):.2f}"))
+        .properties(width=230, height=230, title=heading(f"r = {min(correlations):.2f} … {max(correlations):.2f}"))
     )
     caption = Text(
         "The six attractor states, winner after winner: what the writer intends, and what the observer believes the "
@@ -103,13 +103,13 @@ def intentions(shown: Mapping[str, Mapping[str, list]], same: Sequence[float], h
     return Figure(str(caption), alt.hconcat(alt.vconcat(*strips), scatter))
 
 
-def violation(shown: Mapping[str, Mapping[str, list]], half: int) -> Figure:
+def violation(conditions: Mapping[str, Mapping[str, list]], half: int) -> Figure:
     """The precision-weighted errors on the motion of the joints, around the violation."""
     names = {key: str(TITLES[key]) for key in ("observation", "violation")}
     window = slice(half - 32, half + 64)
     values = []
     for key, name in names.items():
-        magnitude = [sum(error**2 for error in row) ** 0.5 for row in shown[key]["joints"]]
+        magnitude = [sum(error**2 for error in row) ** 0.5 for row in conditions[key]["joints"]]
         values += course(magnitude[window], name, window.start + 1)
     colour = coloured(list(names.values()), [BLACK, VERMILION])
     title = str(Text("|√Π ε| of the joints' motion", "関節の運動の |√Π ε|"))

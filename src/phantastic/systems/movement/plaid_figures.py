@@ -17,11 +17,11 @@ TITLES = {
 FRAMES = (1, 6, 9, 12, 15, 18, 21, 24, 30, 40)
 
 
-def frames(shown: Mapping[str, Mapping[str, list]]) -> Figure:
+def frames(simulations: Mapping[str, Mapping[str, list]]) -> Figure:
     """The 4 x 4 luminances that are seen, at some bins, under both priors."""
-    brightest = max(abs(value) for traces in shown.values() for row in traces["sense"] for value in row)
+    brightest = max(abs(value) for traces in simulations.values() for row in traces["sense"] for value in row)
     cells, labels = [], []
-    for row, (name, traces) in enumerate(shown.items()):
+    for row, (name, traces) in enumerate(simulations.items()):
         labels.append({"x": -0.6, "y": 5 * row + 2, "text": str(TITLES[name])})
         for column, frame in enumerate(FRAMES):
             if row == 0:
@@ -29,7 +29,7 @@ def frames(shown: Mapping[str, Mapping[str, list]]) -> Figure:
             for place, value in enumerate(traces["sense"][frame - 1]):
                 x, y = 5 * column + place % 4, 5 * row + place // 4
                 cells.append({"x": x, "x2": x + 1, "y": y, "y2": y + 1, "value": value / brightest})
-    side, width, height = 13, 5 * len(FRAMES), 5 * len(shown)
+    side, width, height = 13, 5 * len(FRAMES), 5 * len(simulations)
     scale = alt.Scale(domain=[-1, 1], range=["#000000", "#ffffff"])
     across = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-8, width], nice=False))
     down = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height, -1.5], nice=False))
@@ -51,7 +51,7 @@ def frames(shown: Mapping[str, Mapping[str, list]]) -> Figure:
     return Figure(str(caption), alt.layer(*layers).properties(width=side * (width + 8), height=side * (height + 1.5)))
 
 
-def priors(shown: Mapping[str, Mapping[str, list]]) -> Figure:
+def priors(simulations: Mapping[str, Mapping[str, list]]) -> Figure:
     """States, true and believed; the push, true and believed, and the action."""
     kinds = [str(Text("true", "真の状態")), str(Text("believed", "信念"))]
     states = [str(Text("state x1", "状態 x1")), str(Text("state x2", "状態 x2"))]
@@ -61,11 +61,11 @@ def priors(shown: Mapping[str, Mapping[str, list]]) -> Figure:
         str(Text("action a", "行為 a")),
     ]
     panels = []
-    state_ends = ends([value for traces in shown.values() for row in traces["true"] for value in row])
+    state_ends = ends([value for traces in simulations.values() for row in traces["true"] for value in row])
     cause_ends = ends(
-        [v for traces in shown.values() for key in ("cause", "action", "believed_cause") for v in traces[key]]
+        [v for traces in simulations.values() for key in ("cause", "action", "believed_cause") for v in traces[key]]
     )
-    for name, traces in shown.items():
+    for name, traces in simulations.items():
         rows = []
         for kind, key in zip(kinds, ("true", "believed"), strict=True):
             for state, trace in zip(states, zip(*traces[key], strict=True), strict=True):
@@ -95,7 +95,7 @@ def priors(shown: Mapping[str, Mapping[str, list]]) -> Figure:
     return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="independent"))
 
 
-def movements(shown: Mapping[str, Mapping[str, list]], strength: float) -> Figure:
+def movements(simulations: Mapping[str, Mapping[str, list]], strength: float) -> Figure:
     """States and action of an expected movement, with a stronger plant, and under a perturbation."""
     titles = TITLES | {"stronger": Text(f"motor gain × {strength:g}", f"運動器官の利得 × {strength:g}")}
     states = [str(Text("state x1", "状態 x1")), str(Text("state x2", "状態 x2"))]
@@ -104,12 +104,12 @@ def movements(shown: Mapping[str, Mapping[str, list]], strength: float) -> Figur
         str(Text("action a", "行為 a")),
         str(Text("push", "加えられた力")),
     ]
-    state_ends = ends([value for traces in shown.values() for row in traces["true"] for value in row])
+    state_ends = ends([value for traces in simulations.values() for row in traces["true"] for value in row])
     cause_ends = ends(
-        [v for traces in shown.values() for key in ("cause", "action", "believed_cause") for v in traces[key]]
+        [v for traces in simulations.values() for key in ("cause", "action", "believed_cause") for v in traces[key]]
     )
     panels = []
-    for name, traces in shown.items():
+    for name, traces in simulations.items():
         rows = [
             row
             for state, trace in zip(states, zip(*traces["true"], strict=True), strict=True)

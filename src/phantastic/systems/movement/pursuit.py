@@ -61,9 +61,9 @@ def traces(result: Result) -> Traces:
     return {name: signal.tolist() for name, signal in signals.items()}
 
 
-def measured(shown: Mapping[str, list], recipe: PursuitRecipe, delay: int) -> dict[str, float]:
+def measured(signals: Mapping[str, list], recipe: PursuitRecipe, delay: int) -> dict[str, float]:
     """Peaks from the expected reversal on (their bins count from 1), and gain and lag before and after it."""
-    values = {name: torch.tensor(value, dtype=torch.float64) for name, value in shown.items()}
+    values = {name: torch.tensor(value, dtype=torch.float64) for name, value in signals.items()}
     half = recipe.bins // 2
     distance = (values["eye"] - values["target"]).norm(dim=-1)
     courses = {

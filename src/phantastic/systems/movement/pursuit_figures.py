@@ -26,7 +26,7 @@ EYE, TARGET = Text("eye", "眼"), Text("target", "標的")
 ANGLES = Text("horizontal (rad)", "水平(rad)"), Text("vertical (rad)", "垂直(rad)")
 
 
-def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int) -> Figure:
+def reversal(reversals: Mapping[str, Mapping[str, list]], half: int, delay: int) -> Figure:
     """Paths, distance, prediction errors and action at the expected and at the unexpected reversal."""
     titles = {
         "expected": Text("expected reversal", "予想どおりの反転"),
@@ -48,14 +48,14 @@ def reversal(shown: Mapping[str, Mapping[str, list]], half: int, delay: int) -> 
         "error": Text("prediction error ε", "予測誤差 ε"),
         "action": Text("action a", "行為 a"),
     }
-    series = {key: split(value) for key, value in shown.items()}
+    series = {key: split(value) for key, value in reversals.items()}
     spans = {
         kind: ends([y for each in series.values() for trace in each[kind] for y in trace[half // 2 :]])
         for kind in names
     }
-    span = ends([y for each in shown.values() for row in (*each["eye"], *each["target"]) for y in row])
+    span = ends([y for each in reversals.values() for row in (*each["eye"], *each["target"]) for y in row])
     columns = []
-    for which, traces in shown.items():
+    for which, traces in reversals.items():
         turn = half + (delay if which == "unexpected" else 0)
         last = len(traces["eye"])
         marks = [(half + 0.5, "#999999"), (turn + 0.5, BLACK)]

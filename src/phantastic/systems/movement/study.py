@@ -18,7 +18,7 @@ class PursuitRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     delay: Annotated[
         int,
         about("bins by which the target turns back later than expected", "反転が予想より遅れるビン数", ge=1, le=64),
-    ] = 16  # fmt: skip
+    ] = 16
     senses: Annotated[float, SENSES] = 4.0
     motion: Annotated[float, MOTION] = 8.0
     prior: Annotated[
@@ -26,14 +26,20 @@ class PursuitRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         about(
             "log-precision of the prior on the cause, the target's direction",
             "原因(標的の回る向き)の事前分布の対数精度",
-            symbol="ln V₂", ge=-4, le=12,
+            symbol="ln V₂",
+            ge=-4,
+            le=12,
         ),
-    ] = 2.0  # fmt: skip
+    ] = 2.0
     points: Annotated[
         int,
-        about("precisions at which the dials are shown; 0 leaves them out", "精度を変えて調べる点の数(0 で省略)",
-              ge=0, le=25),
-    ] = 5  # fmt: skip
+        about(
+            "precisions at which the dials are shown; 0 leaves them out",
+            "精度を変えて調べる点の数(0 で省略)",
+            ge=0,
+            le=25,
+        ),
+    ] = 5
 
 
 class ObserveRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,13 +48,17 @@ class ObserveRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     bins: Annotated[int, about("bins of the simulation", "シミュレーションのビン数", ge=64, le=512)] = 256
     senses: Annotated[
         float, about("log-precision of the writer's senses", "書き手の感覚の対数精度", symbol="ln V₁", ge=0, le=8)
-    ] = 4.0  # fmt: skip
+    ] = 4.0
     motion: Annotated[float, MOTION] = 8.0
     felt: Annotated[
         float,
-        about("log-precision that the observer gives to its own joints", "観察者が自分の関節の感覚に与える対数精度",
-              ge=-16, le=8),
-    ] = -8.0  # fmt: skip
+        about(
+            "log-precision that the observer gives to its own joints",
+            "観察者が自分の関節の感覚に与える対数精度",
+            ge=-16,
+            le=8,
+        ),
+    ] = -8.0
     seen: Annotated[
         float,
         about("log-precision that the observer gives to what it sees", "観察者が視覚に与える対数精度", ge=0, le=8),
@@ -62,20 +72,26 @@ class PlaidRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     motion: Annotated[float, MOTION] = 8.0
     flat: Annotated[
         float,
-        about("log-precision of the flat prior on the cause", "原因の平坦な事前分布の対数精度", symbol="ln V₂", ge=-16,
-              le=16),
-    ] = -8.0  # fmt: skip
+        about(
+            "log-precision of the flat prior on the cause",
+            "原因の平坦な事前分布の対数精度",
+            symbol="ln V₂",
+            ge=-16,
+            le=16,
+        ),
+    ] = -8.0
     tight: Annotated[
         float,
-        about("log-precision of the tight prior on the cause", "原因の狭い事前分布の対数精度", symbol="ln V₂", ge=-16,
-              le=16),
-    ] = 16.0  # fmt: skip
-    strength: Annotated[
-        float, about("gain of the stronger motor plant", "強くした運動器官の利得", ge=0.25, le=4)
-    ] = 2.0  # fmt: skip
-    push: Annotated[
-        float, about("force that perturbs the movement late", "運動を後半で乱す力", ge=-2, le=2)
-    ] = -0.5  # fmt: skip
+        about(
+            "log-precision of the tight prior on the cause",
+            "原因の狭い事前分布の対数精度",
+            symbol="ln V₂",
+            ge=-16,
+            le=16,
+        ),
+    ] = 16.0
+    strength: Annotated[float, about("gain of the stronger motor plant", "強くした運動器官の利得", ge=0.25, le=4)] = 2.0
+    push: Annotated[float, about("force that perturbs the movement late", "運動を後半で乱す力", ge=-2, le=2)] = -0.5
 
 
 class PursuitApply(Request, frozen=True, kw_only=True):
@@ -121,7 +137,9 @@ PURSUIT = Study(
     papers=("adams2012", "friston2010action", "spm12"),
     recipe=PursuitRecipe,
     presets={
-        "tiny": PursuitRecipe(points=0), "quick": PursuitRecipe(), "full": PursuitRecipe(points=13),
+        "tiny": PursuitRecipe(points=0),
+        "quick": PursuitRecipe(),
+        "full": PursuitRecipe(points=13),
         "paper": PursuitRecipe(points=13),
     },
     minutes={"tiny": 0.1, "quick": 0.4, "full": 0.6},
@@ -132,7 +150,7 @@ PURSUIT = Study(
     ),
     experiment="phantastic.systems.movement.pursuit:Pursuit",
     apply=PursuitApply,
-)  # fmt: skip
+)
 OBSERVE = Study(
     name="observe",
     title=Text("Handwriting and its observation", "手書きとその観察"),
@@ -143,7 +161,10 @@ OBSERVE = Study(
     papers=("friston2011", "spm12"),
     recipe=ObserveRecipe,
     presets={
-        "tiny": ObserveRecipe(bins=128), "quick": ObserveRecipe(), "full": ObserveRecipe(), "paper": ObserveRecipe(),
+        "tiny": ObserveRecipe(bins=128),
+        "quick": ObserveRecipe(),
+        "full": ObserveRecipe(),
+        "paper": ObserveRecipe(),
     },
     minutes={"tiny": 0.1, "quick": 0.1},
     measures=(
@@ -152,7 +173,7 @@ OBSERVE = Study(
         "{action,observation,violation}.{hand.error,response}",
     ),
     experiment="phantastic.systems.movement.observe:Observe",
-)  # fmt: skip
+)
 PLAID = Study(
     name="plaid",
     title=Text("Movement seen, cancelled and made", "見る運動、打ち消す運動、起こす運動"),

@@ -26,17 +26,17 @@ def apply(run: Run[ProbeRecipe], request: ProbeApply) -> list[str]:
     """``parse``: the tree of a sentence; ``treebank``: scores on sentences in CoNLL-U, and the first ones drawn."""
     if (request.parse is None) == (request.treebank is None):
         raise Refused('apply probe: give --parse "the dog that barks sleeps ." or --treebank FILE.conllu, one of them')
-    given = sentence(request.parse) if request.parse is not None else read(str(request.treebank))
+    sentences = sentence(request.parse) if request.parse is not None else read(str(request.treebank))
     trained, recipe = networks(run), run.recipe
     network = trained["network"]
     assert isinstance(network, Model)
     assert isinstance(recipe, ProbeRecipe)
     if request.treebank is not None:
-        given = fitting(given, tokenizer_for(recipe), longest(network.config))
-    vectors = vectors_of(run, trained["network"], given)
+        sentences = fitting(sentences, tokenizer_for(recipe), longest(network.config))
+    vectors = vectors_of(run, trained["network"], sentences)
     space = geometry([trained["distance"](words) for words in vectors], "distance")
     height = geometry([trained["depth"](words) for words in vectors], "depth")
-    return (parsed if request.treebank is None else scored)(run, given, space, height)
+    return (parsed if request.treebank is None else scored)(run, sentences, space, height)
 
 
 def sentence(text: str) -> Sentences:
@@ -47,8 +47,8 @@ def sentence(text: str) -> Sentences:
     return Sentences([words], [np.arange(len(words))], [np.array([not any(map(str.isalnum, word)) for word in words])])
 
 
-def parsed(run: Run[ProbeRecipe], given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
-    [words], [marks] = given.forms, given.punctuation
+def parsed(run: Run[ProbeRecipe], sentences: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
+    [words], [marks] = sentences.forms, sentences.punctuation
     edges = spanning_tree(space[0], ~marks)
     root = words[int(np.argmin(np.where(marks & ~marks.all(), np.inf, height[0])))]
     files = write(Figure(str(PARSED), arcs(words, None, edges)), run.artefact("trees") / "parsed")
@@ -56,18 +56,18 @@ def parsed(run: Run[ProbeRecipe], given: Sentences, space: list[np.ndarray], hei
     return [str(Text(f"edges: {pairs}", f"枝:{pairs}")), str(Text(f"root: {root}", f"根:{root}")), *map(str, files)]
 
 
-def scored(run: Run[ProbeRecipe], given: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
-    by_distance = measure_distances(space, given.heads, given.punctuation)
-    by_depth = measure_depths(height, given.heads, given.punctuation)
+def scored(run: Run[ProbeRecipe], sentences: Sentences, space: list[np.ndarray], height: list[np.ndarray]) -> list[str]:
+    by_distance = measure_distances(space, sentences.heads, sentences.punctuation)
+    by_depth = measure_depths(height, sentences.heads, sentences.punctuation)
     lines = [
-        str(Text(f"{len(given)} sentences", f"{len(given)} 文")),
+        str(Text(f"{len(sentences)} sentences", f"{len(sentences)} 文")),
         f"UUAS {by_distance.uuas:.3f}, DSpr. {by_distance.spearman:.3f}",
         str(Text(f"root found {by_depth.root_accuracy:.3f}", f"根の正答率 {by_depth.root_accuracy:.3f}"))
         + f", NSpr. {by_depth.spearman:.3f}",
     ]
-    short = [number for number, words in enumerate(given.forms) if 1 < len(words) <= MOST_WORDS][:DRAWN]
+    short = [number for number, words in enumerate(sentences.forms) if 1 < len(words) <= MOST_WORDS][:DRAWN]
     for number in short:
-        gold, keep = distances([given.heads[number]])[0], ~given.punctuation[number]
-        chart = arcs(given.forms[number], spanning_tree(gold, keep), spanning_tree(space[number], keep))
+        gold, keep = distances([sentences.heads[number]])[0], ~sentences.punctuation[number]
+        chart = arcs(sentences.forms[number], spanning_tree(gold, keep), spanning_tree(space[number], keep))
         lines += map(str, write(Figure(str(SCORED), chart), run.artefact("trees") / f"sentence{number + 1}"))
     return lines

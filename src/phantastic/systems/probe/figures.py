@@ -75,10 +75,10 @@ def trees(run: Run[ProbeRecipe]) -> Figure:
     return Figure(str(caption), alt.vconcat(*charts, spacing=18))
 
 
-def layers(found: Mapping[str, Measure]) -> Figure:
+def layers(measures: Mapping[str, Measure]) -> Figure:
     """UUAS, DSpr, root accuracy and NSpr by layer."""
     panels = []
-    numbers = sorted(int(name[5:-5]) for name in found if name.startswith("layer") and name.endswith(".uuas"))
+    numbers = sorted(int(name[5:-5]) for name in measures if name.startswith("layer") and name.endswith(".uuas"))
     titles = {
         "uuas": SHARE,
         "dspr": Text("DSpr.", "DSpr."),
@@ -96,14 +96,14 @@ def layers(found: Mapping[str, Measure]) -> Figure:
         rows = [
             {
                 "layer": number,
-                "value": found[name].value,
-                "low": found[name].low,
-                "high": found[name].high,
+                "value": measures[name].value,
+                "low": measures[name].low,
+                "high": measures[name].high,
                 "which": str(kind),
             }
             for kind, prefix, _ in kinds
             for number in numbers
-            if (name := f"{prefix}{number}.{measure}") in found
+            if (name := f"{prefix}{number}.{measure}") in measures
         ]
         x = alt.X(
             "layer:Q",
@@ -116,8 +116,8 @@ def layers(found: Mapping[str, Measure]) -> Figure:
         parts: list[Any] = [base.mark_line(point=True).encode(x=x, y=y, color=colour)]
         if any(row["low"] is not None for row in rows):
             parts.insert(0, base.mark_area(opacity=0.2).encode(x=x, y="low:Q", y2="high:Q", color=colour))
-        if f"linear.{measure}" in found:
-            level = alt.Data(values=[{"value": found[f"linear.{measure}"].value, "which": str(CHAIN)}])
+        if f"linear.{measure}" in measures:
+            level = alt.Data(values=[{"value": measures[f"linear.{measure}"].value, "which": str(CHAIN)}])
             parts.append(alt.Chart(level).mark_rule(strokeDash=[5, 3]).encode(y=y, color=colour))
         panels.append(alt.layer(*parts).properties(width=210, height=170))
     caption = Text(
@@ -129,11 +129,11 @@ def layers(found: Mapping[str, Measure]) -> Figure:
     return Figure(str(caption), alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:])))
 
 
-def controls(found: Mapping[str, Measure]) -> Figure:
+def controls(measures: Mapping[str, Measure]) -> Figure:
     """UUAS of the best layer and of all that it is held against."""
     rows = []
     for name, title in CONTROLS.items():
-        if (measure := found.get(f"{name}.uuas")) is not None:
+        if (measure := measures.get(f"{name}.uuas")) is not None:
             rows.append(
                 {
                     "name": str(title),
@@ -163,17 +163,17 @@ def controls(found: Mapping[str, Measure]) -> Figure:
     return Figure(str(caption), alt.layer(*parts).properties(width=340))
 
 
-def ranks(found: Mapping[str, Measure]) -> Figure:
+def ranks(measures: Mapping[str, Measure]) -> Figure:
     """UUAS and DSpr by the probe's rank, at the best layer, and the published curve of BERT."""
     network = Text("this network", "このネットワーク")
     names = ours, theirs = str(network), str(Text("BERT-Base, layer 7 (published)", "BERT-Base 第 7 層(論文)"))
-    numbers = sorted(int(name[4:-5]) for name in found if name.startswith("rank") and name.endswith(".uuas"))
+    numbers = sorted(int(name[4:-5]) for name in measures if name.startswith("rank") and name.endswith(".uuas"))
     rows = [
         {
             "rank": n,
-            "value": found[f"rank{n}.uuas"].value,
-            "low": found[f"rank{n}.uuas"].low,
-            "high": found[f"rank{n}.uuas"].high,
+            "value": measures[f"rank{n}.uuas"].value,
+            "low": measures[f"rank{n}.uuas"].low,
+            "high": measures[f"rank{n}.uuas"].high,
             "which": ours,
         }
         for n in numbers

@@ -37,9 +37,13 @@ class ProbeRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     ] = 2_000
     dev_sentences: Annotated[
         int,
-        about("sentences that end the learning and choose the layer, at most", "学習の終わりと層を決める文の数(上限)",
-              ge=20, le=10**6),
-    ] = 500  # fmt: skip
+        about(
+            "sentences that end the learning and choose the layer, at most",
+            "学習の終わりと層を決める文の数(上限)",
+            ge=20,
+            le=10**6,
+        ),
+    ] = 500
     test_sentences: Annotated[
         int, about("sentences that scores are measured on, at most", "評価に使う文の数(上限)", ge=20, le=10**6)
     ] = 1_000
@@ -56,18 +60,25 @@ class ProbeRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     epochs: Annotated[int, about("epochs of a probe, at most", "プローブの学習エポック数(上限)", ge=1, le=1000)] = 40
     bert: Annotated[
         str,
-        about("preset of the study bert whose network is trained where no model is given",
-              "model がないときに学習させるネットワーク(study bert のプリセット名)", max_length=40),
-    ] = "quick"  # fmt: skip
+        about(
+            "preset of the study bert whose network is trained where no model is given",
+            "model がないときに学習させるネットワーク(study bert のプリセット名)",
+            max_length=40,
+        ),
+    ] = "quick"
 
 
 TINY = ProbeRecipe(
-    train_sentences=60, dev_sentences=30, test_sentences=30, epochs=2, ranks=(1, 4), bert="tiny", precision="float32",
-)  # fmt: skip
+    train_sentences=60, dev_sentences=30, test_sentences=30, epochs=2, ranks=(1, 4), bert="tiny", precision="float32"
+)
 FULL = ProbeRecipe(
-    train_sentences=5_000, dev_sentences=1_000, test_sentences=2_000, seeds=3, bert="full",
+    train_sentences=5_000,
+    dev_sentences=1_000,
+    test_sentences=2_000,
+    seeds=3,
+    bert="full",
     ranks=(1, 2, 4, 8, 16, 32, 64, 128),
-)  # fmt: skip
+)
 
 
 class ProbeApply(Request, frozen=True, kw_only=True):

@@ -31,37 +31,37 @@ def fit(study: str, request: BehaviourFit, read: Callable[[str], Sheet], templat
         template(target)
         return [str(target)]
     sheet = read(request.data)
-    found = infer(sheet.task.simulate, sheet.data, sheet.task.prior)
+    posterior = infer(sheet.task.simulate, sheet.data, sheet.task.prior)
     stem = Path(request.data).with_suffix("")
     stem = stem.with_name(f"{stem.name}-fit")
     target = stem.with_name(f"{stem.name}.csv")
-    written(sheet, found, target)
-    pictures = write(figures.fitted(sheet, found), stem)
-    lines = [str(note) for note in sheet.notes] + people(sheet, found) + groups(sheet, found)
+    written(sheet, posterior, target)
+    pictures = write(figures.fitted(sheet, posterior), stem)
+    lines = [str(note) for note in sheet.notes] + people(sheet, posterior) + groups(sheet, posterior)
     return [*lines, str(target), *map(str, pictures)]
 
 
 def interval(mean: float, low: float, high: float) -> str:
-    shown = (round(each, 2) + 0.0 for each in (mean, low, high))  # no −0.00
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*shown)
+    rounded = (round(each, 2) + 0.0 for each in (mean, low, high))  # no −0.00
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*rounded)
 
 
-def people(sheet: Sheet, found: Posterior) -> list[str]:
+def people(sheet: Sheet, posterior: Posterior) -> list[str]:
     """A line for each person; for parameters on which the data say little, a remark."""
-    low, high = found.interval()
+    low, high = posterior.interval()
     lines = []
     for row, (person, group) in enumerate(zip(sheet.people, sheet.groups, strict=True)):
         who = " ".join(filter(None, [person or str(NOBODY), f"({group})" if group else ""]))
         values = [
-            f"{each.symbol} = {interval(*(float(end[row, k]) for end in (found.mean, low, high)))}"
+            f"{each.symbol} = {interval(*(float(end[row, k]) for end in (posterior.mean, low, high)))}"
             for k, each in enumerate(sheet.task.parameters)
         ]
         noise = str(Text("noise", "雑音"))
-        lines.append(f"{who}: {'; '.join(values)}; {noise} {math.exp(-float(found.noise[row]) / 2):.3g}")
+        lines.append(f"{who}: {'; '.join(values)}; {noise} {math.exp(-float(posterior.noise[row]) / 2):.3g}")
     if len(lines) > SHOWN:
         more = len(lines) - SHOWN
         lines = [*lines[:SHOWN], str(Text(f"… and {more} more, in the table", f"ほか {more} 人は表に"))]
-    share = (found.deviation / sheet.task.prior.deviation).median(0).values
+    share = (posterior.deviation / sheet.task.prior.deviation).median(0).values
     for each, left in zip(sheet.task.parameters, share.tolist(), strict=True):
         if left > SILENT:
             note = Text(
@@ -72,14 +72,14 @@ def people(sheet: Sheet, found: Posterior) -> list[str]:
     return lines
 
 
-def groups(sheet: Sheet, found: Posterior) -> list[str]:
+def groups(sheet: Sheet, posterior: Posterior) -> list[str]:
     """The difference of each group's mean from the first group's, where both have two people or more."""
     names = [name for name in dict.fromkeys(sheet.groups) if name and sheet.groups.count(name) > 1]
     lines = []
     levels = {}
     for name in names:
         rows = torch.tensor([group == name for group in sheet.groups])
-        levels[name] = level(Posterior(*(each[rows] for each in found)), sheet.task.prior)
+        levels[name] = level(Posterior(*(each[rows] for each in posterior)), sheet.task.prior)
     for name in names[1:]:
         size = sheet.groups.count(name) + sheet.groups.count(names[0])
         for each, d in zip(sheet.task.parameters, compare(levels[name], levels[names[0]], size), strict=True):
@@ -87,15 +87,15 @@ def groups(sheet: Sheet, found: Posterior) -> list[str]:
     return lines
 
 
-def written(sheet: Sheet, found: Posterior, target: Path) -> None:
+def written(sheet: Sheet, posterior: Posterior, target: Path) -> None:
     """The table of everyone: mean, ends of the 95% interval and posterior standard deviation of each parameter."""
-    low, high = found.interval()
+    low, high = posterior.interval()
     names = [f"{name}{ending}" for name in sheet.task.names for ending in ("", "_low", "_high", "_sd")]
     rows: list[list[object]] = []
     for row, (person, group) in enumerate(zip(sheet.people, sheet.groups, strict=True)):
         cells: list[object] = [person, group]
         for k in range(len(sheet.task.names)):
-            cells += [float(each[row, k]) for each in (found.mean, low, high, found.deviation)]
-        noise = math.exp(-float(found.noise[row]) / 2)
-        rows.append([*cells, noise, float(found.free_energy[row]), float(sheet.data.weight[row].sum())])
+            cells += [float(each[row, k]) for each in (posterior.mean, low, high, posterior.deviation)]
+        noise = math.exp(-float(posterior.noise[row]) / 2)
+        rows.append([*cells, noise, float(posterior.free_energy[row]), float(sheet.data.weight[row].sum())])
     behaviour.write_rows(target, ["person", "group", *names, "noise_sd", "free_energy", "samples"], rows)

@@ -50,31 +50,34 @@ def recordings(sheet: Table, allowed: tuple[str, ...]) -> list[Rows]:
         raise Refused(f"{sheet.path!r} has no header; the columns are called {', '.join(allowed)} (see --template)")
     for name in sheet.names:
         if name not in (*allowed, *COMMON):
-            raise Refused(f"{sheet.path!r} has a column '{name}' that nothing is made of"
-                          f"{nearest(name, (*allowed, *COMMON))}")  # fmt: skip
+            raise Refused(
+                f"{sheet.path!r} has a column '{name}' that nothing is made of{nearest(name, (*allowed, *COMMON))}"
+            )
     if not sheet.lines:
         raise Refused(f"{sheet.path!r} has a header and no rows")
     columns = [sheet.texts(name) if name in sheet.names else [""] * len(sheet.lines) for name in COMMON]
-    found: dict[tuple[str, str], Rows] = {}
+    rows: dict[tuple[str, str], Rows] = {}
     groups: dict[str, str] = {}
     for at, (person, group, trial) in enumerate(zip(*columns, strict=True)):
         if groups.setdefault(person, group) != group:
-            raise Refused(f"{sheet.path!r}, line {sheet.lines[at]}, column 'group': person '{person}' is in group "
-                          f"'{group}' here and in '{groups[person]}' before")  # fmt: skip
-        found.setdefault((person, trial), Rows(person, group, [])).at.append(at)
-    return list(found.values())
+            raise Refused(
+                f"{sheet.path!r}, line {sheet.lines[at]}, column 'group': person '{person}' is in group "
+                f"'{group}' here and in '{groups[person]}' before"
+            )
+        rows.setdefault((person, trial), Rows(person, group, [])).at.append(at)
+    return list(rows.values())
 
 
-def gathered(sheet: Table, found: list[Rows], samples: list[Float64[ndarray, " samples"]]) -> tuple:
+def gathered(sheet: Table, rows: list[Rows], samples: list[Float64[ndarray, " samples"]]) -> tuple:
     """People, groups and the data of all trials of each."""
-    people = list(dict.fromkeys(each.person for each in found))
-    most = max(sum(each.person == person for each in found) for person in people)
+    people = list(dict.fromkeys(each.person for each in rows))
+    most = max(sum(each.person == person for each in rows) for person in people)
     trials = torch.full((len(people), most, len(samples[0])), torch.nan, dtype=torch.float64)
     used = dict.fromkeys(people, 0)
-    for each, values in zip(found, samples, strict=True):
+    for each, values in zip(rows, samples, strict=True):
         trials[people.index(each.person), used[each.person]] = torch.from_numpy(values)
         used[each.person] += 1
-    groups = {each.person: each.group for each in found}
+    groups = {each.person: each.group for each in rows}
     return people, [groups[person] for person in people], trials
 
 
@@ -90,30 +93,36 @@ def eyes(path: str, period: float = CYCLE, amplitude: float = REACH) -> Sheet:
     counts for as many samples as it had. Raises `Refused` naming file, line and column.
     """
     sheet = table.read(path, "a CSV file with the columns time and eye")
-    found = recordings(sheet, ("time", "eye"))
+    rows = recordings(sheet, ("time", "eye"))
     time = sheet.numbers("time") / period * CYCLE
     eye = sheet.numbers("eye", missing=True) / amplitude * REACH
     samples, rates, missing, outside = [], set(), 0, 0
-    for each in found:
+    for each in rows:
         at = np.array(each.at)
         for before, here in zip(each.at, each.at[1:], strict=False):
             if time[here] <= time[before]:
-                raise Refused(f"{path!r}, line {sheet.lines[here]}, column 'time': {sheet.texts('time')[here]} is not "
-                              f"after the sample before it; is the column 'person' or 'trial' missing?")  # fmt: skip
+                raise Refused(
+                    f"{path!r}, line {sheet.lines[here]}, column 'time': {sheet.texts('time')[here]} is not "
+                    f"after the sample before it; is the column 'person' or 'trial' missing?"
+                )
         inside = (time[at] > 0.5) & (time[at] < BINS + 0.5)
         outside += int((~inside & np.isfinite(eye[at])).sum())
         missing += int(np.isnan(eye[at][inside]).sum())
         values, spacing = binned(time[at][inside], eye[at][inside])
         who = f"{path!r}, lines {sheet.lines[at[0]]} to {sheet.lines[at[-1]]}"
         if spacing > COARSEST:
-            raise Refused(f"{who}: a sample every {spacing:.3g} bins; at least one in {COARSEST:g} is needed, of which "
-                          f"a cycle of the target (--period {period:g}) has {CYCLE}")  # fmt: skip
+            raise Refused(
+                f"{who}: a sample every {spacing:.3g} bins; at least one in {COARSEST:g} is needed, of which "
+                f"a cycle of the target (--period {period:g}) has {CYCLE}"
+            )
         if np.isfinite(values).sum() < FEWEST:
-            raise Refused(f"{who}: {np.isfinite(values).sum()} of the {BINS} bins of the task have a sample; at least "
-                          f"{FEWEST} are needed (time runs from 0 to {2 * period:g}; see --period)")  # fmt: skip
+            raise Refused(
+                f"{who}: {np.isfinite(values).sum()} of the {BINS} bins of the task have a sample; at least "
+                f"{FEWEST} are needed (time runs from 0 to {2 * period:g}; see --period)"
+            )
         samples.append(values)
         rates.add(round(spacing, 3))
-    people, groups, trials = gathered(sheet, found, samples)
+    people, groups, trials = gathered(sheet, rows, samples)
     data = repeated(trials)
     coarse = max(rates)
     if coarse > 1:  # neighbouring bins share their samples
@@ -158,14 +167,20 @@ def splined(time: Float64[ndarray, " rows"], eye: Float64[ndarray, " rows"], gap
 def _remarks(rates: set[float], missing: int, outside: int) -> list[Text]:
     notes = []
     if rates != {1.0}:
-        shown = " / ".join(f"{CYCLE / rate:.4g}" for rate in sorted(rates))
-        notes.append(Text(f"resampled from {shown} to {CYCLE} samples per cycle of the target",
-                          f"標的の 1 周期あたり {shown} 標本から {CYCLE} 標本に再標本化した"))  # fmt: skip
+        frequencies = " / ".join(f"{CYCLE / rate:.4g}" for rate in sorted(rates))
+        note = Text(
+            f"resampled from {frequencies} to {CYCLE} samples per cycle of the target",
+            f"標的の 1 周期あたり {frequencies} 標本から {CYCLE} 標本に再標本化した",
+        )
+        notes.append(note)
     if missing:
         notes.append(Text(f"{missing} missing samples have no weight", f"欠測 {missing} 標本は計算に入らない"))
     if outside:
-        notes.append(Text(f"{outside} samples outside of the task's two cycles are left out",
-                          f"課題の 2 周期の外にある {outside} 標本は使わない"))  # fmt: skip
+        note = Text(
+            f"{outside} samples outside of the task's two cycles are left out",
+            f"課題の 2 周期の外にある {outside} 標本は使わない",
+        )
+        notes.append(note)
     return notes
 
 
@@ -182,20 +197,23 @@ def forces(path: str) -> Sheet:
     sheet = table.read(path, "a CSV file with the columns intended, own and matched, or target and own")
     first = "target" if "target" in sheet.names else "intended"
     kept = ("own",) if first == "target" else ("own", "matched")
-    found = recordings(sheet, (first, *kept))
+    rows = recordings(sheet, (first, *kept))
     level = sheet.numbers(first)
     columns = [sheet.numbers(name, missing=True) for name in kept]
     most = 3.0 if first == "target" else MOST_FORCE
     for at, value in enumerate(level):
         if not 0 < value <= most:
-            raise Refused(f"{path!r}, line {sheet.lines[at]}, column '{first}': {sheet.texts(first)[at]} is not "
-                          f"possible; the simulated hand takes from above 0 to {most:g}; rescale")  # fmt: skip
+            raise Refused(
+                f"{path!r}, line {sheet.lines[at]}, column '{first}': {sheet.texts(first)[at]} is not "
+                f"possible; the simulated hand takes from above 0 to {most:g}; rescale"
+            )
     levels = np.unique(level)
     if len(levels) > MOST_LEVELS:
-        raise Refused(f"{path!r}, column '{first}': {len(levels)} different forces; at most {MOST_LEVELS} can be, "
-                      "round them")  # fmt: skip
-    found, samples = _rounds(found, np.searchsorted(levels, level), len(levels), columns)
-    people, groups, trials = gathered(sheet, found, samples)
+        raise Refused(
+            f"{path!r}, column '{first}': {len(levels)} different forces; at most {MOST_LEVELS} can be, round them"
+        )
+    rows, samples = _rounds(rows, np.searchsorted(levels, level), len(levels), columns)
+    people, groups, trials = gathered(sheet, rows, samples)
     for person, own in zip(people, trials, strict=True):
         if not bool(own.isfinite().any()):
             who = f" of '{person}'" if person else ""
@@ -207,19 +225,19 @@ def forces(path: str) -> Sheet:
 
 
 def _rounds(
-    found: list[Rows], place: ndarray, levels: int, columns: list[Float64[ndarray, " rows"]]
+    rows: list[Rows], place: ndarray, levels: int, columns: list[Float64[ndarray, " rows"]]
 ) -> tuple[list[Rows], list[Float64[ndarray, " samples"]]]:
     """Each person's rows as rounds in which a force comes once: the nth time in the nth round."""
     rounds: dict[tuple[str, int], tuple[Rows, ndarray]] = {}
     times: dict[tuple[str, int], int] = {}
-    for each in found:
+    for each in rows:
         for at in each.at:
             nth = times[each.person, place[at]] = times.get((each.person, place[at]), -1) + 1
             empty = np.full(levels * len(columns), np.nan)
             _, values = rounds.setdefault((each.person, nth), (each, empty))
             for number, column in enumerate(columns):
                 values[number * levels + place[at]] = column[at]
-    return [rows for rows, _ in rounds.values()], [values for _, values in rounds.values()]
+    return [recording for recording, _ in rounds.values()], [values for _, values in rounds.values()]
 
 
 # --- templates
@@ -250,8 +268,10 @@ def eyes_template(path: Path) -> None:
 def forces_template(path: Path) -> None:
     """Four intended forces of two simulated people, a control and one with failing attenuation."""
     intended = torch.tensor([0.5, 1.0, 1.5, 2.0], dtype=torch.float64)
-    found = noisy(pressing(intended).simulate(torch.tensor([[6.0, 0.0], [4.0, 2.0]], dtype=torch.float64)), 0.05)
+    pressed = noisy(pressing(intended).simulate(torch.tensor([[6.0, 0.0], [4.0, 2.0]], dtype=torch.float64)), 0.05)
     rows: list[list[object]] = []
-    for person, group, (own, equal) in zip(("A", "B"), ("control", "patient"), found.unflatten(1, (2, 4)), strict=True):
+    for person, group, (own, equal) in zip(
+        ("A", "B"), ("control", "patient"), pressed.unflatten(1, (2, 4)), strict=True
+    ):
         rows += [[person, group, 1, *map(float, row)] for row in zip(intended, own, equal, strict=True)]
     write_rows(path, ["person", "group", "trial", "intended", "own", "matched"], rows)

@@ -59,15 +59,15 @@ def measured(behaviour: Float64[Tensor, "people samples"], noise: float, trials:
     return repeated(behaviour[:, None] + size * drawn)
 
 
-def recovered(cohort: Cohort, found: Posterior) -> list[Recovery]:
+def recovered(cohort: Cohort, posterior: Posterior) -> list[Recovery]:
     """For each parameter."""
-    low, high = found.interval()
+    low, high = posterior.interval()
     covered = ((low <= cohort.parameters) & (cohort.parameters <= high)).double().mean(0)
-    error = (found.mean - cohort.parameters).square().mean(0).sqrt()
+    error = (posterior.mean - cohort.parameters).square().mean(0).sqrt()
     groups = [cohort.group == number for number in cohort.group.unique().tolist()]
 
     def correlation(rows: Tensor, k: int) -> float:
-        return float(torch.corrcoef(torch.stack([found.mean[rows, k], cohort.parameters[rows, k]]))[0, 1])
+        return float(torch.corrcoef(torch.stack([posterior.mean[rows, k], cohort.parameters[rows, k]]))[0, 1])
 
     return [
         Recovery(
@@ -76,19 +76,19 @@ def recovered(cohort: Cohort, found: Posterior) -> list[Recovery]:
             float(covered[k]),
             float(error[k]),
         )
-        for k in range(found.mean.shape[-1])
+        for k in range(posterior.mean.shape[-1])
     ]
 
 
-def level(found: Posterior, prior: Prior, steps: int = 200) -> Level:
+def level(posterior: Posterior, prior: Prior, steps: int = 200) -> Level:
     """A group's mean and spread under a Gaussian between people, by expectation maximisation.
 
     What each person's data say is their posterior without its prior, so that nobody is drawn to the prior's mean
     (parametric empirical Bayes; Friston et al. 2016, NeuroImage 128:413).
     """
-    posterior_precision, prior_precision = torch.linalg.inv(found.covariance), torch.diag(prior.deviation**-2)
+    posterior_precision, prior_precision = torch.linalg.inv(posterior.covariance), torch.diag(prior.deviation**-2)
     information = posterior_precision - prior_precision
-    pull = (posterior_precision @ found.mean[..., None])[..., 0] - prior_precision @ prior.mean
+    pull = (posterior_precision @ posterior.mean[..., None])[..., 0] - prior_precision @ prior.mean
     mean, between = prior.mean.clone(), prior.deviation**2
     for _ in range(steps):
         precision = torch.diag(1 / between)

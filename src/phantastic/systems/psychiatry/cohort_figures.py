@@ -30,10 +30,10 @@ def group_names() -> list[str]:
     return [str(Text("controls", "対照群")), str(Text("patients", "患者群"))]
 
 
-def mapped(found: Found) -> Figure:
+def mapped(maps: Found) -> Figure:
     """Both maps: which regime each point is in, and the published runs."""
     eye = _map(
-        found["eye"],
+        maps["eye"],
         [str(t) for t in regimes.EYE],
         (SKY, VERMILION, ORANGE, "#999999"),
         regimes.EYE_ANCHORS,
@@ -42,7 +42,7 @@ def mapped(found: Found) -> Figure:
         str(Text("pursuit", "追跡眼球運動")),
     )
     hand = _map(
-        found["hand"],
+        maps["hand"],
         [str(t) for t in regimes.HAND],
         (SKY, "#dddddd", "#999999", VERMILION),
         regimes.HAND_ANCHORS,
@@ -133,10 +133,10 @@ def behaviour(eyes: Found, hands: Found) -> Figure:
     return Figure(str(caption), alt.concat(*panels, columns=2))
 
 
-def recovery(found: Sequence[tuple[Task, Found]]) -> Figure:
+def recovery(results: Sequence[tuple[Task, Found]]) -> Figure:
     """Inferred against true parameters with their 95% intervals."""
     names, panels = group_names(), []
-    for (task, result), kind in zip(found, TASKS, strict=True):
+    for (task, result), kind in zip(results, TASKS, strict=True):
         truth, mean, deviation = (np.array(result[key]) for key in ("truth", "mean", "deviation"))
         group = np.array(result["group"])[: len(truth)]
         for k, parameter in enumerate(task.parameters):
@@ -169,7 +169,7 @@ def recovery(found: Sequence[tuple[Task, Found]]) -> Figure:
             subtitle = str(Text(f"r = {r:.3f}; {coverage:.1%} covered", f"r = {r:.3f}、区間が含む割合 {coverage:.1%}"))
             heading = alt.TitleParams(f"{kind}: {parameter.text}", subtitle=subtitle, **HEADING)
             panels.append(alt.layer(line, bars, points).properties(width=220, height=200, title=heading))
-    count = len(found[0][1]["truth"])
+    count = len(results[0][1]["truth"])
     caption = Text(
         f"Parameters of {count} people inferred from their behaviour, with 95% intervals, against "
         "those they were simulated with.",
@@ -178,10 +178,10 @@ def recovery(found: Sequence[tuple[Task, Found]]) -> Figure:
     return Figure(str(caption), alt.concat(*panels, columns=2))
 
 
-def groups(found: Sequence[tuple[Task, Found]]) -> Figure:
+def groups(results: Sequence[tuple[Task, Found]]) -> Figure:
     """Inferred group means with their 95% intervals, and the true means of the same people."""
     names, panels = group_names(), []
-    for task, result in found:
+    for task, result in results:
         truth = np.array(result["truth"])
         group = np.array(result["group"])[: len(truth)]
         for k, parameter in enumerate(task.parameters):

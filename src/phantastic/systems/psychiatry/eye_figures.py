@@ -57,13 +57,13 @@ def panel(traces: Traces, k: int, *, occluder: bool, top: float) -> Any:
     return alt.layer(*behind, drawn)
 
 
-def occluded(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe) -> Figure:
+def occluded(traces: Traces, measures: Mapping[str, float], recipe: OcclusionRecipe) -> Figure:
     """Both people and the target behind the occluder."""
     top = max(1.25, 1.05 * max(abs(y) for k in (0, 1) for y in (*traces["eye"][k], *traces["believed"][k])))
     panels = []
     for k, (name, key) in enumerate(zip(who(recipe), ("control", "reduced"), strict=True)):
-        rms, peak = found[f"occluded.{key}.rms"], found[f"occluded.{key}.peak"]
-        gain, lag = found[f"occluded.{key}.gain"], found[f"occluded.{key}.lag"]
+        rms, peak = measures[f"occluded.{key}.rms"], measures[f"occluded.{key}.peak"]
+        gain, lag = measures[f"occluded.{key}.gain"], measures[f"occluded.{key}.lag"]
         subtitle = Text(
             f"distance: rms {rms:.3f}, largest {peak:.2f}; gain {gain:.2f}, lag {lag:.1f} bins",
             f"距離:rms {rms:.3f}、最大 {peak:.2f}。利得 {gain:.2f}、遅れ {lag:.1f} ビン",
@@ -80,14 +80,14 @@ def occluded(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe
     return Figure(str(caption), alt.hconcat(*panels))
 
 
-def turned(traces: Traces, found: Mapping[str, float], recipe: OcclusionRecipe) -> Figure:
+def turned(traces: Traces, measures: Mapping[str, float], recipe: OcclusionRecipe) -> Figure:
     """Both people and a visible target that turns unexpectedly, and the distance between them over time."""
     names = who(recipe)
     distance: Rows = []
     panels = []
     for k, (name, key) in enumerate(zip(names, ("control", "reduced"), strict=True)):
         subtitle = Text(
-            f"rms distance: {found[f'reversal.{key}.rms']:.3f}", f"距離の rms:{found[f'reversal.{key}.rms']:.3f}"
+            f"rms distance: {measures[f'reversal.{key}.rms']:.3f}", f"距離の rms:{measures[f'reversal.{key}.rms']:.3f}"
         )
         heading = alt.TitleParams(name, subtitle=str(subtitle), fontSize=12, fontWeight="normal", anchor="middle")
         drawn = panel(traces, k, occluder=False, top=1.6)
@@ -132,23 +132,23 @@ def learned(traces: Traces, recipe: OcclusionRecipe) -> Figure:
     return Figure(str(caption), layers.properties(width=420, height=220))
 
 
-def doses(found: Mapping[str, list[float]]) -> Figure:
+def doses(curves: Mapping[str, list[float]]) -> Figure:
     """Distance of eye and target, gain and lag, by the precision of the expected motion."""
     tasks = [str(Text("hidden target", "隠れる標的")), str(Text("unexpected turn", "予期しない反転"))]
-    lines = rows(found["motion"], found["occluded"], which=tasks[0]) + rows(
-        found["motion"], found["reversal"], which=tasks[1]
+    lines = rows(curves["motion"], curves["occluded"], which=tasks[0]) + rows(
+        curves["motion"], curves["reversal"], which=tasks[1]
     )
     x = alt.X(
         "x:Q",
         title=str(Text("log-precision of the expected motion, log W2", "予期する運動の対数精度 log W2")),
-        scale=alt.Scale(zero=False, reverse=found["motion"][0] > found["motion"][-1], nice=False),
+        scale=alt.Scale(zero=False, reverse=curves["motion"][0] > curves["motion"][-1], nice=False),
     )
     y = alt.Y("y:Q", title=str(Text("rms distance of eye and target", "眼と標的の距離(rms)")))
     colour = coloured(tasks, (BLUE, VERMILION))
     left = alt.layer(curve(lines).encode(x=x, y=y, color=colour), dots(lines).encode(x=x, y=y, color=colour))
     panels = [left.properties(width=300, height=220)]
     for key, text in (("gain", Text("gain of pursuit", "追跡の利得")), ("lag", Text("lag (bins)", "遅れ(ビン)"))):
-        small = rows(found["motion"], found[key])
+        small = rows(curves["motion"], curves[key])
         up = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
         layers = alt.layer(
             curve(small, color=BLUE).encode(x=x.copy(), y=up), dots(small, color=BLUE).encode(x=x.copy(), y=up)

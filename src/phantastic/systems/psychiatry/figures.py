@@ -41,7 +41,7 @@ def dots(values: Rows, **mark: Any) -> alt.Chart:
     return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
 
 
-def fitted(sheet: "Sheet", found: Posterior) -> Figure:
+def fitted(sheet: "Sheet", posterior: Posterior) -> Figure:
     """Behaviour and what the fitted simulator makes of it, and everyone's parameters with their intervals."""
     names = list(dict.fromkeys(group or str(Text("people", "人")) for group in sheet.groups))
     group_of = [group or names[0] for group in sheet.groups]
@@ -51,20 +51,20 @@ def fitted(sheet: "Sheet", found: Posterior) -> Figure:
         observed = (sheet.data.weight[k] > 0).tolist()
         x = range(1, len(observed) + 1)
         data = [r for r, here in zip(rows(x, sheet.data.mean[k], which=group_of[k]), observed, strict=True) if here]
-        line = curve(rows(x, found.predicted[k], which=group_of[k]), color=BLACK, strokeWidth=1.5, opacity=0.6)
+        line = curve(rows(x, posterior.predicted[k], which=group_of[k]), color=BLACK, strokeWidth=1.5, opacity=0.6)
         across = alt.Scale(domain=[0.5, len(observed) + 0.5], nice=False)
         ax = alt.X("x:Q", title=str(Text("sample", "標本")), scale=across, axis=alt.Axis(tickMinStep=1, tickCount=6))
         ay = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
         layers = alt.layer(line.encode(x=ax, y=ay), dots(data, size=20).encode(x=ax, y=ay, color=colour))
         panels.append(layers.properties(width=240, height=110, title=title(sheet.people[k] or names[0])))
-    low, high = found.interval()
+    low, high = posterior.interval()
     estimates = []
     for k, parameter in enumerate(sheet.task.parameters):
-        order = found.mean[:, k].argsort().tolist()
+        order = posterior.mean[:, k].argsort().tolist()
         values = [
             {
                 "x": place,
-                "y": float(found.mean[row, k]),
+                "y": float(posterior.mean[row, k]),
                 "low": float(low[row, k]),
                 "high": float(high[row, k]),
                 "which": group_of[row],

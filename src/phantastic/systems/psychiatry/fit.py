@@ -18,9 +18,8 @@ from torch import Tensor
 
 Simulator = Callable[[Float64[Tensor, "batch parameters"]], Float64[Tensor, "batch samples"]]
 STEP = 1e-4  # of the finite differences, in standard deviations of the prior
-ARRIVED = (
-    1e-2  # squared length of a step, in posterior standard deviations, and gain in nats, below which it is the last
-)
+# Squared length of a step, in posterior standard deviations, and gain in nats, below which it is the last
+ARRIVED = 1e-2
 NORMAL = 1.959964  # half the width of a 95% interval, in standard deviations
 
 
@@ -86,27 +85,30 @@ def infer(simulate: Simulator, data: Data, prior: Prior, grid: int = 9, steps: i
     traces = simulate(points)
     mean = points[_closest(traces, data, points, prior)]
     best = Posterior(
-        mean, torch.diag_embed(prior.deviation**2).expand(people, -1, -1).clone(),
-        torch.full((people,), prior.noise, dtype=torch.float64), torch.ones(people, dtype=torch.float64),
-        torch.full((people,), -math.inf, dtype=torch.float64), torch.zeros_like(data.mean),
-    )  # fmt: skip
+        mean,
+        covariance=torch.diag_embed(prior.deviation**2).expand(people, -1, -1).clone(),
+        noise=torch.full((people,), prior.noise, dtype=torch.float64),
+        noise_variance=torch.ones(people, dtype=torch.float64),
+        free_energy=torch.full((people,), -math.inf, dtype=torch.float64),
+        predicted=torch.zeros_like(data.mean),
+    )
     tried, length = mean.clone(), torch.ones(people, dtype=torch.float64)
-    gradient, here = torch.zeros_like(mean), torch.arange(people)
+    gradient, active = torch.zeros_like(mean), torch.arange(people)
     for _ in range(steps):
-        found, slope = _evaluate(simulate, data.of(here), prior, tried[here], best.noise[here])
-        better = found.free_energy > best.free_energy[here]
-        arrived = better & (found.free_energy - best.free_energy[here] < ARRIVED)
-        kept = here[better]
-        for field, value in zip(best, found, strict=True):
+        posterior, slope = _evaluate(simulate, data.of(active), prior, tried[active], best.noise[active])
+        better = posterior.free_energy > best.free_energy[active]
+        arrived = better & (posterior.free_energy - best.free_energy[active] < ARRIVED)
+        kept = active[better]
+        for field, value in zip(best, posterior, strict=True):
             field[kept] = value[better]
         gradient[kept] = slope[better]
-        length[here] = torch.where(better, (2 * length[here]).clamp(max=1), length[here] / 4)
-        step = (best.covariance[here] @ gradient[here][..., None])[..., 0] * length[here][:, None]
-        tried[here] = (best.mean[here] + step).clamp(prior.low, prior.high)
-        step = tried[here] - best.mean[here]
-        short = (step * torch.linalg.solve(best.covariance[here], step)).sum(-1) < ARRIVED
-        here = here[~(arrived | short)]
-        if not len(here):
+        length[active] = torch.where(better, (2 * length[active]).clamp(max=1), length[active] / 4)
+        step = (best.covariance[active] @ gradient[active][..., None])[..., 0] * length[active][:, None]
+        tried[active] = (best.mean[active] + step).clamp(prior.low, prior.high)
+        step = tried[active] - best.mean[active]
+        short = (step * torch.linalg.solve(best.covariance[active], step)).sum(-1) < ARRIVED
+        active = active[~(arrived | short)]
+        if not len(active):
             break
     return best
 
@@ -167,10 +169,14 @@ def _evaluate(
     away = (mean - prior.mean) / prior.deviation
     noise_variance = 1 / (noise.exp() / 2 * squares + spread)
     free_energy = (
-        number / 2 * (noise - math.log(2 * math.pi)) - noise.exp() / 2 * squares
-        - away.square().sum(-1) / 2 - prior.deviation.log().sum() + torch.logdet(covariance) / 2
-        - (noise - prior.noise) ** 2 * spread / 2 + (noise_variance * spread).log() / 2
-    )  # fmt: skip
+        number / 2 * (noise - math.log(2 * math.pi))
+        - noise.exp() / 2 * squares
+        - away.square().sum(-1) / 2
+        - prior.deviation.log().sum()
+        + torch.logdet(covariance) / 2
+        - (noise - prior.noise) ** 2 * spread / 2
+        + (noise_variance * spread).log() / 2
+    )
     gradient = noise.exp()[:, None] * torch.einsum("ips,is,is->ip", slope, data.weight, error)
     gradient = gradient - away / prior.deviation
     return Posterior(mean, covariance, noise, noise_variance, free_energy, predicted), gradient

@@ -14,12 +14,12 @@ from phantastic.systems.psychiatry.study import ForceRecipe
 Found = Mapping[str, float]
 
 
-def attenuation(found: Found) -> Figure:
+def attenuation(measures: Found) -> Figure:
     """The highest force made and perceived, by attenuation."""
     names = [str(Text("force made", "実際の力")), str(Text("force perceived as one's own", "自分の力として感じる力"))]
     lines: Rows = []
     for name, key in zip(names, ("own", "perceived"), strict=True):
-        lines += rows(ATTENUATIONS, [found[f"attenuation{h:+g}.{key}"] for h in ATTENUATIONS], which=name)
+        lines += rows(ATTENUATIONS, [measures[f"attenuation{h:+g}.{key}"] for h in ATTENUATIONS], which=name)
     x = alt.X("x:Q", title=str(Text("sensory attenuation h", "感覚減衰 h")), axis=alt.Axis(tickCount=11))
     y = alt.Y("y:Q", title=str(Text("highest force", "力の最大値")))
     colour = coloured(names, (BLACK, BLUE))
@@ -33,7 +33,7 @@ def attenuation(found: Found) -> Figure:
     return Figure(str(caption), layers.properties(width=400, height=230))
 
 
-def matching(found: Found, recipe: ForceRecipe) -> Figure:
+def matching(measures: Found, recipe: ForceRecipe) -> Figure:
     """Own force by the outside force that feels equal: above the identity line, the own force feels weak."""
     names = [
         str(Text("normal", "正常")),
@@ -42,8 +42,8 @@ def matching(found: Found, recipe: ForceRecipe) -> Figure:
     lines: Rows = []
     for name, who in zip(names, ("normal", "delusional"), strict=True):
         lines += rows(
-            [found[f"{who}.{F:g}.matched"] for F in INTENDED],
-            [found[f"{who}.{F:g}.own"] for F in INTENDED],
+            [measures[f"{who}.{F:g}.matched"] for F in INTENDED],
+            [measures[f"{who}.{F:g}.own"] for F in INTENDED],
             which=name,
         )
     x = alt.X(

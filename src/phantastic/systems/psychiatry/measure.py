@@ -40,8 +40,8 @@ def vector(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def deviations(found: Found, published: Found) -> Found:
-    return {f"{name}.deviation": found[name] / value - 1 for name, value in published.items()}
+def deviations(measures: Found, published: Found) -> Found:
+    return {f"{name}.deviation": measures[name] / value - 1 for name, value in published.items()}
 
 
 # --- the eye
@@ -142,10 +142,10 @@ def matched(attenuation: float, delusion: float, who: str) -> Found:
     return measures | {f"{who}.illusion": float((own - equal).mean())}
 
 
-def opposed(made: Press) -> tuple[Tensor, Tensor]:
+def opposed(presses: Press) -> tuple[Tensor, Tensor]:
     """The outside force that is felt to press against the own one although there is none, and how many standard
     deviations it is below 0, [people]: where that is most, while the own force is above half its peak."""
-    pressing = made.own > made.own.amax(-1, keepdim=True) / 2
-    sure = torch.where(pressing, -made.external / made.external_doubt, -torch.inf)
+    pressing = presses.own > presses.own.amax(-1, keepdim=True) / 2
+    sure = torch.where(pressing, -presses.external / presses.external_doubt, -torch.inf)
     moment = sure.argmax(-1, keepdim=True)
-    return made.external.gather(-1, moment)[:, 0], sure.gather(-1, moment)[:, 0]
+    return presses.external.gather(-1, moment)[:, 0], sure.gather(-1, moment)[:, 0]

@@ -82,14 +82,14 @@ def _hand(points: Tensor) -> tuple[dict[str, Tensor], Int64[Tensor, " points"]]:
     return {"own": own, "illusion": own - equal, "sure": sure}, regime
 
 
-def measures(found: Mapped) -> dict[str, float]:
+def measures(maps: Mapped) -> dict[str, float]:
     """1 for each anchor that lies in the regime it stands for."""
     expected = {
         "eye": {"control": FOLLOWS, "reduced": LOSES, "sensory": SLOWED},
         "hand": {"normal": ILLUSION, "delusional": TRUE, "unattenuated": STILL, "strong": FALSE},
     }
     return {
-        f"map.{task}.{name}": float(found[task]["anchors"][name] == regime)
+        f"map.{task}.{name}": float(maps[task]["anchors"][name] == regime)
         for task, names in expected.items()
         for name, regime in names.items()
     }

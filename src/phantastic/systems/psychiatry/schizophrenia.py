@@ -93,13 +93,13 @@ def lists(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
     return {name: tensor.tolist() for name, tensor in tensors.items()}
 
 
-def measures(found: Inferred, study: str) -> dict[str, float]:
+def measures(results: Inferred, study: str) -> dict[str, float]:
     """The numbers of one task by name."""
     scores: dict[str, float] = {}
-    for k, name in enumerate(found["names"]):
-        r, within, coverage, error = found["recovery"][k]
-        mean, low, high = found["difference"][k]
-        true = found["true_difference"][k]
+    for k, name in enumerate(results["names"]):
+        r, within, coverage, error = results["recovery"][k]
+        mean, low, high = results["difference"][k]
+        true = results["true_difference"][k]
         scores |= {
             f"{study}.{name}.r": r,
             f"{study}.{name}.coverage": coverage,
@@ -110,8 +110,8 @@ def measures(found: Inferred, study: str) -> dict[str, float]:
             f"{study}.{name}.difference.missed": max(low - true, true - high),
         }
         scores |= {f"{study}.{name}.{who}.r": value for who, value in zip(WHO, within, strict=True)}
-    group = torch.tensor(found["group"])
-    for name, values in found["clinic"].items():
+    group = torch.tensor(results["group"])
+    for name, values in results["clinic"].items():
         recorded = torch.tensor(values, dtype=torch.float64)
         for number, who in enumerate(WHO):
             scores[f"{study}.{who}.{name}"] = float(recorded[group == number].nanmean())

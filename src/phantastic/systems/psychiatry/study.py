@@ -16,13 +16,25 @@ class OcclusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Two people who follow a target with their eyes: how precise they take its expected motion to be."""
 
     control: Annotated[
-        float, about("log-precision of the expected motion, control", "予期する運動の対数精度(対照)",
-                     symbol="log W2", ge=-2, le=6),
-    ] = 4.0  # fmt: skip
+        float,
+        about(
+            "log-precision of the expected motion, control",
+            "予期する運動の対数精度(対照)",
+            symbol="log W2",
+            ge=-2,
+            le=6,
+        ),
+    ] = 4.0
     reduced: Annotated[
-        float, about("log-precision of the expected motion, reduced", "予期する運動の対数精度(低下)",
-                     symbol="log W2", ge=-2, le=6),
-    ] = 0.0  # fmt: skip
+        float,
+        about(
+            "log-precision of the expected motion, reduced",
+            "予期する運動の対数精度(低下)",
+            symbol="log W2",
+            ge=-2,
+            le=6,
+        ),
+    ] = 0.0
     senses: Annotated[
         float, about("log-precision of the senses, both people", "感覚の対数精度(両者)", symbol="log V1", ge=2, le=6)
     ] = 4.0
@@ -35,17 +47,35 @@ class ForceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Two people who press: one attenuates what the senses tell of it, one compensates with sure prior beliefs."""
 
     attenuation: Annotated[
-        float, about("how far the senses' log-precision falls while pressing, normal",
-                     "自ら押すとき感覚の対数精度が下がる幅(正常)", symbol="h", ge=0, le=6.6),
-    ] = 6.0  # fmt: skip
+        float,
+        about(
+            "how far the senses' log-precision falls while pressing, normal",
+            "自ら押すとき感覚の対数精度が下がる幅(正常)",
+            symbol="h",
+            ge=0,
+            le=6.6,
+        ),
+    ] = 6.0
     delusion: Annotated[
-        float, about("loss of attenuation, made up for by prior log-precision, delusional",
-                     "感覚減衰の低下と、それを補う事前の対数精度(妄想)", symbol="D", ge=0, le=4),
-    ] = 2.0  # fmt: skip
+        float,
+        about(
+            "loss of attenuation, made up for by prior log-precision, delusional",
+            "感覚減衰の低下と、それを補う事前の対数精度(妄想)",
+            symbol="D",
+            ge=0,
+            le=4,
+        ),
+    ] = 2.0
     strong: Annotated[
-        float, about("the same, where outside forces are felt that are not there", "同上(ない外力を感じる場合)",
-                     symbol="D", ge=0, le=4),
-    ] = 4.0  # fmt: skip
+        float,
+        about(
+            "the same, where outside forces are felt that are not there",
+            "同上(ない外力を感じる場合)",
+            symbol="D",
+            ge=0,
+            le=4,
+        ),
+    ] = 4.0
 
 
 class SchizophreniaRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,38 +83,64 @@ class SchizophreniaRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_on
 
     people: Annotated[int, about("simulated people", "模擬する人数", symbol="n", ge=8, le=20_000)] = 1_000
     fitted: Annotated[
-        int, about("people whose parameters are inferred from behaviour", "行動からパラメータを推定する人数",
-                   ge=8, le=20_000),
-    ] = 200  # fmt: skip
+        int,
+        about(
+            "people whose parameters are inferred from behaviour",
+            "行動からパラメータを推定する人数",
+            ge=8,
+            le=20_000,
+        ),
+    ] = 200
     motion: Annotated[
-        float, about("mean log-precision of the expected motion, controls", "予期する運動の対数精度の平均(対照群)",
-                     symbol="log W2", ge=-1, le=5),
-    ] = 3.5  # fmt: skip
+        float,
+        about(
+            "mean log-precision of the expected motion, controls",
+            "予期する運動の対数精度の平均(対照群)",
+            symbol="log W2",
+            ge=-1,
+            le=5,
+        ),
+    ] = 3.5
     motion_patients: Annotated[float, about("the same, patients", "同上(患者群)", symbol="log W2", ge=-1, le=5)] = 1.0
     attenuation: Annotated[
         float, about("mean sensory attenuation, controls", "感覚減衰の平均(対照群)", symbol="h", ge=1, le=6)
     ] = 5.5
     delusion: Annotated[
-        float, about("loss of attenuation and compensation by prior beliefs, patients",
-                     "感覚減衰の低下と事前信念による補償(患者群)", symbol="D", ge=0, le=3),
-    ] = 1.5  # fmt: skip
+        float,
+        about(
+            "loss of attenuation and compensation by prior beliefs, patients",
+            "感覚減衰の低下と事前信念による補償(患者群)",
+            symbol="D",
+            ge=0,
+            le=3,
+        ),
+    ] = 1.5
     spread: Annotated[
-        float, about("standard deviation of the log-precisions between people", "対数精度の個人差(標準偏差)",
-                     ge=0.1, le=1),
-    ] = 0.5  # fmt: skip
+        float,
+        about("standard deviation of the log-precisions between people", "対数精度の個人差(標準偏差)", ge=0.1, le=1),
+    ] = 0.5
     trials: Annotated[int, about("trials of each task", "各課題の試行数", ge=1, le=100)] = 4
     eye_noise: Annotated[
-        float, about("noise of an eye trace; the target's amplitude is 1", "視線記録の雑音(標的の振幅を 1 として)",
-                     ge=0.001, le=0.5),
-    ] = 0.02  # fmt: skip
+        float,
+        about(
+            "noise of an eye trace; the target's amplitude is 1",
+            "視線記録の雑音(標的の振幅を 1 として)",
+            ge=0.001,
+            le=0.5,
+        ),
+    ] = 0.02
     force_noise: Annotated[
         float, about("noise of a matched force", "力の一致課題の雑音", unit="N", ge=0.001, le=0.5)
     ] = 0.05
     starts: Annotated[
         int,
-        about("points of the grid from which a fit starts, by parameter", "推定を始める格子の点数(パラメータごと)",
-              ge=2, le=31),
-    ] = 9  # fmt: skip
+        about(
+            "points of the grid from which a fit starts, by parameter",
+            "推定を始める格子の点数(パラメータごと)",
+            ge=2,
+            le=31,
+        ),
+    ] = 9
     grid: Annotated[int, about("points of the map in each direction", "地図の各方向の点数", ge=3, le=61)] = 15
 
 
@@ -135,7 +191,9 @@ OCCLUSION = Study(
     papers=("adams2012", "friston2007", "friston2016"),
     recipe=OcclusionRecipe,
     presets={
-        "tiny": OcclusionRecipe(doses=3), "quick": OcclusionRecipe(), "full": OcclusionRecipe(doses=81),
+        "tiny": OcclusionRecipe(doses=3),
+        "quick": OcclusionRecipe(),
+        "full": OcclusionRecipe(doses=81),
         "paper": OcclusionRecipe(doses=81),
     },
     minutes={"tiny": 0.1, "quick": 0.1},
@@ -145,7 +203,7 @@ OCCLUSION = Study(
     ),
     experiment="phantastic.systems.psychiatry.occlusion:Occlusion",
     fit=OcclusionFit,
-)  # fmt: skip
+)
 FORCE = Study(
     name="force_matching",
     title=Text("Sensory attenuation and the force-matching illusion", "感覚減衰と力の一致錯覚"),
@@ -168,7 +226,7 @@ FORCE = Study(
     ),
     experiment="phantastic.systems.psychiatry.force_matching:ForceMatching",
     fit=BehaviourFit,
-)  # fmt: skip
+)
 LARGE = SchizophreniaRecipe(people=4_000, fitted=1_000, seeds=3, grid=31)
 SCHIZOPHRENIA = Study(
     name="schizophrenia",
@@ -180,7 +238,8 @@ SCHIZOPHRENIA = Study(
     papers=("adams2012", "brown2013", "friston2007", "friston2016", "lawson2014"),
     recipe=SchizophreniaRecipe,
     presets={
-        "tiny": SchizophreniaRecipe(people=8, fitted=8, starts=4, grid=3), "quick": SchizophreniaRecipe(),
+        "tiny": SchizophreniaRecipe(people=8, fitted=8, starts=4, grid=3),
+        "quick": SchizophreniaRecipe(),
         "full": LARGE,
         "paper": LARGE,
     },
@@ -195,5 +254,5 @@ SCHIZOPHRENIA = Study(
         "map.hand.{normal,delusional,unattenuated,strong}",
     ),
     experiment="phantastic.systems.psychiatry.schizophrenia:Schizophrenia",
-)  # fmt: skip
+)
 STUDIES = (OCCLUSION, FORCE, SCHIZOPHRENIA)

@@ -20,8 +20,13 @@ from phantastic.systems.scan.rooms import Rooms, as_observed
 from phantastic.systems.scan.study import ScanApply, ScanRecipe
 from phantastic.systems.scan.symbolic import perceive
 
-LEVELS = (Text("anything", "何でも"), Text("superordinate", "上位"), Text("basic", "基本"), Text("basic", "基本"),
-          Text("subordinate", "下位"))  # fmt: skip
+LEVELS = (
+    Text("anything", "何でも"),
+    Text("superordinate", "上位"),
+    Text("basic", "基本"),
+    Text("basic", "基本"),
+    Text("subordinate", "下位"),
+)
 
 
 def apply(run: Run[ScanRecipe], networks: Callable[[], Mapping[str, nn.Module]], request: ScanApply) -> list[str]:
@@ -39,14 +44,14 @@ def apply(run: Run[ScanRecipe], networks: Callable[[], Mapping[str, nn.Module]],
         raise Refused(f"'{say}' lacks its first operand; write it, or give an image by --look FILE.png")
     seen = as_observed(picture(look, recipe.size)[None]) if look is not None else None
     trained = networks()
-    mind = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
+    model = grounded(trained["visual"], trained["denoiser"], trained["scan"])  # pyright: ignore[reportArgumentType]
     lines = []
     if seen is not None and not open_operand:
         with torch.no_grad():
-            logits = mind.symbols(perceive(mind.vae, seen).mean)[0]
+            logits = model.symbols(perceive(model.vae, seen).mean)[0]
         lines += put_into_words(logits, rooms, lexicon)
     if say is not None:
-        images, label = imagine(mind, trained["operators"], lexicon, rooms, say, 16, recipe.seed, seen)
+        images, label = imagine(model, trained["operators"], lexicon, rooms, say, 16, recipe.seed, seen)
         grid = images.reshape(2, 8, *images.shape[1:])
         (written,) = write(Figure(label, image_grid(grid, scale=enlarged(recipe.size))), target.with_suffix(""))
         lines.append(f"{label}: {written}")
@@ -64,11 +69,11 @@ def put_into_words(logits: Tensor, rooms: Rooms, lexicon: Lexicon) -> list[str]:
     lines = []
     for level in range(len(best), 0, -1):
         lines.append(f"{LEVELS[level]} ({level})")
-        found = []
+        concepts = []
         for named in combinations(range(len(best)), level):
             concept = np.full(len(best), OPEN)
             for factor in named:
                 concept[factor] = best[factor]
-            found.append((float(np.prod([shares[f][best[f]] for f in named])), lexicon.describe(concept)))
-        lines += [f"  {probability:.2f}  {words}" for probability, words in sorted(found, reverse=True)]
+            concepts.append((float(np.prod([shares[f][best[f]] for f in named])), lexicon.describe(concept)))
+        lines += [f"  {probability:.2f}  {words}" for probability, words in sorted(concepts, reverse=True)]
     return lines

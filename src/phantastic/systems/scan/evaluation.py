@@ -67,15 +67,15 @@ class Setting(NamedTuple):
 
 
 @torch.no_grad()
-def imagined(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
+def imagined(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
     """sym2img: accuracy and diversity on the concepts taught and on those held out."""
     measures = {}
-    device = next(mind.vae.parameters()).device
+    device = next(model.vae.parameters()).device
     for name, concepts in (("", scene.concepts), (".held_out", scene.held_out)):
         noise = torch_generator(seed, f"imagine{name}", device=device)
 
         def imagine(rows: np.ndarray, noise: torch.Generator = noise) -> Tensor:
-            return mind.decode(sample(mind.encode(torch.from_numpy(scene.vocabulary.khot(rows)).to(device)), noise))
+            return model.decode(sample(model.encode(torch.from_numpy(scene.vocabulary.khot(rows)).to(device)), noise))
 
         labels = imagine_and_read(concepts, imagine, scene.classifier, recipe.samples)
         measures[f"{prefix}sym2img.accuracy{name}"] = float(accuracy(concepts, labels).mean())
@@ -91,10 +91,10 @@ def mean_diversity(concepts: np.ndarray, labels: np.ndarray, vocabulary: Vocabul
 
 
 @torch.no_grad()
-def both_ways(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
+def both_ways(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
     """sym2img and img2sym."""
-    measures = imagined(scene, mind, recipe, seed, prefix)
-    logits = name_images(scene, mind, seed)
+    measures = imagined(scene, model, recipe, seed, prefix)
+    logits = name_images(scene, model, seed)
     right = values_of(logits, scene.vocabulary.blocks) == scene.factors
     measures |= {f"{prefix}img2sym.{name}": float(share) for name, share in zip(FACTORS, right.mean(0), strict=True)}
     measures[f"{prefix}img2sym.accuracy"] = float(right.mean())
@@ -107,30 +107,30 @@ def both_ways(scene: Setting, mind: Mind, recipe: ScanRecipe, seed: int, prefix:
     return measures
 
 
-def name_images(scene: Setting, mind: Mind, seed: int) -> Tensor:
+def name_images(scene: Setting, model: Mind, seed: int) -> Tensor:
     """Logits of the symbols for every test room: z ~ q(z_x|x), then p(y|z)."""
-    posterior = perceive(mind.vae, scene.images)
+    posterior = perceive(model.vae, scene.images)
     noise = torch_generator(seed, "name", device=posterior.mean.device)
-    return mind.symbols(sample(posterior, noise))
+    return model.symbols(sample(posterior, noise))
 
 
 @torch.no_grad()
 def recombined(
-    scene: Setting, mind: Mind, operators: Recombinator, tests: Operations, recipe: ScanRecipe, seed: int
+    scene: Setting, model: Mind, operators: Recombinator, tests: Operations, recipe: ScanRecipe, seed: int
 ) -> dict[str, float]:
     """Accuracy and diversity of each operator on held-out results, the first operand given as symbol and as image."""
     vocabulary = scene.vocabulary
     device = next(operators.parameters()).device
     measures = {}
     first, second = (
-        mind.encode(torch.from_numpy(vocabulary.khot(part)).to(device)) for part in (tests.first, tests.second)
+        model.encode(torch.from_numpy(vocabulary.khot(part)).to(device)) for part in (tests.first, tests.second)
     )
     operator = torch.from_numpy(tests.operator).to(device)
     complete = np.flatnonzero((tests.first >= 0).all(axis=1))
     cases = {"": (first, second, operator, tests)}
     if len(complete):
         rooms = scene.rooms.observe(tests.first[complete], numpy_generator(seed, "test operands"))
-        seen = sayable(perceive(mind.vae, rooms), mind.encode, vocabulary)
+        seen = sayable(perceive(model.vae, rooms), model.encode, vocabulary)
         rows = torch.from_numpy(complete).to(device)
         imaged = tests.where(np.isin(np.arange(len(tests.operator)), complete))
         cases["image."] = (seen, at(second, rows), operator[rows], imaged)
@@ -139,7 +139,7 @@ def recombined(
         noise = torch_generator(seed, f"recombine {kind}", device=device)
         labels = []
         for _ in range(recipe.samples):
-            labels.append(scene.classifier.read(mind.decode(sample(result, noise))))
+            labels.append(scene.classifier.read(model.decode(sample(result, noise))))
         read = np.stack(labels, axis=1)
         for index, name in enumerate(OPERATORS):
             rows = operations.operator == index

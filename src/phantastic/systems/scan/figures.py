@@ -51,7 +51,7 @@ def figures(run: Run[ScanRecipe], trained: Mapping[str, nn.Module]) -> dict[str,
 
 @torch.no_grad()
 def imagined(
-    mind: Mind, operators: nn.Module | None, rooms: Rooms, concepts: np.ndarray, tests: Operations, seed: int
+    model: Mind, operators: nn.Module | None, rooms: Rooms, concepts: np.ndarray, tests: Operations, seed: int
 ) -> Figure:
     """True rooms, then rooms imagined for phrases and, once there are ``operators``, for some of the ``tests``.
 
@@ -65,7 +65,7 @@ def imagined(
     labels = [str(Text("true rooms: ", "本物の部屋:")) + lexicon.describe(first)]
     examples = () if operators is None else unseen_operations(lexicon, concepts, tests)
     for text in (*PHRASES, *examples):
-        images, label = imagine(mind, operators, lexicon, rooms, text, COLUMNS, seed)
+        images, label = imagine(model, operators, lexicon, rooms, text, COLUMNS, seed)
         taught = text not in examples and (lexicon.parse(text) == concepts).all(1).any()
         rows.append(images)
         labels.append(label if taught else label + str(Text(" (never taught)", "(未学習)")))
@@ -96,7 +96,7 @@ def unseen_operations(lexicon: Lexicon, concepts: np.ndarray, tests: Operations)
 
 @torch.no_grad()
 def imagine(
-    mind: Mind,
+    model: Mind,
     operators: nn.Module | None,
     lexicon: Lexicon,
     rooms: Rooms,
@@ -107,10 +107,10 @@ def imagine(
 ) -> tuple[np.ndarray, str]:
     """``count`` RGB images imagined for a phrase or operation, and its label; ``picture``: an absent first operand."""
     operator, first, second = lexicon.parse_operation(text)
-    device = next(mind.vae.parameters()).device
+    device = next(model.vae.parameters()).device
 
     def named(concept: np.ndarray) -> Any:
-        return mind.encode(torch.from_numpy(rooms.vocabulary.khot(concept[None])).to(device))
+        return model.encode(torch.from_numpy(rooms.vocabulary.khot(concept[None])).to(device))
 
     if operator is None:
         posterior, label = named(second), lexicon.describe(second)
@@ -119,7 +119,7 @@ def imagine(
             left = named(first)
         else:
             assert picture is not None
-            left = sayable(perceive(mind.vae, picture), mind.encode, rooms.vocabulary)
+            left = sayable(perceive(model.vae, picture), model.encode, rooms.vocabulary)
         index = torch.tensor([OPERATORS.index(operator)], device=device)
         assert operators is not None  # without them only phrases are imagined
         posterior = operators(left, named(second), index)
@@ -129,7 +129,7 @@ def imagine(
             label += f" = {lexicon.describe(expected(operator, first, second))}"
     repeated = type(posterior)(*(part.expand(count, -1) for part in posterior))
     codes = sample(repeated, torch_generator(seed, f"imagine {text}", device=device))
-    return as_rgb(mind.decode(codes)), label
+    return as_rgb(model.decode(codes)), label
 
 
 @torch.no_grad()

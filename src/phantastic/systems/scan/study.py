@@ -53,7 +53,10 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     beta_entangled: Annotated[
         float,
         about(
-            "its weight in the entangled module of SCAN_U", "SCAN_U のもつれた視覚モジュールでの重み", ge=0, le=10**4
+            "its weight in the entangled module of SCAN_U",
+            "SCAN_U のもつれた視覚モジュールでの重み",
+            ge=0,
+            le=10**4,
         ),
     ] = 0.01
     visual_steps: Annotated[
@@ -70,7 +73,7 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     few: Annotated[
         tuple[Annotated[int, Meta(ge=1)], ...],
         about("fewer images per concept, for comparison", "比較のための、より少ない枚数"),
-    ] = (1, 2, 5, 10)  # fmt: skip
+    ] = (1, 2, 5, 10)
     hidden: Annotated[
         int, about("hidden units of the symbol networks", "記号ネットワークの隠れ素子数", ge=1, le=10_000)
     ] = 100
@@ -122,28 +125,72 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 TINY = ScanRecipe(
-    colours=4, images=256, batch=16, denoising_steps=6, visual_steps=8, entangled_steps=8, latent=6,
-    concepts=12, pairs=4, few=(2,), symbol_steps=12, operator_steps=8, classifier_steps=8, test_concepts=12,
-    test_images=240, samples=4, baselines=True, joint_steps=4,
-    precision="float32", threads=1,
-)  # fmt: skip
+    colours=4,
+    images=256,
+    batch=16,
+    denoising_steps=6,
+    visual_steps=8,
+    entangled_steps=8,
+    latent=6,
+    concepts=12,
+    pairs=4,
+    few=(2,),
+    symbol_steps=12,
+    operator_steps=8,
+    classifier_steps=8,
+    test_concepts=12,
+    test_images=240,
+    samples=4,
+    baselines=True,
+    joint_steps=4,
+    precision="float32",
+    threads=1,
+)
 # One thread: a second gains a twentieth on the visual module and makes the small symbol networks four times slower.
 QUICK = ScanRecipe(
     threads=1,
-    denoising_steps=1_000, visual_steps=5_000, visual_rate=2e-3, entangled_steps=1_000,
-    hidden=200, symbol_batch=64, symbol_rate=2e-3, symbol_steps=5_000, few=(5,), operator_rate=3e-3, samples=32,
-)  # fmt: skip
+    denoising_steps=1_000,
+    visual_steps=5_000,
+    visual_rate=2e-3,
+    entangled_steps=1_000,
+    hidden=200,
+    symbol_batch=64,
+    symbol_rate=2e-3,
+    symbol_steps=5_000,
+    few=(5,),
+    operator_rate=3e-3,
+    samples=32,
+)
 FULL = msgspec.structs.replace(
     QUICK, seeds=3, entangled_steps=5_000, baselines=True, joint_steps=4_000, few=(1, 2, 5, 10), samples=64
 )
 PAPER = ScanRecipe(
-    size=80, colours=16, images=200_000, batch=100, hidden=100, denoising_steps=200_000, denoising_rate=1e-3,
-    latent=32, beta=53.0, beta_peak=53.0, turning=False,
-    visual_steps=500_000, entangled_steps=500_000, visual_rate=1e-4,
-    symbol_steps=500_000, symbol_rate=1e-4, seeds=3, operator_hidden=1024, operator_steps=100_000, baselines=True,
-    joint_steps=500_000, joint_rate=1e-4,
-    classifier_steps=20_000, test_images=10_000, samples=128,
-)  # fmt: skip
+    size=80,
+    colours=16,
+    images=200_000,
+    batch=100,
+    hidden=100,
+    denoising_steps=200_000,
+    denoising_rate=1e-3,
+    latent=32,
+    beta=53.0,
+    beta_peak=53.0,
+    turning=False,
+    visual_steps=500_000,
+    entangled_steps=500_000,
+    visual_rate=1e-4,
+    symbol_steps=500_000,
+    symbol_rate=1e-4,
+    seeds=3,
+    operator_hidden=1024,
+    operator_steps=100_000,
+    baselines=True,
+    joint_steps=500_000,
+    joint_rate=1e-4,
+    classifier_steps=20_000,
+    test_images=10_000,
+    samples=128,
+)
 
 
 class ScanApply(Request, frozen=True, kw_only=True):

@@ -88,9 +88,9 @@ class Translations:
         return [trimmed(rows, torch.from_numpy(parts[place])) for place in order]
 
 
-def trimmed(rows: Parallel, some: Tensor) -> Parallel:
+def trimmed(rows: Parallel, indices: Tensor) -> Parallel:
     """Some of the rows, without columns that nothing stands in any more."""
-    kept = Parallel(*(column[some] for column in rows))
+    kept = Parallel(*(column[indices] for column in rows))
     longest, asked = int(kept.attention_mask.sum(1).max()), int((kept.labels >= 0).sum(1).max())
     widths = (*[longest] * 4, asked, asked)
     return Parallel(*(column[:, :width] for column, width in zip(kept, widths, strict=True)))

@@ -115,10 +115,10 @@ def over_tunings(values: Sequence[Callable[[Some], float]], count: int, generato
     return resampled(float(np.mean([value(whole) for value in values])), [drawn() for _ in range(DRAWS)])
 
 
-def nearest(setting: Crossing, found: Found) -> dict[str, Measure]:
+def nearest(setting: Crossing, layer: Found) -> dict[str, Measure]:
     """``retrieval`` and ``words`` of a layer, with intervals by bootstrap over sentences and over words."""
     measures = {}
-    for name, hits in (("retrieval", found.sentences), ("words", found.words)):
+    for name, hits in (("retrieval", layer.sentences), ("words", layer.words)):
         generator = numpy_generator(setting.seed, f"bootstrap {name}")
         measures[name] = over_items(np.array(hits), generator, mean, DRAWS)
     return measures

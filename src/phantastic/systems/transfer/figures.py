@@ -45,9 +45,9 @@ STUDENT = {
 }
 
 
-def ends(found: Measure) -> dict[str, float]:
-    low, high = found.ends
-    return {"value": found.value, "low": low, "high": high}
+def ends(measure: Measure) -> dict[str, float]:
+    low, high = measure.ends
+    return {"value": measure.value, "low": low, "high": high}
 
 
 def palette(names: Mapping[str, tuple[Text, str]]) -> alt.Scale:
@@ -179,7 +179,7 @@ def layers(measures: Mapping[str, Measure], count: int) -> Figure:
     return Figure(str(caption), alt.hconcat(*panels).resolve_scale(color="shared"))
 
 
-def students(measures: Mapping[str, Measure], taken: Mapping[str, float]) -> Figure:
+def students(measures: Mapping[str, Measure], seconds: Mapping[str, float]) -> Figure:
     """Scores of the teacher and of all students; what the teacher and the distilled student cost."""
     tasks = [*TASKS, "macro"]
     labels = {task: str(TASK["tags" if task == "tagging" else task]) for task in tasks}
@@ -210,10 +210,10 @@ def students(measures: Mapping[str, Measure], taken: Mapping[str, float]) -> Fig
     )
     whiskers = base.mark_rule(color=BLACK).encode(y="low:Q", y2="high:Q")
     panels = [(bars + whiskers).properties(width=430, height=230)]
-    weights = {name: measures[f"{name}.weights"].value / 1e3 for name in taken}
+    weights = {name: measures[f"{name}.weights"].value / 1e3 for name in seconds}
     for title, values, scale in (
         (Text("weights (thousands)", "重みの数(千)"), weights, 1.0),
-        (Text("CPU ms for a pair of sentences", "文対あたりの CPU 時間(ミリ秒)"), taken, 1e3),
+        (Text("CPU ms for a pair of sentences", "文対あたりの CPU 時間(ミリ秒)"), seconds, 1e3),
     ):
         costs = [{"network": str(STUDENT[name][0]), "value": scale * value} for name, value in values.items()]
         cost = alt.Chart(alt.Data(values=costs)).encode(

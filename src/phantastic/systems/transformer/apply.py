@@ -36,11 +36,11 @@ def vocabularies(recipe: TransformerRecipe, name: str) -> tuple[tuple[str, ...],
 def look(recipe: TransformerRecipe, name: str, model: Transformer, pairs: Pairs, row: int, follower: Follower) -> Look:
     """One of the pairs, read while its output is being written."""
     source, target = vocabularies(recipe, name)
-    one = Pairs(*(tensor[row : row + 1] for tensor in pairs))
-    read = measure.words_of(one.source[0].tolist(), source, FIRST)
-    said = measure.words_of(one.target[0].tolist(), target, FIRST)
-    weights = measure.read(model, one)[:, 0, :, : len(said), : len(read)]
-    return Look(read, said, weights.cpu(), one.aligned[0, : len(said)].cpu(), follower)
+    pair = Pairs(*(tensor[row : row + 1] for tensor in pairs))
+    source_words = measure.words_of(pair.source[0].tolist(), source, FIRST)
+    target_words = measure.words_of(pair.target[0].tolist(), target, FIRST)
+    weights = measure.read(model, pair)[:, 0, :, : len(target_words), : len(source_words)]
+    return Look(source_words, target_words, weights.cpu(), pair.aligned[0, : len(target_words)].cpu(), follower)
 
 
 def looked_at(recipe: TransformerRecipe, name: str, model: Transformer, pairs: Pairs) -> Look:

@@ -14,9 +14,13 @@ class TransformerRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
     letters: Annotated[int, about("different letters in the strings", "文字列に現れる文字の種類", ge=2, le=26)] = 20
     length: Annotated[
         int,
-        about("letters of the longest string in training; the shortest has half",
-              "学習する最長の文字列の長さ(最短はその半分)", ge=2, le=64),
-    ] = 12  # fmt: skip
+        about(
+            "letters of the longest string in training; the shortest has half",
+            "学習する最長の文字列の長さ(最短はその半分)",
+            ge=2,
+            le=64,
+        ),
+    ] = 12
     words: Annotated[
         int, about("words of the longest sentence, in either language", "どちらの言語でも最長の文の語数", ge=8, le=40)
     ] = 16
@@ -44,9 +48,15 @@ class TransformerRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
     ] = 0.0
     smoothing: Annotated[float, about("label smoothing", "ラベル平滑化", symbol="ε", ge=0, le=0.9)] = 0.0
     rate: Annotated[
-        float, about("Adam's largest step size, at the end of the warm-up", "ウォームアップ終了時の Adam の最大学習率",
-                     symbol="η", gt=0, le=1),
-    ] = 4e-3  # fmt: skip
+        float,
+        about(
+            "Adam's largest step size, at the end of the warm-up",
+            "ウォームアップ終了時の Adam の最大学習率",
+            symbol="η",
+            gt=0,
+            le=1,
+        ),
+    ] = 4e-3
     warmup: Annotated[int, about("steps of the warm-up", "ウォームアップのステップ数", ge=1, le=10**6)] = 200
     strings: Annotated[int, about("strings in a batch", "ミニバッチの文字列の数", ge=1, le=10_000)] = 128
     string_steps: Annotated[int, about("training steps on strings", "文字列での学習ステップ数", ge=1, le=10**7)] = 500
@@ -76,23 +86,40 @@ STUDY = Study(
     recipe=TransformerRecipe,
     presets={
         "tiny": TransformerRecipe(
-            width=16, hidden=32, length=6, strings=16, string_steps=6, sentences=16, sentence_steps=4, tested=20,
+            width=16,
+            hidden=32,
+            length=6,
+            strings=16,
+            string_steps=6,
+            sentences=16,
+            sentence_steps=4,
+            tested=20,
             precision="float32",
         ),
         "quick": TransformerRecipe(precision="float32"),
-        "full": TransformerRecipe(
-            string_steps=2_000, sentence_steps=5_000, tested=2_000, precision="float32", seeds=3
-        ),
+        "full": TransformerRecipe(string_steps=2_000, sentence_steps=5_000, tested=2_000, precision="float32", seeds=3),
         "paper": TransformerRecipe(
-            width=512, heads=8, layers=6, hidden=2048, dropout=0.1, smoothing=0.1, rate=7e-4, warmup=4_000, length=24,
-            words=33, strings=256, string_steps=20_000, sentences=256, sentence_steps=100_000, tested=2_000, seeds=3,
+            width=512,
+            heads=8,
+            layers=6,
+            hidden=2048,
+            dropout=0.1,
+            smoothing=0.1,
+            rate=7e-4,
+            warmup=4_000,
+            length=24,
+            words=33,
+            strings=256,
+            string_steps=20_000,
+            sentences=256,
+            sentence_steps=100_000,
+            tested=2_000,
+            seeds=3,
         ),
     },
     minutes={"tiny": 0.1, "quick": 3.2},
-    measures=(
-        "{reversal,learned,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",
-    ),
+    measures=("{reversal,learned,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",),
     experiment="phantastic.systems.transformer.experiment:Transformers",
     apply=TransformerApply,
-)  # fmt: skip
+)
 STUDIES = (STUDY,)

@@ -88,13 +88,13 @@ def covariances(recipe: DivergenceRecipe) -> dict[str, float]:
 # --- figures
 
 
-def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes) -> Figure:
+def fits_and_descent(recipe: DivergenceRecipe, result: TwoModes) -> Figure:
     p, (forward, reverse) = kl.two_modes(recipe.half_distance), (str(FORWARD_NAME), str(REVERSE_NAME))
     reach = 2 * recipe.half_distance + 3
     x = torch.linspace(-reach, reach, 401, dtype=torch.float64)
-    candidates = [(forward, fit, True) for fit in found.forward[:1]]
-    best = found.reverse[0].divergence
-    candidates += [(reverse, fit, fit.divergence < best + 1e-6) for fit in found.reverse]
+    candidates = [(forward, fit, True) for fit in result.forward[:1]]
+    best = result.reverse[0].divergence
+    candidates += [(reverse, fit, fit.divergence < best + 1e-6) for fit in result.reverse]
     density = p.log_density(x).exp().tolist()
     target = [{"x": at, "density": value} for at, value in zip(x.tolist(), density, strict=True)]
     curves = [
@@ -121,7 +121,7 @@ def fits_and_descent(recipe: DivergenceRecipe, found: TwoModes) -> Figure:
     ).properties(width=340, height=230)
     paths = [
         {"step": step, "mean": value, "q": name, "start": start}
-        for name, path in ((forward, found.forward_path), (reverse, found.reverse_path))
+        for name, path in ((forward, result.forward_path), (reverse, result.reverse_path))
         for step, means in enumerate(path)
         for start, value in enumerate(means)
     ]

@@ -25,9 +25,13 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = ("vae", "beta", "capacity", "factor", "tcvae", "denoising")
     images: Annotated[
         int,
-        about("images to learn from; 737280 is all of dSprites", "学習画像の枚数。737280 で dSprites 全体",
-              ge=256, le=737_280),
-    ] = 737_280  # fmt: skip
+        about(
+            "images to learn from; 737280 is all of dSprites",
+            "学習画像の枚数。737280 で dSprites 全体",
+            ge=256,
+            le=737_280,
+        ),
+    ] = 737_280
     steps: Annotated[int, about("training steps of each member", "それぞれの学習ステップ数", ge=1, le=10**7)] = 1_000
     batch: Annotated[int, about("images in a batch", "ミニバッチの画像数", ge=2, le=256)] = 64
     learning_rate: Annotated[float, about("Adam's step size", "Adam の学習率", symbol="η", gt=0, le=1)] = 5e-4
@@ -37,18 +41,21 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
         about(
             "steps over which the KL term of vae and beta grows from 0 to its weight",
             "vae と beta の KL 項の重みを 0 から所定の値まで増やすステップ数",
-            ge=0, le=10**7,
+            ge=0,
+            le=10**7,
         ),
-    ] = 0  # fmt: skip
-    beta: Annotated[float, about("weight of the KL term of beta", "beta の KL 項の重み", symbol="β", ge=0, le=1000)] = (
-        4.0
-    )
+    ] = 0
+    beta: Annotated[
+        float,
+        about("weight of the KL term of beta", "beta の KL 項の重み", symbol="β", ge=0, le=1000),
+    ] = 4.0
     capacity: Annotated[
         float, about("KL that capacity ends at", "capacity が最後に許す KL", symbol="C", unit="nat", ge=0, le=1000)
     ] = 25.0
     capacity_weight: Annotated[
-        float, about("weight of |KL - C|", "|KL − C| の重み", symbol="γ", ge=0, le=10**6)
-    ] = 1000.0  # fmt: skip
+        float,
+        about("weight of |KL - C|", "|KL − C| の重み", symbol="γ", ge=0, le=10**6),
+    ] = 1000.0
     capacity_steps: Annotated[
         int, about("steps over which C grows from 0", "C を 0 から増やすステップ数", ge=1, le=10**7)
     ] = 100_000
@@ -72,9 +79,10 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
         about(
             "votes that train the FactorVAE and β-VAE scores; half as many test them",
             "FactorVAE スコアと β-VAE スコアの学習に使う票数(テストはその半数)",
-            ge=20, le=10_000,
+            ge=20,
+            le=10_000,
         ),
-    ] = 500  # fmt: skip
+    ] = 500
 
 
 class DivergenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,9 +94,14 @@ class DivergenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 3.0
     correlation: Annotated[
         float,
-        about("correlation of the Gaussian that mean field is fitted to", "平均場近似を当てはめる正規分布の相関",
-              symbol="ρ", ge=0, le=0.99),
-    ] = 0.9  # fmt: skip
+        about(
+            "correlation of the Gaussian that mean field is fitted to",
+            "平均場近似を当てはめる正規分布の相関",
+            symbol="ρ",
+            ge=0,
+            le=0.99,
+        ),
+    ] = 0.9
     steps: Annotated[int, about("steps of gradient descent", "勾配降下のステップ数", ge=1, le=10_000)] = 600
 
 
@@ -113,25 +126,38 @@ FAMILY = Study(
         "生成モデル:変分自己符号化器は画像から何を学び、どの変種が画像の背後の要因を取り出すか",
     ),
     papers=(
-        "kingma2014", "rezende2014", "higgins2017", "burgess2018", "kim2018", "chen2018", "vincent2008",
-        "eastwood2018", "kumar2018", "ridgeway2018", "locatello2019",
+        "kingma2014",
+        "rezende2014",
+        "higgins2017",
+        "burgess2018",
+        "kim2018",
+        "chen2018",
+        "vincent2008",
+        "eastwood2018",
+        "kumar2018",
+        "ridgeway2018",
+        "locatello2019",
     ),
     recipe=FamilyRecipe,
     presets={
         "tiny": FamilyRecipe(
-            objectives=("beta", "denoising"), images=2048, steps=8, batch=16, latent=4, warm_up=4, sample=600,
-            dci_sample=100, votes=20, precision="float32",
+            objectives=("beta", "denoising"),
+            images=2048,
+            steps=8,
+            batch=16,
+            latent=4,
+            warm_up=4,
+            sample=600,
+            dci_sample=100,
+            votes=20,
+            precision="float32",
         ),
         "quick": FamilyRecipe(
-            steps=600, learning_rate=1e-3, warm_up=150, capacity_steps=450, dci_sample=200,
-            votes=200,
+            steps=600, learning_rate=1e-3, warm_up=150, capacity_steps=450, dci_sample=200, votes=200
         ),
-        "full": FamilyRecipe(
-            objectives=("vae", "beta"), steps=23_040, warm_up=10_000, sample=15_000,
-            votes=10_000,
-        ),
+        "full": FamilyRecipe(objectives=("vae", "beta"), steps=23_040, warm_up=10_000, sample=15_000, votes=10_000),
         "paper": FamilyRecipe(
-            steps=300_000, learning_rate=1e-4, sample=15_000, dci_sample=10_000, votes=10_000, seeds=5,
+            steps=300_000, learning_rate=1e-4, sample=15_000, dci_sample=10_000, votes=10_000, seeds=5
         ),
     },
     minutes={"tiny": 0.2, "quick": 9.1},
@@ -143,7 +169,7 @@ FAMILY = Study(
     ),
     experiment="phantastic.systems.vae.experiment:Family",
     apply=FamilyApply,
-)  # fmt: skip
+)
 DIVERGENCE = Study(
     name="kl",
     title=Text("Forward and reverse KL", "順方向と逆方向の KL ダイバージェンス"),

@@ -122,9 +122,9 @@ def places(grammar: Grammar, root: Node, topic: int, kinds: set[str] = CONTENT) 
     return [node for node in root.nodes() if node.kind in kinds and others(grammar, node, topic)]
 
 
-def replaced(grammar: Grammar, root: Node, topic: int, some: list[Node], generator: np.random.Generator) -> Node:
-    """Other words of the same kind and topic in place of ``some``: another meaning."""
-    for node in some:
+def replaced(grammar: Grammar, root: Node, topic: int, nodes: list[Node], generator: np.random.Generator) -> Node:
+    """Other words of the same kind and topic in place of ``nodes``: another meaning."""
+    for node in nodes:
         options = others(grammar, node, topic)
         root = changed(root, node, options[int(generator.integers(len(options)))])
     return root
