@@ -38,11 +38,12 @@ def spoken(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def same_weights() -> None:
-    """A network made without a seed of its own is the same in whatever order the tests run."""
+def same_bits() -> None:
+    """In whatever order the tests run: networks made without a seed of their own are the same, and so are sums."""
     import torch
 
     torch.manual_seed(0)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     from filelock import FileLock
 
     from phantastic.declare.recipe import compose
-    from phantastic.run.execute import execute
+    from phantastic.run.execute import execute, owned
     from phantastic.run.folder import Run
 
     own = tmp_path_factory.getbasetemp()
@@ -134,10 +135,9 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         with FileLock(root / f"{name}.lock"):
             if not done.exists():
                 study = STUDIES[name]
-                recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu"})
-                run = Run.create(study, recipe, "tiny", root, "tiny")
-                execute(run)
-                run.close()
+                recipe = compose(study.recipe, study.presets, "tiny", {"device": "cpu", "threads": 1})
+                with owned(Run.create(study, recipe, "tiny", root, "tiny")) as run:
+                    execute(run)
                 done.touch()
         return root / name / "tiny"
 

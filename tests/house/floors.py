@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import phantastic
+from phantastic.declare.study import register
 
 SOURCE = Path(phantastic.__file__).parent
 FLOORS = (
@@ -86,3 +87,14 @@ def test_declarations_import_nothing_heavy(module: str) -> None:
         "world",
         "data",
     }
+
+
+def test_an_experiment_stands_where_its_reader_looks() -> None:
+    """`experiment.py` of a system with one study, else a module of the study's name; its pictures beside it."""
+    studies = register()
+    for study in studies.values():
+        module = study.experiment.partition(":")[0]
+        system = module.rpartition(".")[0]
+        alone = sum(each.experiment.startswith(f"{system}.") for each in studies.values()) == 1
+        assert module == f"{system}.{'experiment' if alone else study.name}"
+        assert f"{system}.figures" not in MODULES or alone

@@ -19,7 +19,7 @@ from phantastic.systems.gan import experiment as game
 from phantastic.systems.probe import probe_suite
 from phantastic.systems.transfer import crossing, distilling
 from phantastic.systems.transformer import measure as writing
-from phantastic.systems.vae import experiment as family
+from phantastic.systems.vae import vae as family
 from phantastic.tuning import measure as tuning
 from phantastic.world import cues
 

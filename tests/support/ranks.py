@@ -49,7 +49,7 @@ if __name__ == "__main__":
 
     from phantastic.cli import main as command
     from phantastic.declare import study
-    from phantastic.systems.bottleneck import experiment  # noqa: F401
+    from phantastic.systems.bottleneck import fusion  # noqa: F401
 
     child, register, main = forks.child, study.register, command.main
 

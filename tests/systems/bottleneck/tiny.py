@@ -19,7 +19,7 @@ from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.bottleneck import clips, dubbing, experiment, integration, places, scores, training
+from phantastic.systems.bottleneck import clips, dubbing, fusion, integration, places, scores, training
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.measure import auc, average_precision
 from phantastic.systems.bottleneck.model import FusionTransformer
@@ -37,7 +37,7 @@ SMALL: Any = INTEGRATION.presets["tiny"]
 
 def test_the_plan_has_every_fusion_layer_both_ways_and_each_sense_alone() -> None:
     plans = clips.architectures(FusionRecipe(layers=4, points=5, numbers=(1, 4, 16)))
-    fused = {f"{fusion}{layer}" for fusion in ("bottleneck", "vanilla") for layer in range(4)}
+    fused = {f"{kind}{layer}" for kind in ("bottleneck", "vanilla") for layer in range(4)}
     assert set(plans) == fused | {"late", "tokens1", "tokens16", "rgb", "spectrogram"}
     assert plans["tokens16"].fusion_layer == plans["bottleneck2"].fusion_layer == 2
     assert plans["vanilla3"].fusion == "vanilla"
@@ -104,7 +104,7 @@ def test_fast_scores_are_scikit_learn_s() -> None:
 
 
 def test_the_released_ratio_is_half_against_the_published_rival_only() -> None:
-    assert experiment.released() == pytest.approx(
+    assert fusion.released() == pytest.approx(
         {"released.macs.ratio": 198.7 / 417.2, "released.macs.ratio.own": 198.7 / 234.2}, rel=1e-3
     )
 

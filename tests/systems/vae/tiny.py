@@ -22,7 +22,7 @@ from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.gan import experiment as gan
 from phantastic.systems.gan import study as gan_study
-from phantastic.systems.vae import experiment as vae
+from phantastic.systems.vae import vae
 from phantastic.systems.vae.study import DIVERGENCE, FAMILY, FamilyApply, FamilyRecipe
 from phantastic.world import dsprites
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.request import Request
+from phantastic.declare.shared import Heads, Hidden, Layers, Longest, Width
 from phantastic.declare.study import Study
 
 
@@ -21,15 +22,12 @@ class BertRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
             le=100_000,
         ),
     ] = 8_192
-    layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=48)] = 3
-    width: Annotated[
-        int,
-        about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=4_096),
-    ] = 64
-    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=64)] = 4
-    hidden: Annotated[int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=16_384)] = 256
+    layers: Layers = 3
+    width: Width = 64
+    heads: Heads = 4
+    hidden: Hidden = 256
     dropout: Annotated[float, about("dropout while pre-training", "事前学習時のドロップアウト率", ge=0, lt=1)] = 0.0
-    longest: Annotated[int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)] = 128
+    longest: Longest = 128
 
     share: Annotated[float, about("share of the positions to predict", "予測させる位置の割合", gt=0, le=0.9)] = 0.15
     mask: Annotated[float, about("of these, the share shown as [MASK]", "そのうち [MASK] にする割合", ge=0, le=1)] = 0.8

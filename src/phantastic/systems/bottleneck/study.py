@@ -8,7 +8,25 @@ from msgspec import Meta
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.request import Request
+from phantastic.declare.shared import Smoothing
 from phantastic.declare.study import Study
+
+# of both studies' transformers
+Layers = Annotated[int, about("layers of a transformer", "変換器の層数", symbol="L", ge=1, le=48)]
+Width = Annotated[int, about("width of a token", "トークンの次元", symbol="d", ge=8, le=2_048)]
+Heads = Annotated[int, about("attention heads; they divide the width", "注意ヘッドの数(次元の約数)", ge=1, le=32)]
+Bottlenecks = Annotated[
+    int,
+    about(
+        "bottleneck tokens, beside one for the class",
+        "ボトルネックトークンの数(ほかにクラス用が 1 個)",
+        symbol="B",
+        ge=1,
+        le=1_024,
+    ),
+]
+Rate = Annotated[float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)]
+Decay = Annotated[float, about("AdamW's weight decay", "AdamW の重み減衰", ge=0, le=1)]
 
 
 class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,23 +54,12 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 2.0
     epochs: Annotated[int, about("passes through the clips", "学習の周回数", ge=1, le=1_000)] = 10
     batch: Annotated[int, about("clips in a batch", "ミニバッチのクリップ数", ge=2, le=1_024)] = 32
-    rate: Annotated[float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)] = 1.5e-3
-    decay: Annotated[float, about("AdamW's weight decay", "AdamW の重み減衰", ge=0, le=1)] = 0.05
-    layers: Annotated[int, about("layers of a transformer", "変換器の層数", symbol="L", ge=1, le=48)] = 4
-    width: Annotated[int, about("width of a token", "トークンの次元", symbol="d", ge=8, le=2_048)] = 64
-    heads: Annotated[
-        int, about("attention heads; they divide the width", "注意ヘッドの数(次元の約数)", ge=1, le=32)
-    ] = 4
-    bottlenecks: Annotated[
-        int,
-        about(
-            "bottleneck tokens, beside one for the class",
-            "ボトルネックトークンの数(ほかにクラス用が 1 個)",
-            symbol="B",
-            ge=1,
-            le=1_024,
-        ),
-    ] = 4
+    rate: Rate = 1.5e-3
+    decay: Decay = 0.05
+    layers: Layers = 4
+    width: Width = 64
+    heads: Heads = 4
+    bottlenecks: Bottlenecks = 4
     points: Annotated[
         int,
         about(
@@ -97,7 +104,7 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
             le=0.9,
         ),
     ] = 0.0
-    smoothing: Annotated[float, about("label smoothing", "ラベル平滑化", symbol="ε", ge=0, le=0.9)] = 0.0
+    smoothing: Smoothing = 0.0
     mixup: Annotated[
         float, about("α of modality mixup; 0 for none", "モダリティ mixup の α。0 で使わない", symbol="α", ge=0, le=10)
     ] = 0.0
@@ -176,7 +183,7 @@ FUSION = Study(
         "last.gain",
         "numbers.spread",
     ),
-    experiment="phantastic.systems.bottleneck.experiment:Fusion",
+    experiment="phantastic.systems.bottleneck.fusion:Fusion",
     apply=FusionApply,
 )
 
@@ -229,23 +236,12 @@ class IntegrationRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
         int, about("trials of each condition in the tests", "評価の各条件の試行数", ge=16, le=100_000)
     ] = 500
     batch: Annotated[int, about("trials in a batch", "ミニバッチの試行数", ge=2, le=1_024)] = 32
-    rate: Annotated[float, about("AdamW's highest step size", "AdamW の最大の学習率", symbol="η", gt=0, le=1)] = 2e-3
-    decay: Annotated[float, about("AdamW's weight decay", "AdamW の重み減衰", ge=0, le=1)] = 0.01
-    layers: Annotated[int, about("layers of a transformer", "変換器の層数", symbol="L", ge=1, le=48)] = 3
-    width: Annotated[int, about("width of a token", "トークンの次元", symbol="d", ge=8, le=2_048)] = 48
-    heads: Annotated[
-        int, about("attention heads; they divide the width", "注意ヘッドの数(次元の約数)", ge=1, le=32)
-    ] = 4
-    bottlenecks: Annotated[
-        int,
-        about(
-            "bottleneck tokens, beside one for the class",
-            "ボトルネックトークンの数(ほかにクラス用が 1 個)",
-            symbol="B",
-            ge=1,
-            le=1_024,
-        ),
-    ] = 4
+    rate: Rate = 2e-3
+    decay: Decay = 0.01
+    layers: Layers = 3
+    width: Width = 48
+    heads: Heads = 4
+    bottlenecks: Bottlenecks = 4
 
 
 TOGETHER = IntegrationRecipe(precision="float32", threads=1)

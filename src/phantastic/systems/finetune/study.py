@@ -4,6 +4,19 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.shared import (
+    Heads,
+    Hidden,
+    Layers,
+    Longest,
+    PretrainingBatch,
+    PretrainingRate,
+    PretrainingSteps,
+    TuningBatch,
+    TuningRate,
+    TuningSteps,
+    Width,
+)
 from phantastic.declare.study import Study
 
 
@@ -34,23 +47,14 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             le=100_000,
         ),
     ] = 8_192
-    layers: Annotated[int, about("Transformer blocks", "Transformer の層数", symbol="L", ge=1, le=24)] = 3
-    width: Annotated[
-        int,
-        about("width of the residual stream", "残差ストリームの次元", symbol="H", ge=2, le=2_048),
-    ] = 64
-    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 4
-    hidden: Annotated[int, about("hidden units of a block's MLP", "各層の MLP の隠れ素子数", ge=1, le=8_192)] = 256
-    longest: Annotated[int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)] = 128
-    steps: Annotated[int, about("steps of pre-training", "事前学習のステップ数", ge=1, le=10**8)] = 12_000
-    batch: Annotated[
-        int,
-        about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024),
-    ] = 64
-    rate: Annotated[
-        float,
-        about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1),
-    ] = 3e-3
+    layers: Layers = 3
+    width: Width = 64
+    heads: Heads = 4
+    hidden: Hidden = 256
+    longest: Longest = 128
+    steps: PretrainingSteps = 12_000
+    batch: PretrainingBatch = 64
+    rate: PretrainingRate = 3e-3
     train: Annotated[
         int,
         about(
@@ -69,18 +73,9 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             le=10**6,
         ),
     ] = 500
-    tuning_steps: Annotated[
-        int,
-        about("steps of fine-tuning, for each task", "課題ごとの微調整のステップ数", ge=1, le=10**7),
-    ] = 3_000
-    tuning_batch: Annotated[
-        int,
-        about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024),
-    ] = 32
-    tuning_rate: Annotated[
-        float,
-        about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1),
-    ] = 1e-3
+    tuning_steps: TuningSteps = 3_000
+    tuning_batch: TuningBatch = 32
+    tuning_rate: TuningRate = 1e-3
     dropout: Annotated[
         float,
         about(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.shared import ImageBatch, Images
 from phantastic.declare.study import Study
 
 
@@ -26,17 +27,9 @@ class GameRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
             le=1_000,
         ),
     ] = 0.0
-    images: Annotated[
-        int,
-        about(
-            "images to learn from; 737280 is all of dSprites",
-            "学習画像の枚数。737280 で dSprites 全体",
-            ge=256,
-            le=737_280,
-        ),
-    ] = 737_280
+    images: Images = 737_280
     image_steps: Annotated[int, about("training steps on images", "画像での学習ステップ数", ge=1, le=10**7)] = 2_000
-    batch: Annotated[int, about("images in a batch", "ミニバッチの画像数", ge=2, le=256)] = 64
+    batch: ImageBatch = 64
     image_rate: Annotated[
         float,
         about("Adam's step size of either player on images", "画像での GAN の Adam の学習率", symbol="η", gt=0, le=1),

@@ -11,10 +11,13 @@ SENSES = about("log-precision of the senses", "感覚の対数精度", symbol="l
 MOTION = about("log-precision of the motion of hidden states", "隠れ状態の運動の対数精度", symbol="ln W₁", ge=2, le=12)
 
 
+Bins = Annotated[int, about("bins of the simulation", "シミュレーションのビン数", ge=64, le=512)]
+
+
 class PursuitRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An eye that expects its target to turn back half-way, and a target that does so later."""
 
-    bins: Annotated[int, about("bins of the simulation", "シミュレーションのビン数", ge=64, le=512)] = 128
+    bins: Bins = 128
     delay: Annotated[
         int,
         about("bins by which the target turns back later than expected", "反転が予想より遅れるビン数", ge=1, le=64),
@@ -45,7 +48,7 @@ class PursuitRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class ObserveRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An arm that writes, and the same beliefs watching it being moved."""
 
-    bins: Annotated[int, about("bins of the simulation", "シミュレーションのビン数", ge=64, le=512)] = 256
+    bins: Bins = 256
     senses: Annotated[
         float, about("log-precision of the writer's senses", "書き手の感覚の対数精度", symbol="ln V₁", ge=0, le=8)
     ] = 4.0

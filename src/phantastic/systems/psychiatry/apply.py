@@ -9,7 +9,7 @@ import torch
 from phantastic.declare.i18n import Text
 from phantastic.ground.errors import Refused
 from phantastic.show.figure import write
-from phantastic.systems.psychiatry import behaviour, figures
+from phantastic.systems.psychiatry import behaviour, drawing
 from phantastic.systems.psychiatry.behaviour import Sheet
 from phantastic.systems.psychiatry.cohort import compare, level
 from phantastic.systems.psychiatry.fit import Posterior, infer
@@ -36,7 +36,7 @@ def fit(study: str, request: BehaviourFit, read: Callable[[str], Sheet], templat
     stem = stem.with_name(f"{stem.name}-fit")
     target = stem.with_name(f"{stem.name}.csv")
     written(sheet, posterior, target)
-    pictures = write(figures.fitted(sheet, posterior), stem)
+    pictures = write(drawing.fitted(sheet, posterior), stem)
     lines = [str(note) for note in sheet.notes] + people(sheet, posterior) + groups(sheet, posterior)
     return [*lines, str(target), *map(str, pictures)]
 

@@ -12,7 +12,7 @@ from phantastic.inference.published.simulation import Simulation
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
-from phantastic.systems.psychiatry import apply, behaviour, hand_figures, measure
+from phantastic.systems.psychiatry import apply, behaviour, force_matching_figures, measure
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, PRESSED, deviations, vector
 from phantastic.systems.psychiatry.simulate import intending, press, pressed
 from phantastic.systems.psychiatry.study import BehaviourFit, ForceRecipe
@@ -90,9 +90,9 @@ class ForceMatching(Experiment[ForceRecipe]):
         recipe = run.recipe
         stored = run.result("hands", Hands)
         return {
-            "attenuation": hand_figures.attenuation(stored.found),
-            "matching": hand_figures.matching(stored.found, recipe),
-            "courses": hand_figures.courses(stored.courses, recipe),
+            "attenuation": force_matching_figures.attenuation(stored.found),
+            "matching": force_matching_figures.matching(stored.found, recipe),
+            "courses": force_matching_figures.courses(stored.courses, recipe),
         }
 
     def equations(self, run: Run[ForceRecipe]) -> dict[str, list[str]]:

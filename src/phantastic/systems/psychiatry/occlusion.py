@@ -13,7 +13,7 @@ from phantastic.inference.published.simulation import Simulation
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
-from phantastic.systems.psychiatry import apply, behaviour, eye_figures, measure
+from phantastic.systems.psychiatry import apply, behaviour, measure, occlusion_figures
 from phantastic.systems.psychiatry.measure import FOLLOWED, deviations, vector
 from phantastic.systems.psychiatry.simulate import watched, watching
 from phantastic.systems.psychiatry.study import OcclusionFit, OcclusionRecipe
@@ -74,10 +74,10 @@ class Occlusion(Experiment[OcclusionRecipe]):
         recipe, stored, steps = run.recipe, run.result("people", People), run.result("doses", Doses)
         traces, measures = stored.traces, stored.found
         return {
-            "occlusion": eye_figures.occluded(traces["occluded"], measures, recipe),
-            "reversal": eye_figures.turned(traces["reversal"], measures, recipe),
-            "frequency": eye_figures.learned(traces["frequency"], recipe),
-            "precision": eye_figures.doses(steps),
+            "occlusion": occlusion_figures.occluded(traces["occluded"], measures, recipe),
+            "reversal": occlusion_figures.turned(traces["reversal"], measures, recipe),
+            "frequency": occlusion_figures.learned(traces["frequency"], recipe),
+            "precision": occlusion_figures.doses(steps),
         }
 
     def equations(self, run: Run[OcclusionRecipe]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from phantastic.inference.published.simulation import Simulation
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
-from phantastic.systems.psychiatry import cohort, cohort_figures, measure, regimes
+from phantastic.systems.psychiatry import cohort, measure, regimes, schizophrenia_figures
 from phantastic.systems.psychiatry.cohort import Cohort, Group
 from phantastic.systems.psychiatry.fit import Data, Posterior, infer
 from phantastic.systems.psychiatry.measure import INTENDED, vector
@@ -168,11 +168,12 @@ class Schizophrenia(Experiment[SchizophreniaRecipe]):
         """The map, the cohort's behaviour, recovery and comparison of the groups, of the first seed."""
         eye_results = run.result(f"seed{run.recipe.seed}/eyes", Inferred)
         hand_results = run.result(f"seed{run.recipe.seed}/hands", Inferred)
+        of_tasks = [(EYES, eye_results), (pressing(vector(*INTENDED)), hand_results)]
         return {
-            "map": cohort_figures.mapped(run.result("map", regimes.Mapped)),
-            "cohort": cohort_figures.behaviour(eye_results, hand_results),
-            "recovery": cohort_figures.recovery([(EYES, eye_results), (pressing(vector(*INTENDED)), hand_results)]),
-            "groups": cohort_figures.groups([(EYES, eye_results), (pressing(vector(*INTENDED)), hand_results)]),
+            "map": schizophrenia_figures.mapped(run.result("map", regimes.Mapped)),
+            "cohort": schizophrenia_figures.behaviour(eye_results, hand_results),
+            "recovery": schizophrenia_figures.recovery(of_tasks),
+            "groups": schizophrenia_figures.groups(of_tasks),
         }
 
     def equations(self, run: Run[SchizophreniaRecipe]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from msgspec import Meta
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.request import Request
+from phantastic.declare.shared import ImageBatch
 from phantastic.declare.study import Study
 
 
@@ -17,7 +18,7 @@ class ScanRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     size: Annotated[Literal[32, 64, 80], about("side of an image", "画像の一辺", unit="pixels")] = 32
     colours: Annotated[Literal[2, 4, 7, 16], about("colours of each surface", "各面の色の数")] = 7
     images: Annotated[int, about("images without symbols", "記号のない画像の枚数", ge=64, le=500_000)] = 20_000
-    batch: Annotated[int, about("images in a batch", "画像のミニバッチの大きさ", ge=2, le=1024)] = 64
+    batch: ImageBatch = 64
 
     code: Annotated[
         int, about("units of the denoising autoencoder's code", "雑音除去自己符号化器の符号の素子数", ge=2, le=1000)

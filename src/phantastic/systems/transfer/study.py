@@ -4,6 +4,16 @@ from typing import Annotated
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
+from phantastic.declare.shared import (
+    Examples,
+    Heads,
+    Longest,
+    PretrainingBatch,
+    PretrainingRate,
+    TuningBatch,
+    TuningRate,
+    Width,
+)
 from phantastic.declare.study import Study
 
 
@@ -18,12 +28,9 @@ class TransferRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         int,
         about("blocks of a student; the teacher has twice as many", "生徒の層数。教師はその 2 倍", ge=1, le=12),
     ] = 2
-    width: Annotated[
-        int,
-        about("width of the residual streams", "残差ストリームの次元", symbol="H", ge=2, le=2_048),
-    ] = 64
-    heads: Annotated[int, about("attention heads in a block", "各層の注意ヘッド数", symbol="A", ge=1, le=32)] = 4
-    longest: Annotated[int, about("positions of an example at most", "1 例の最大の位置数", ge=80, le=512)] = 128
+    width: Width = 64
+    heads: Heads = 4
+    longest: Longest = 128
     steps: Annotated[
         int,
         about(
@@ -41,15 +48,9 @@ class TransferRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         int,
         about("steps of training, for each student", "生徒ごとの学習のステップ数", ge=1, le=10**8),
     ] = 1_000
-    batch: Annotated[
-        int,
-        about("examples in a batch of pre-training", "事前学習のミニバッチの例の数", ge=1, le=1_024),
-    ] = 64
-    rate: Annotated[
-        float,
-        about("highest learning rate of pre-training", "事前学習の最大の学習率", symbol="η", gt=0, le=1),
-    ] = 3e-3
-    train: Annotated[int, about("examples of a task to learn from", "課題ごとの学習例の数", ge=1, le=10**6)] = 4_000
+    batch: PretrainingBatch = 64
+    rate: PretrainingRate = 3e-3
+    train: Examples = 4_000
     test: Annotated[
         int,
         about(
@@ -86,14 +87,8 @@ class TransferRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             le=10**7,
         ),
     ] = 500
-    tuning_batch: Annotated[
-        int,
-        about("examples in a batch of fine-tuning", "微調整のミニバッチの例の数", ge=1, le=1_024),
-    ] = 32
-    tuning_rate: Annotated[
-        float,
-        about("highest learning rate of fine-tuning", "微調整の最大の学習率", symbol="η", gt=0, le=1),
-    ] = 1e-3
+    tuning_batch: TuningBatch = 32
+    tuning_rate: TuningRate = 1e-3
 
 
 STUDY = Study(

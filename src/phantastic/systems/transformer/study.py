@@ -5,6 +5,7 @@ from typing import Annotated
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.request import Request
+from phantastic.declare.shared import Smoothing
 from phantastic.declare.study import Study
 
 
@@ -46,7 +47,7 @@ class TransformerRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
             le=0.9,
         ),
     ] = 0.0
-    smoothing: Annotated[float, about("label smoothing", "ラベル平滑化", symbol="ε", ge=0, le=0.9)] = 0.0
+    smoothing: Smoothing = 0.0
     rate: Annotated[
         float,
         about(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from phantastic.declare.i18n import Text
 from phantastic.declare.recipe import Recipe, about
 from phantastic.declare.request import Request
+from phantastic.declare.shared import ImageBatch, Images
 from phantastic.declare.study import Study
 
 Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising"]
@@ -23,17 +24,9 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
             max_length=6,
         ),
     ] = ("vae", "beta", "capacity", "factor", "tcvae", "denoising")
-    images: Annotated[
-        int,
-        about(
-            "images to learn from; 737280 is all of dSprites",
-            "学習画像の枚数。737280 で dSprites 全体",
-            ge=256,
-            le=737_280,
-        ),
-    ] = 737_280
+    images: Images = 737_280
     steps: Annotated[int, about("training steps of each member", "それぞれの学習ステップ数", ge=1, le=10**7)] = 1_000
-    batch: Annotated[int, about("images in a batch", "ミニバッチの画像数", ge=2, le=256)] = 64
+    batch: ImageBatch = 64
     learning_rate: Annotated[float, about("Adam's step size", "Adam の学習率", symbol="η", gt=0, le=1)] = 5e-4
     latent: Annotated[int, about("number of latents", "潜在変数の数", ge=2, le=128)] = 10
     warm_up: Annotated[
@@ -167,7 +160,7 @@ FAMILY = Study(
         "{vae,beta,capacity,factor,tcvae,denoising}.{epoch1,epoch2}.{reconstruction,kl}.{,deviation}",
         "capacity.kl.deviation",
     ),
-    experiment="phantastic.systems.vae.experiment:Family",
+    experiment="phantastic.systems.vae.vae:Family",
     apply=FamilyApply,
 )
 DIVERGENCE = Study(
@@ -190,6 +183,6 @@ DIVERGENCE = Study(
         "mean_field.{forward,reverse}.{variance,kl,error}",
         "full.{forward,reverse}.kl",
     ),
-    experiment="phantastic.systems.vae.kl_experiment:Divergence",
+    experiment="phantastic.systems.vae.kl:Divergence",
 )
 STUDIES = (FAMILY, DIVERGENCE)

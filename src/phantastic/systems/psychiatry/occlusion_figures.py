@@ -8,7 +8,7 @@ import altair as alt
 
 from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, VERMILION, Figure
-from phantastic.systems.psychiatry.figures import Rows, coloured, curve, dots, rows, title
+from phantastic.systems.psychiatry.drawing import Rows, coloured, curve, dots, rows, title
 from phantastic.systems.psychiatry.measure import EDGE, TURN
 from phantastic.systems.psychiatry.study import OcclusionRecipe
 

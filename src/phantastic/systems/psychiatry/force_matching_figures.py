@@ -7,7 +7,7 @@ import altair as alt
 
 from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
-from phantastic.systems.psychiatry.figures import Rows, coloured, curve, dots, rows, title
+from phantastic.systems.psychiatry.drawing import Rows, coloured, curve, dots, rows, title
 from phantastic.systems.psychiatry.measure import ATTENUATIONS, INTENDED
 from phantastic.systems.psychiatry.study import ForceRecipe
 

@@ -9,7 +9,7 @@ import numpy as np
 from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.psychiatry import regimes
-from phantastic.systems.psychiatry.figures import HEADING, Rows, coloured, curve, dots, rows, title
+from phantastic.systems.psychiatry.drawing import HEADING, Rows, coloured, curve, dots, rows, title
 from phantastic.systems.psychiatry.tasks import Task
 
 Found = Mapping[str, Any]

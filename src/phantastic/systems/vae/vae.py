@@ -23,12 +23,12 @@ from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure, write
-from phantastic.systems.vae.figures import against_limits, learning, pictures, traversals
 from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity
 from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
 from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
 from phantastic.systems.vae.objectives.factor_vae import factor_vae
 from phantastic.systems.vae.study import FamilyApply, FamilyRecipe
+from phantastic.systems.vae.vae_figures import against_limits, learning, pictures, traversals
 from phantastic.world import dsprites
 
 EPOCH = dsprites.IMAGES // 64  # steps, 11,520, of the published runs

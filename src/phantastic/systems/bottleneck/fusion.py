@@ -21,7 +21,7 @@ from phantastic.run.rates import warm_and_cosine
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
 from phantastic.systems.bottleneck import apply as applied
-from phantastic.systems.bottleneck import figures as pictures
+from phantastic.systems.bottleneck import fusion_figures
 from phantastic.systems.bottleneck.clips import Corpus, architectures, batch, corpus, fused_layers, groups_of, middle
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.model import Architecture, Compute, FusionTransformer, Sense
@@ -224,7 +224,7 @@ class Fusion(Experiment[FusionRecipe]):
     def figures(self, run: Run[FusionRecipe]) -> dict[str, Figure]:
         """Score and compute by fusion layer (figure 3) and number of bottleneck tokens; what each fusion can tell."""
         recipe = run.recipe
-        return pictures.figures(recipe, run.measures(), run.result("seconds", Seconds))
+        return fusion_figures.figures(recipe, run.measures(), run.result("seconds", Seconds))
 
     def apply(self, run: Run[FusionRecipe], request: FusionApply) -> list[str]:
         """--clip FILE, or --frames DIR --audio FILE: event probabilities, and what the bottleneck attends to."""
