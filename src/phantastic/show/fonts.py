@@ -52,7 +52,7 @@ def subset(letters: frozenset[str]) -> str:
     subsetter = Subsetter(Options(layout_features=[], hinting=False, name_IDs=[0, 1, 2, 13, 14]))
     subsetter.populate(text="".join(letters))
     buffer = io.BytesIO()
-    with TTFont(japanese_font(), lazy=True) as font:
+    with TTFont(japanese_font(), lazy=True, recalcTimestamp=False) as font:
         subsetter.subset(font)
         font.flavor = "woff"
         font.save(buffer, reorderTables=None)

@@ -1,4 +1,4 @@
-"""Laws of SCAN: where its objective has its optimum, what its operators obey, and how its rivals join experts."""
+"""Laws of SCAN: where its objective has its optimum, what its operators obey, and how its baselines join experts."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -273,18 +273,18 @@ def test_recombination_costs_the_divergence_of_the_target_from_the_result(operat
     assert loss > 0
 
 
-# --- the rivals
+# --- the baselines
 
 
 @pytest.fixture(scope="module", params=[JMVAE, TrELBO])
-def rival(request: pytest.FixtureRequest) -> JointVAE:
-    with initialised(0, "rival"):
+def baseline(request: pytest.FixtureRequest) -> JointVAE:
+    with initialised(0, "baseline"):
         return request.param(32, VOCABULARY, hidden=16, latent=5)
 
 
 @pytest.fixture(scope="module")
 def experts() -> TrELBO:
-    with initialised(0, "rival"):
+    with initialised(0, "baseline"):
         return TrELBO(32, VOCABULARY, hidden=16, latent=5).requires_grad_(False)
 
 
@@ -318,32 +318,32 @@ def test_every_named_factor_adds_its_precision_in_whatever_order(experts, concep
     torch.testing.assert_close(q.mean, natural[1] / natural[0], rtol=1e-4, atol=1e-5)
 
 
-def terms_of(rival: JointVAE, weight: float) -> dict[str, Tensor]:
+def terms_of(baseline: JointVAE, weight: float) -> dict[str, Tensor]:
     images = torch.rand(6, 3, 32, 32, generator=noise(1))
     symbols = khot([0, 1, 2, 3], [OPEN, 1, OPEN, OPEN], [2, OPEN, OPEN, 0])
-    name = "alpha" if isinstance(rival, JMVAE) else "gamma"
-    return rival.loss(images[:3], symbols, images[3:], noise(2), **{name: weight})
+    name = "alpha" if isinstance(baseline, JMVAE) else "gamma"
+    return baseline.loss(images[:3], symbols, images[3:], noise(2), **{name: weight})
 
 
-def test_the_rivals_see_name_and_imagine(rival):
+def test_the_baselines_see_name_and_imagine(baseline):
     images, symbols = torch.rand(3, 3, 32, 32, generator=noise(1)), khot([0, 1, 2, 3], [OPEN, 1, 1, 1], [2, 0, 0, 0])
-    alone, both = rival.encode_both(images, symbols)
-    for q in (rival.encode(images), alone, both, rival.encode_symbols(symbols)):
+    alone, both = baseline.encode_both(images, symbols)
+    for q in (baseline.encode(images), alone, both, baseline.encode_symbols(symbols)):
         assert q.mean.shape == q.log_variance.shape == (3, 5)
         assert q.mean.dtype == torch.float32
-    torch.testing.assert_close(alone.mean, rival.encode(images).mean)
-    assert rival.decoder(alone.mean).shape == images.shape
-    assert rival.symbols(alone.mean).shape == symbols.shape
-    assert not torch.allclose(both.mean, rival.encode_both(images, symbols.flip(0))[1].mean)
+    torch.testing.assert_close(alone.mean, baseline.encode(images).mean)
+    assert baseline.decoder(alone.mean).shape == images.shape
+    assert baseline.symbols(alone.mean).shape == symbols.shape
+    assert not torch.allclose(both.mean, baseline.encode_both(images, symbols.flip(0))[1].mean)
 
 
-def test_the_rivals_losses_train_every_part(rival):
-    first, again = terms_of(rival, 2.0), terms_of(rival, 2.0)
+def test_the_baselines_losses_train_every_part(baseline):
+    first, again = terms_of(baseline, 2.0), terms_of(baseline, 2.0)
     assert all(value.shape == () and torch.equal(value, again[name]) for name, value in first.items())
-    rival.zero_grad(set_to_none=True)
+    baseline.zero_grad(set_to_none=True)
     first["loss"].backward()
-    assert all(parameter.grad is not None for parameter in rival.parameters())
-    assert all(parameter.requires_grad for parameter in rival.parameters())
+    assert all(parameter.grad is not None for parameter in baseline.parameters())
+    assert all(parameter.requires_grad for parameter in baseline.parameters())
 
 
 def gradient(term: Tensor, module: nn.Module) -> list[Tensor | None]:
@@ -351,7 +351,7 @@ def gradient(term: Tensor, module: nn.Module) -> list[Tensor | None]:
 
 
 def test_jmvae_ties_symbols_to_pairs_by_alpha_alone():
-    with initialised(0, "rival"):
+    with initialised(0, "baseline"):
         model = JMVAE(32, VOCABULARY, hidden=16, latent=5)
     untied, tied = terms_of(model, 0.0), terms_of(model, 3.0)
     torch.testing.assert_close(tied["loss"], untied["loss"] + 3 * tied["apart"])
@@ -362,7 +362,7 @@ def test_jmvae_ties_symbols_to_pairs_by_alpha_alone():
 
 def test_jmvae_pulls_both_single_posteriors_to_the_joint_one():
     """KL(q(z|x,y) ‖ q(z|x)) + KL(q(z|x,y) ‖ q(z|y)): they must cover it (Suzuki et al. 2016, Eq. 4)."""
-    with initialised(0, "rival"):
+    with initialised(0, "baseline"):
         model = JMVAE(32, VOCABULARY, hidden=16, latent=5)
     with torch.no_grad():  # apart enough for the two directions to differ
         model.joint_head.bias.copy_(torch.cat([torch.ones(5), torch.full((5,), -2.0)]))
@@ -376,7 +376,7 @@ def test_jmvae_pulls_both_single_posteriors_to_the_joint_one():
 
 def test_in_the_triple_elbo_gamma_weighs_how_symbols_are_read():
     """Without it symbols cost their divergence from the prior; with a decoder that says ½ of each, γ K log 2 more."""
-    with initialised(0, "rival"):
+    with initialised(0, "baseline"):
         model = TrELBO(32, VOCABULARY, hidden=16, latent=5)
     with torch.no_grad():
         for parameter in model.symbols.head.parameters():
@@ -390,7 +390,7 @@ def test_in_the_triple_elbo_gamma_weighs_how_symbols_are_read():
 
 
 def test_in_the_triple_elbo_symbols_alone_train_the_experts_only():
-    with initialised(0, "rival"):
+    with initialised(0, "baseline"):
         model = TrELBO(32, VOCABULARY, hidden=16, latent=5)
     terms = terms_of(model, 10.0)
     torch.testing.assert_close(terms["loss"], terms["pair"] + terms["image"] + terms["symbol"])

@@ -236,7 +236,7 @@ def test_all_seeds_share_the_concepts_and_the_judge(run):
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures(run, experiment, lang):
     figures = run.study.load().figures(run)
-    assert set(figures) == {"imagined", "latents", "rivals", "examples"}
+    assert set(figures) == {"imagined", "latents", "baselines", "examples"}
     for name, figure in figures.items():
         assert bool(JAPANESE.search(figure.caption)) == (lang == "ja"), name
         if isinstance(figure.picture, Image.Image):
@@ -249,9 +249,9 @@ def test_figures(run, experiment, lang):
 
 def test_the_figures_show_what_was_measured(run, experiment):
     figures, measures = run.study.load().figures(run), run.measures()
-    rivals = figures["rivals"].picture.to_dict(validate=False)["data"]["values"]
-    assert len(rivals) == 10
-    shown = {(row["model"], row["concepts"]): (row["x"], row["y"]) for row in rivals}
+    baselines = figures["baselines"].picture.to_dict(validate=False)["data"]["values"]
+    assert len(baselines) == 10
+    shown = {(row["model"], row["concepts"]): (row["x"], row["y"]) for row in baselines}
     expected = measures["jmvae.sym2img.diversity.held_out"].value, measures["jmvae.sym2img.accuracy.held_out"].value
     assert shown["JMVAE", "held out"] == expected
     points = figures["examples"].picture.to_dict(validate=False)["data"]["values"]

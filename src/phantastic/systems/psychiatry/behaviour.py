@@ -68,7 +68,7 @@ def recordings(sheet: Table, allowed: tuple[str, ...]) -> list[Rows]:
     return list(rows.values())
 
 
-def gathered(sheet: Table, rows: list[Rows], samples: list[Float64[ndarray, " samples"]]) -> tuple:
+def gathered(rows: list[Rows], samples: list[Float64[ndarray, " samples"]]) -> tuple:
     """People, groups and the data of all trials of each."""
     people = list(dict.fromkeys(each.person for each in rows))
     most = max(sum(each.person == person for each in rows) for person in people)
@@ -122,7 +122,7 @@ def eyes(path: str, period: float = CYCLE, amplitude: float = REACH) -> Sheet:
             )
         samples.append(values)
         rates.add(round(spacing, 3))
-    people, groups, trials = gathered(sheet, rows, samples)
+    people, groups, trials = gathered(rows, samples)
     data = repeated(trials)
     coarse = max(rates)
     if coarse > 1:  # neighbouring bins share their samples
@@ -213,7 +213,7 @@ def forces(path: str) -> Sheet:
             f"{path!r}, column '{first}': {len(levels)} different forces; at most {MOST_LEVELS} can be, round them"
         )
     rows, samples = _rounds(rows, np.searchsorted(levels, level), len(levels), columns)
-    people, groups, trials = gathered(sheet, rows, samples)
+    people, groups, trials = gathered(rows, samples)
     for person, own in zip(people, trials, strict=True):
         if not bool(own.isfinite().any()):
             who = f" of '{person}'" if person else ""

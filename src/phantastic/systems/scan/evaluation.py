@@ -1,4 +1,4 @@
-"""What is measured on SCAN and its rivals: sym2img, img2sym, the operators, and how disentangled the codes are."""
+"""What is measured on SCAN and its baselines: sym2img, img2sym, the operators, and how disentangled the codes are."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

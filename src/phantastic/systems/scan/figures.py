@@ -1,4 +1,4 @@
-"""The pictures of the study `scan`: rooms imagined from phrases, the operators, latents, and SCAN beside its rivals."""
+"""The pictures of the study `scan`: rooms from phrases, the operators, latents, and SCAN beside its baselines."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from phantastic.systems.scan.symbolic import Operations, draw_concepts, draw_hel
 
 COLUMNS = 8
 PHRASES = ("red suitcase, blue wall", "red suitcase", "blue wall", "ice lolly")
-RIVALS = {
+BASELINES = {
     "": Text("SCAN", "SCAN"),
     "scan_r.": Text("SCAN_R (reverse KL)", "SCAN_R(逆向きの KL)"),
     "scan_u.": Text("SCAN_U (entangled)", "SCAN_U(もつれた視覚)"),
@@ -44,7 +44,7 @@ def figures(run: Run[ScanRecipe], trained: Mapping[str, nn.Module]) -> dict[str,
     return {
         "imagined": imagined(model, trained["operators"], rooms, concepts, tests, recipe.seed),
         "latents": latents(trained["visual"], model.decode, rooms, recipe.seed),  # pyright: ignore[reportArgumentType]
-        "rivals": rivals(measures),
+        "baselines": baselines(measures),
         "examples": examples(measures),
     }
 
@@ -164,7 +164,7 @@ def seen(images: Tensor) -> Figure:
     return Figure(str(caption), image_grid(grid, scale=enlarged(grid.shape[2]), smooth=True))
 
 
-def rivals(measures: dict[str, Measure]) -> Figure:
+def baselines(measures: dict[str, Measure]) -> Figure:
     """Accuracy against diversity of SCAN and what it is held against."""
     accuracy = Text("accuracy (higher is better)", "正確さ(高いほどよい)")
     diversity = Text("diversity: KL from flat, nats (lower is better)", "多様性:平坦分布からの KL (nat、低いほどよい)")
@@ -176,11 +176,11 @@ def rivals(measures: dict[str, Measure]) -> Figure:
             "x": measures[f"{prefix}sym2img.diversity{suffix}"].value,
             "y": measures[f"{prefix}sym2img.accuracy{suffix}"].value,
         }
-        for prefix, name in RIVALS.items()
+        for prefix, name in BASELINES.items()
         if f"{prefix}sym2img.accuracy" in measures
         for suffix, kind in kinds.items()
     ]
-    order = [str(name) for name in RIVALS.values()]
+    order = [str(name) for name in BASELINES.values()]
     chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_point(filled=True, size=170)
