@@ -52,7 +52,7 @@ class FusionRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
             le=30,
         ),
     ] = 2.0
-    epochs: Annotated[int, about("passes through the clips", "学習の周回数", ge=1, le=1_000)] = 10
+    epochs: Annotated[int, about("passes through the clips", "学習の周回数", ge=1, le=1_000)] = 8
     batch: Annotated[int, about("clips in a batch", "ミニバッチのクリップ数", ge=2, le=1_024)] = 32
     rate: Rate = 1.5e-3
     decay: Decay = 0.05
