@@ -97,7 +97,7 @@ STUDY = Study(
         "full": FULL,
         "paper": FULL,
     },
-    minutes={"tiny": 0.1, "quick": 0.6, "full": 1.3},
+    minutes={"tiny": 0.1, "quick": 0.9, "full": 1.3},
     measures=(
         "cause.{peak,peak.error,error,error.one,error.white,explained,inside}",
         "states.{error,explained,inside}",

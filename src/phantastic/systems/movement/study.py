@@ -145,7 +145,7 @@ PURSUIT = Study(
         "full": PursuitRecipe(points=13),
         "paper": PursuitRecipe(points=13),
     },
-    minutes={"tiny": 0.1, "quick": 0.4, "full": 0.6},
+    minutes={"tiny": 0.1, "quick": 0.5, "full": 0.6},
     measures=(
         "{expected,unexpected}.{error,distance,action}.{,bin,deviation}",
         "{expected,unexpected}.{gain,lag}.{,turned}",
@@ -169,7 +169,7 @@ OBSERVE = Study(
         "full": ObserveRecipe(),
         "paper": ObserveRecipe(),
     },
-    minutes={"tiny": 0.1, "quick": 0.1},
+    minutes={"tiny": 0.1, "quick": 0.2},
     measures=(
         "correlation.{lowest,highest,mean}",
         "violation.correlation.highest",

@@ -196,7 +196,7 @@ OCCLUSION = Study(
         "full": OcclusionRecipe(doses=81),
         "paper": OcclusionRecipe(doses=81),
     },
-    minutes={"tiny": 0.1, "quick": 0.1},
+    minutes={"tiny": 0.1, "quick": 0.2},
     measures=(
         "{occluded,reversal}.{control,reduced}.{rms,peak,hidden,seen,gain,lag,after}.{,deviation}",
         "frequency.{control,reduced}.{,deviation}",
@@ -243,7 +243,7 @@ SCHIZOPHRENIA = Study(
         "full": LARGE,
         "paper": LARGE,
     },
-    minutes={"tiny": 0.2, "quick": 1.4},
+    minutes={"tiny": 0.2, "quick": 2.4},
     measures=(
         "{eyes,hands}.{motion,senses,attenuation,delusion}.{r,coverage,error,controls.r,patients.r}",
         "{eyes,hands}.{motion,senses,attenuation,delusion}.difference.{,low,high,missed}",

@@ -87,7 +87,7 @@ STUDY = Study(
         "full": FULL,
         "paper": FULL,
     },
-    minutes={"tiny": 0.1, "quick": 0.5, "full": 1.3},
+    minutes={"tiny": 0.1, "quick": 0.8, "full": 1.3},
     measures=(
         "{A,B,C}.{rayleigh,prandtl}.{,deviation}",
         "causes.inside",

@@ -118,7 +118,7 @@ STUDY = Study(
             seeds=3,
         ),
     },
-    minutes={"tiny": 0.1, "quick": 3.2},
+    minutes={"tiny": 0.1, "quick": 3.1},
     measures=("{reversal,learned,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",),
     experiment="phantastic.systems.transformer.experiment:Transformers",
     apply=TransformerApply,

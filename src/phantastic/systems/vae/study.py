@@ -174,7 +174,7 @@ DIVERGENCE = Study(
     papers=("bishop2006", "higgins2018"),
     recipe=DivergenceRecipe,
     presets=dict.fromkeys(("tiny", "quick", "full", "paper"), DivergenceRecipe()),
-    minutes=dict.fromkeys(("tiny", "quick", "full", "paper"), 0.1),
+    minutes=dict.fromkeys(("tiny", "quick", "full", "paper"), 0.3),
     measures=(
         "{forward,reverse}.{mean,sd,kl,error}",
         "centre.{curvature,error}",
