@@ -138,6 +138,19 @@ def test_the_answers_behind_a_lesion_are_those_that_were_counted(run: Run) -> No
     assert answers["preferred"] == answers["wrong"], "a tie is wrong"
 
 
+def test_without_a_lesion_a_few_pairs_give_what_was_recorded(run: Run) -> None:
+    """The tiny study is measured on fewer pairs than a damaged model is: on the same ones, with the same verbs."""
+    found = run.study.load().lesion_measures(run, run.study.load().networks(run))
+    recorded = run.measures()
+    assert found == pytest.approx({name: recorded[name].value for name in found})
+
+
+def test_what_is_learned_is_looked_at_from_the_first_step_to_the_last_but_one(run: Run) -> None:
+    """At steps in geometric progression: 1 and 30 are its ends; between them neighbours have the ratio 30^(1/15)."""
+    steps = sorted(int(path.stem.rpartition("step")[2]) for path in (run.folder / "results").glob("seed0.step*.json"))
+    assert steps == sorted({int(30 ** (number / 15)) for number in range(15)})
+
+
 def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"steps": 8, "dropout": 0.1, "test": 4})
     whole = Run.create(STUDY, recipe, "tiny", tmp_path, "whole")
