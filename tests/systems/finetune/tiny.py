@@ -186,6 +186,38 @@ def test_words_in_the_same_places_have_the_same_vector() -> None:
     assert np.allclose(found[0], 0, atol=1e-6)
 
 
+def test_mutual_information_by_hand() -> None:
+    """Two words that stand only beside one another: p(1, 2) = 1/2 where chance has 1/2 · 1/2 of the ordered pairs, so
+    the matrix is [[0, log 2], [log 2, 0]], whose singular values are both log 2, and U √S has rows of that square."""
+    rows = np.array([[1, 2]] * 9)
+    text = Text(rows.ravel(), np.arange(0, rows.size + 1, 2), np.arange(len(rows) + 1))
+    found = static.vectors(text, 3, 2, 0)
+    assert (found**2).sum(1).tolist() == pytest.approx([0, np.log(2), np.log(2)])
+    assert found[1] @ found[2] == pytest.approx(0, abs=1e-6)
+
+
+def test_words_are_near_up_to_five_places_within_a_text_and_less_than_chance_is_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """0 to 6 in a row, and 7 alone in the next text: 0 and 5 are neighbours, 0 and 6 are not, 6 and 7 are not. Of 2 ·
+    20 ordered pairs, 0 stands in 5 and 5 in 6: log(40 / (5 · 6))."""
+    seen = []
+
+    def svd(matrix, size: int, random_state: int):
+        seen.append((matrix.toarray(), size))
+        return np.zeros((8, 2)), np.zeros(2), None
+
+    monkeypatch.setattr("sklearn.utils.extmath.randomized_svd", svd)
+    static.vectors(Text(np.arange(8), np.array([0, 7, 8]), np.array([0, 1, 2])), 8, 20, 0)
+    ((found, size),) = seen
+    assert size == 7, "one less than the vocabulary, where the width is more"
+    assert np.array_equal(found, found.T)
+    assert found[0, 5] == pytest.approx(np.log(40 / 30))
+    assert found[0, 6] == found[6, 7] == found[0, 0] == 0
+    assert found[2, 3] == pytest.approx(np.log(40 / 36))
+    assert found.min() == 0
+
+
 def test_two_texts_are_told_by_their_means_their_distance_and_their_product() -> None:
     """u = (2, 1) of words 1 and 2, v = (5, -1) of word 3; a text without words is at 0."""
     known = np.array([[7.0, 7.0], [1.0, 0.0], [3.0, 2.0], [5.0, -1.0]])
@@ -206,6 +238,25 @@ def test_a_linear_reading_finds_what_words_alone_tell(reader: Reader) -> None:
     task = tasks.Task("sort", "class", 2, ("accuracy",), train, test)
     vectors = static.vectors(grammar(8_192).text(0, "test", 0, 200), len(reader), 12, 0)
     assert static.predictions(task, reader, vectors) == [0, 1, 0, 1]
+
+
+def test_a_linear_reading_of_scores_and_of_tags(reader: Reader) -> None:
+    """A word is worth its score; a word has its tag wherever it stands, and tags come back text by text."""
+    vectors = np.random.default_rng(0).normal(size=(len(reader), 6))
+    worth = {"cow": 0.0, "knight": 4.0}
+    train = [tasks.Example((word,), value) for word, value in worth.items()] * 200
+    scored = tasks.Task("similar", "score", 1, ("pearson",), train, [tasks.Example(("knight",), 0.0), *train[:1]])
+    assert static.predictions(scored, reader, vectors) == pytest.approx([4, 0], abs=0.05)
+    words = {"cow": 0, "sleeps": 1, "the": 2}
+    learned = [tasks.Example((word,), [tag]) for word, tag in words.items()] * 20
+    test = [tasks.Example(("the", "cow", "sleeps"), [0] * 3), tasks.Example(("sleeps",), [0]),
+            tasks.Example(("cow", "the"), [0] * 2)]  # fmt: skip
+    tagged = tasks.Task("tagging", "tags", 3, ("accuracy",), learned, test)
+    assert static.predictions(tagged, reader, vectors) == [[2, 0, 1], [1], [0, 2]]
+    alike = tasks.Task("same", "class", 2, ("accuracy",), [tasks.Example(("cow",), 1)] * 3, test[1:2] * 2)
+    assert static.predictions(alike, reader, vectors) == [1, 1]
+    assert static.applies(tagged)
+    assert not static.applies(tagged._replace(kind="span"))
 
 
 # --- the study
@@ -230,6 +281,17 @@ def test_a_finished_run_trains_nothing_again(run: Run, monkeypatch: pytest.Monke
     execute(run)
     assert run.measures() == before
     assert not events
+
+
+def test_without_a_lesion_a_few_examples_give_what_was_recorded(run: Run) -> None:
+    """The tiny study has fewer test examples than a damaged network is asked, so it is asked the same."""
+    study = run.study.load()
+    networks = study.networks(run)
+    found, recorded = study.lesion_measures(run, networks), run.measures()
+    assert len(networks) == experiment.DAMAGED
+    assert found == pytest.approx(
+        {name: recorded[name.replace(".", ".pretrained.", 1)].value for name in found}, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
