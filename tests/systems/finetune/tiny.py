@@ -91,6 +91,63 @@ def test_every_round_shows_every_example_once(reader: Reader, given: dict[str, t
     assert rounds[0] != rounds[1]
 
 
+def test_a_batch_by_hand(reader: Reader) -> None:
+    """Of two pairs the shorter is filled up: not present, of the first text, its tags asked of nobody."""
+    pairs = [tasks.Example(("the cow", "the cow sleeps"), 1), tasks.Example(("the", "cow"), 0)]
+    items = finetune.encode(reader, "class", pairs)
+    inputs, targets = finetune.collated(build(PLAN, len(reader), 0), "class", items, None, torch.device("cpu"))
+    assert inputs["attention_mask"].tolist() == [[1] * 8, [1] * 5 + [0] * 3]
+    assert inputs["token_type_ids"].tolist() == [[0] * 4 + [1] * 4, [0] * 3 + [1] * 2 + [0] * 3]
+    assert inputs["input_ids"][1, 5:].tolist() == [0, 0, 0]
+    assert targets["labels"].tolist() == [1, 0]
+    words = finetune.encode(reader, "tags", [tasks.Example(("the", "cow"), [3, 4]), tasks.Example(("cow",), [5])])
+    _, tags = finetune.collated(build(PLAN, len(reader), 0), "tags", words, None, torch.device("cpu"))
+    assert tags["labels"].tolist() == [[-100, 3, 4, -100], [-100, 5, -100, -100]]
+
+
+class Speller(torch.nn.Module):
+    """Says of a text how many of its tokens are no padding: as a class, a score, or as the tag of every token."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind, self.weight = kind, torch.nn.Parameter(torch.zeros(1))
+        self.inputs: tuple[str, ...] = ()
+        self.config = SimpleNamespace(pad_token_id=0)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+        size = attention_mask.sum(1)
+        if self.kind == "score":
+            return SimpleNamespace(logits=size[:, None] + 0.25)
+        places = size[:, None].expand(input_ids.shape) if self.kind == "tags" else size
+        return SimpleNamespace(logits=torch.nn.functional.one_hot(places, 12))
+
+
+def test_predictions_come_in_the_order_of_the_examples(reader: Reader) -> None:
+    """They are made in the order of length, some at a time."""
+    texts = ["the cow", "the", "the cow sleeps .", "cow", "the cow sleeps"]
+    sizes = [len(text.split()) + 2 for text in texts]
+    items = finetune.encode(reader, "class", [tasks.Example((text,), 0) for text in texts])
+    said = {kind: finetune.predictions(Speller(kind), kind, items, size=2) for kind in ("class", "score")}  # pyright: ignore
+    assert said == {"class": sizes, "score": [size + 0.25 for size in sizes]}
+    words = [tasks.Example(tuple(text.split()), [0] * len(text.split())) for text in texts]
+    tags = finetune.predictions(Speller("tags"), "tags", finetune.encode(reader, "tags", words), size=2)  # pyright: ignore
+    assert tags == [[size] * (size - 2) for size in sizes]
+
+
+def test_a_tuning_warms_for_a_tenth_and_then_falls_to_nothing() -> None:
+    rate = finetune.Tuning(100, 8, 1e-3).shares()
+    assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert rate(54) == pytest.approx(0.5, abs=0.02)
+    assert rate(99) < 0.02
+
+
+def test_a_batch_is_never_larger_than_there_are_examples(reader: Reader, given: dict[str, tasks.Task]) -> None:
+    items = finetune.encode(reader, "class", given["paraphrase"].train[:3])
+    assert sorted(map(id, finetune.drawn(items, 8, 0, 5))) == sorted(map(id, items))
+    orders = {tuple(map(id, finetune.drawn(items, 1, seed, 0))) for seed in range(12)}
+    assert len(orders) == 3
+
+
 def test_rows_become_documents_of_their_sentences() -> None:
     rows = [("a b", "c"), ("d",), ("e e e",)]
     source = Rows(rows, 2_000)
