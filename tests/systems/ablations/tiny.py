@@ -223,6 +223,16 @@ def test_features_are_not_tuned() -> None:
     )
 
 
+def test_what_is_tuned_has_dropout_and_features_have_none() -> None:
+    task = tasks.Task("tags", "tags", 3, ("accuracy",), [], [])
+    for way, expected in (("tuned", {0.1}), ("lstm", {0.1}), ("features", {0.0})):
+        model = transfer_methods.prepared(build(PLAN, 40, 0), task, way, 0, 0.1)
+        rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+        assert rates == expected, way
+        lstm = [module for module in model.modules() if isinstance(module, torch.nn.LSTM)]
+        assert [each.num_layers for each in lstm] == {"tuned": [], "lstm": [1], "features": [2]}[way]
+
+
 # --- the study
 
 

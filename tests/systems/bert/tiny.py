@@ -24,6 +24,7 @@ from phantastic.pretraining.batches import language
 from phantastic.pretraining.wordpiece import CLS, SEP, load
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
+from phantastic.systems.bert import apply
 from phantastic.systems.bert.study import STUDY, BertApply, BertRecipe
 from phantastic.world import sentences as world
 
@@ -203,6 +204,17 @@ def test_a_gap_is_filled_beside_the_exact_posterior(run: Run, lang: str) -> None
     with speaking("en"):
         said = run.study.load().apply(run, BertApply(fill="the the [MASK] ."))
     assert said[-1] == "The grammar cannot make this text."
+
+
+def test_beside_a_word_stands_its_own_exact_probability() -> None:
+    """What the grammar gives no probability is 0; where it cannot make the text, nothing is known."""
+    likely = {word: chance for chance, word in zip((0.5, 0.25, 0.125, 0.06, 0.05, 0.01), "abcdef", strict=True)}
+    lines = apply.filled([likely], [{"b": 0.75, "a": 0.125}])
+    assert [line.split() for line in lines[1:]] == [
+        ["0.500", "0.125", "a"], ["0.250", "0.750", "b"], ["0.125", "0.000", "c"], ["0.060", "0.000", "d"],
+        ["0.050", "0.000", "e"],
+    ]  # fmt: skip
+    assert apply.filled([likely], [{}])[1].split() == ["0.500", "–", "a"]
 
 
 def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:

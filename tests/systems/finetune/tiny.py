@@ -332,6 +332,27 @@ def test_every_task_is_measured_from_every_start(run: Run) -> None:
     assert all(finding.verdict == "untested" for finding in judge(STUDY.claims(), found, "tiny"))
 
 
+def test_pairs_are_compared_from_the_network_that_was_tuned_on_similarity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what each tuning began with: similarity comes first; single texts, spans and tags are not compared."""
+    begun = {}
+
+    def tune(run: object, setting: object, network: str, task: tasks.Task, start: str) -> str:
+        begun[task.name, start] = network
+        return f"{task.name} from {network}"
+
+    monkeypatch.setattr(experiment, "tune", tune)
+    monkeypatch.setattr(experiment, "keep", lambda *_: None)
+    monkeypatch.setattr(experiment.Setting, "pretrained", lambda setting: "network")
+    monkeypatch.setattr(experiment.Setting, "static_vectors", lambda setting: None)
+    run: Any = SimpleNamespace(recipe=STUDY.presets["tiny"], once=lambda *_: {})
+    experiment.Finetune().one_seed(run, run.recipe, 0)
+    assert list(begun)[:2] == [("similarity", "pretrained"), ("similarity", "fresh")]
+    assert {key: network for key, network in begun.items() if network != "network"} == {
+        ("paraphrase", "compared"): "similarity from network", ("entailment", "compared"): "similarity from network",
+    }  # fmt: skip
+    assert len(begun) == 6 * 2 + 2
+
+
 def test_a_finished_run_trains_nothing_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before, events = run.measures(), []
     monkeypatch.setattr(run.clock, "watch", events.append)

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from phantastic.nn.language.roberta import RobertaConfig
 from phantastic.pretraining.batches import language
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.probe import apply
+from phantastic.systems.probe import apply, experiment
 from phantastic.systems.probe.network import longest
 from phantastic.systems.probe.study import STUDY, ProbeApply
 from phantastic.systems.probe.subject import fitting
@@ -222,6 +223,32 @@ def test_sentences_too_long_for_the_network_are_left_out_and_counted(
 def test_places_of_a_network() -> None:
     assert longest(BertConfig(vocab_size=9, max_position_embeddings=64)) == 64
     assert longest(RobertaConfig(vocab_size=9, max_position_embeddings=514, pad_token_id=1)) == 512
+
+
+def test_the_best_layer_is_best_on_the_development_sentences(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layer 0 does better in development, layer 1 in the test: layer 0 it is, and nobody looks at the test."""
+    found = {"layer0": (0.9, 0.1), "layer1": (0.8, 0.7), "untrained.layer0": (0.3, 0.2), "untrained.layer1": (0.2, 0.6)}
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu"})
+
+    class Known:
+        device = torch.device("cpu")
+        run = None
+
+        def once(self, name: str, compute: object, of: object) -> dict[str, object]:
+            dev, share = found.get(name.removeprefix("seed0/"), (0.5, 0.5))
+            return {"layer": 0} if "chosen" in name else {"dev": dev, "share": share, "spearman": 0.0, "draws": []}
+
+    chained = experiment.Score(0.5, 0.5, 0.0, [])
+    monkeypatch.setattr(experiment, "network", lambda *_: (SimpleNamespace(), None))
+    monkeypatch.setattr(experiment, "hidden_of", lambda model: 4)
+    monkeypatch.setattr(experiment, "layers_of", lambda recipe, model: [0, 1])
+    monkeypatch.setattr(experiment, "kept", lambda *_: {})
+    monkeypatch.setattr(experiment, "measures", lambda scores, roots, best: (scores, best))
+    monkeypatch.setattr(experiment.Battery, "chained", lambda battery, kind="distance": chained)
+    scores, best = experiment.probed(Known(), recipe, 0)  # pyright: ignore
+    assert best == 0
+    assert scores["best"].share == 0.1
+    assert scores["untrained"].share == 0.2
 
 
 def test_which_treebank_a_folder_means(folder: Path, tmp_path: Path) -> None:

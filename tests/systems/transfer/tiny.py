@@ -298,6 +298,25 @@ def test_a_network_is_told_the_language_that_it_reads() -> None:
     assert reading.surprises(model, "english", 2)[0] == before["english"]
 
 
+def test_of_new_text_every_asked_word_is_masked_and_documents_stay_whole() -> None:
+    """No second sentence is another document's, and what is asked is shown as [MASK]; so too of translations."""
+    setting = crossing.Crossing(STUDY.presets["tiny"], 0, torch.device("cpu"))  # pyright: ignore[reportArgumentType]
+    monolingual = Distilling(STUDY.presets["tiny"], 0, torch.device("cpu"))  # pyright: ignore[reportArgumentType]
+    read = [setting.new.texts[name](0) for name in world.LANGUAGES] + [setting.new.translations(0), monolingual.new[0]]
+    for batch in read:
+        asked = batch.labels >= 0
+        shown = batch.input_ids.gather(1, batch.prediction_positions)
+        assert (shown[asked] == wordpiece.MASK).all()
+        share = float(asked.sum() / batch.attention_mask.sum())
+        assert 0.1 < share < 0.2
+    for batch in (setting.new.texts[name](0) for name in world.LANGUAGES):
+        both = batch.next_sentence_label == 0
+        assert both.float().mean() > 0.8, "but for documents whose sentences stand alone"
+    purposes = {reading.purpose for reading in setting.new.texts.values()}
+    learned = bilingual.Reading(setting.languages, setting.plan, 0, torch.device("cpu"))
+    assert not purposes & {reading.purpose for reading in learned.texts.values()}
+
+
 # --- students
 
 
