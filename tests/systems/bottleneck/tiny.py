@@ -78,6 +78,22 @@ def test_every_clip_comes_once_an_epoch_and_mixup_mixes_labels_by_sense() -> Non
     assert targets["rgb"].mean() == pytest.approx(float(labels["rgb"].mean()), abs=8)
 
 
+def test_a_clip_and_its_labels_are_mixed_by_one_weight_for_each_sense() -> None:
+    """Where what is seen and heard of clip k is all k, and so are its labels, a mixture is what its label says."""
+    recipe = FusionRecipe(clips=8, batch=8, size=16, frames=4, patch=8, mixup=1.0)
+    number = torch.arange(8.0)
+    frames = number.to(torch.uint8)[:, None, None, None, None].expand(-1, 4, 16, 16, 3)
+    corpus = clips.Corpus(frames, number.half()[:, None, None].expand(-1, 5, 3), number[:, None].expand(-1, 24))
+    inputs, targets = clips.batch(corpus, recipe, ("spectrogram", "rgb"), 0, 0)
+    for sense, (mean, deviation) in (("rgb", clips.LIGHT), ("spectrogram", clips.LOUDNESS)):
+        mixed = inputs[sense].flatten(1) * deviation + mean
+        torch.testing.assert_close(mixed, targets[sense][:, :1].expand_as(mixed), rtol=0, atol=1e-3)
+    whole = clips.batch(corpus, recipe, ("rgb",), 0, 0)
+    half = clips.batch(corpus, recipe, ("rgb",), 0, 0, slice(2, 5))
+    assert torch.equal(half[0]["rgb"], whole[0]["rgb"][2:5])
+    assert torch.equal(half[1]["rgb"], whole[1]["rgb"][2:5])
+
+
 def test_maps_decay_and_nothing_else() -> None:
     model = FusionTransformer(clips.architectures(TINY)["bottleneck0"])
     decaying, rest = training.optimiser_of(model, 0.1, 0.05).param_groups
@@ -215,6 +231,13 @@ def test_the_released_ratio_is_half_against_the_published_rival_only() -> None:
 
 def trials(count: int = 400, **setting: Any) -> places.Trials:
     return places.render(cues.Setting(**setting), 0, "test", count)
+
+
+def test_learned_from_are_cues_of_one_source_as_often_as_the_recipe_says() -> None:
+    recipe = structs.replace(SMALL, common=0.25, sharpest=0.03, bluntest=0.3)
+    setting = places.training(recipe)
+    assert (setting.common, setting.sigma_seen, setting.sigma_heard) == (0.25, (0.03, 0.3), (0.03, 0.3))
+    assert places.training(structs.replace(recipe, common=1.0)).common == 1
 
 
 def test_the_ideal_observer_has_the_weights_of_maximum_likelihood() -> None:

@@ -161,6 +161,26 @@ def test_rows_become_documents_of_their_sentences() -> None:
     assert later.tokens.tolist() == text.tokens[text.starts[text.segments[2]] : text.starts[text.segments[5]]].tolist()
 
 
+def test_every_round_of_a_persons_rows_has_an_order_of_its_own() -> None:
+    rows = [(f"{letter} {letter}",) for letter in "abcdefghijkl"]
+    source = Rows(rows, 2_000)
+    rounds = [source.text(0, "test", first, 12).tokens.tolist() for first in (0, 12, 24)]
+    assert rounds[0] != rounds[1] != rounds[2] != rounds[0]
+    assert sorted(rounds[0]) == sorted(rounds[1]) == sorted(rounds[2])
+    assert source.text(1, "test", 0, 12).tokens.tolist() != rounds[0]
+    assert source.text(0, "other", 0, 12).tokens.tolist() != rounds[0]
+
+
+def test_an_answer_has_at_most_so_many_tokens(reader: Reader) -> None:
+    """The likeliest beginning and end are three tokens of four apart from one another: with three, another answer."""
+    tokens = reader.read(("who ?", "the knight runs ."))
+    start, end = torch.zeros(2, len(tokens.ids))
+    start[4] = end[7] = 9.0
+    start[5] = 5.0
+    assert finetune.span(tokens, start, end, 4) == (0, 17)
+    assert finetune.span(tokens, start, end, 3) == (4, 17)
+
+
 # --- networks
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from phantastic.declare.i18n import speaking
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.folder import Run
-from phantastic.systems.transformer import apply, experiment, measure, task
+from phantastic.systems.transformer import apply, experiment, learners, measure, task
 from phantastic.systems.transformer.learners import LONGER
 from phantastic.systems.transformer.model import Transformer
 from phantastic.systems.transformer.study import STUDY, TransformerApply
@@ -243,6 +244,26 @@ def test_words_come_in_times_the_root_of_the_width():
     expected = 4 * network.source.words.weight[4] + torch.tensor([0.0, 1.0]).repeat(8)
     torch.testing.assert_close(embedded, expected)
     assert model(width=64).source.words.weight.std().item() == pytest.approx(1 / 8, rel=0.1)
+
+
+def test_learning_is_the_published_regimen(monkeypatch: pytest.MonkeyPatch):
+    """Adam with β = (.9, .98), ε = 1e-9 (section 5.3); a batch of strings or sentences, as many steps as the recipe
+    has of either; the step size is highest where its warm-up ends."""
+    recipe: Any = STUDY.presets["tiny"]
+    seen = []
+
+    def train(run: Any, stage: str, modules: Any, optimisers: Any, losses: Any, *, steps: int, rate: Any) -> None:
+        seen.append((stage, optimisers["loss"].defaults, steps, [rate(step) for step in range(200)]))
+
+    monkeypatch.setattr(learners, "train", train)
+    run: Any = SimpleNamespace(recipe=recipe, device=torch.device("cpu"))
+    for name in ("reversal", "translation"):
+        learners.learn(run, name, 3)
+    assert [stage for stage, *_ in seen] == ["seed3/reversal", "seed3/translation"]
+    assert [steps for _, _, steps, _ in seen] == [recipe.string_steps, recipe.sentence_steps]
+    for _, defaults, _, rates in seen:
+        assert (defaults["lr"], defaults["betas"], defaults["eps"]) == (recipe.rate, (0.9, 0.98), 1e-9)
+        assert rates.index(max(rates)) == recipe.warmup - 1
 
 
 # --- apply
