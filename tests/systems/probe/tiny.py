@@ -267,6 +267,16 @@ def test_which_treebank_a_folder_means(folder: Path, tmp_path: Path) -> None:
         from_files(empty, (1, 1, 1), 0)
 
 
+def test_each_split_is_that_of_its_own_file(tmp_path: Path) -> None:
+    written(tmp_path, "xx_whole", {"train": 12, "dev": 10, "test": 8})
+    splits = from_files(tmp_path, (50, 50, 50), 0)
+    for split, found in zip(("train", "dev", "test"), splits, strict=True):
+        drawn = sentences.documents(sentences.grammar(), 1, f"test/{split}", 0, 6).english
+        assert found.forms == [drawn.forms(number) for number in range(len(found))]
+    assert [len(found) for found in splits] == [12, 10, 8]
+    assert [len(found) for found in from_files(tmp_path, (3, 4, 5), 0)] == [3, 4, 5]
+
+
 def test_jabberwocky_has_the_trees_of_the_sentences() -> None:
     plain, nonce = (from_grammar("english", (20, 20, 20), 0, nonce=seed) for seed in (None, 1))
     for one, other in zip(plain, nonce, strict=True):

@@ -27,7 +27,7 @@ from phantastic.systems.transfer.study import STUDY, TransferRecipe
 from phantastic.tuning import finetune
 from phantastic.tuning.finetune import Tuning
 from phantastic.tuning.tasks import Task
-from phantastic.tuning.texts import Reader
+from phantastic.tuning.texts import Reader, grammar
 from phantastic.world import sentences as world
 from phantastic.world.sentences import lexicon
 
@@ -206,6 +206,29 @@ def test_where_languages_are_equal_every_translation_is_nearest(secret) -> None:
     for layer in found[1:]:
         assert layer.sentences == [1.0] * 20
         assert set(layer.words) == {1.0}
+
+
+def test_a_state_is_that_of_a_words_first_piece() -> None:
+    """A network whose states are the tokens' ids, then ten thousand more; of more sentences than go through at once."""
+
+    class Told(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, ids: torch.Tensor, *, langs: torch.Tensor, attention_mask: torch.Tensor, **_: bool):
+            assert (langs == 1).all()
+            assert torch.equal(attention_mask, (ids != wordpiece.PAD).long())
+            return type("Result", (), {"hidden_states": (ids[..., None], ids[..., None] + 10_000)})
+
+    pieces = wordpiece.learn(["cow", "sleeps", "runs"], 64)
+    language = Language(world.grammar(), "japanese", pieces)
+    words = [["cow", "cows"], ["sleeps"], ["cows", "runs", "cow"]] * 30
+    first = [[pieces.encode(word)[0] for word in each] for each in words]
+    assert len(pieces.encode("cows")) > 1
+    found = nearest.states(Told(), language, words)  # pyright: ignore[reportArgumentType]
+    assert [each[0, :, 0].tolist() for each in found] == first
+    assert [(each[1, :, 0] - 10_000).tolist() for each in found] == first
 
 
 def test_nearest_by_hand() -> None:
@@ -407,6 +430,9 @@ def test_what_is_recorded_of_a_run_follows_from_its_parts(run: Run) -> None:
         assert found[f"{name}.weights"].value < found["teacher.weights"].value
     # the teacher has one layer of width 8 more: attention 4 (8² + 8), MLP 2 · 8 · 32 + 32 + 8, two norms 4 · 8
     assert found["teacher.weights"].value - found["cut.weights"].value == 4 * 72 + 2 * 256 + 40 + 32
+    # beside its two layers: words, 128 places and 2 segments of width 8, their norm, and a pooler; no head
+    words = len(grammar(8_192).wordpiece)
+    assert found["teacher.weights"].value == (words + 128 + 2) * 8 + 16 + 2 * (4 * 72 + 2 * 256 + 40 + 32) + 72
     for start in crossing.STARTS:
         assert found[f"{start}.retrieval"] == found[f"{start}.retrieval.layer1"]
         assert f"{start}.words.layer0" in found
