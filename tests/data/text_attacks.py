@@ -68,6 +68,16 @@ def released(key, end="\n", rows=2):
     return end.join(lines) + end
 
 
+def test_rows_without_a_number_are_counted_from_0(tmp_path):
+    """With a header and without one; a row that is left out keeps its place."""
+    (tmp_path / "SST-2").mkdir()
+    (tmp_path / "CoLA").mkdir()
+    (tmp_path / "SST-2/dev.tsv").write_text("sentence\tlabel\ngood\t1\nbad\nbad\t0\n", encoding="utf-8")
+    (tmp_path / "CoLA/train.tsv").write_text("gj04\t1\t\tgood\ngj04\t0\t*\tbad\n", encoding="utf-8")
+    assert glue.load("SST-2", "dev", tmp_path, skip_damaged=True).indices == ["0", "2"]
+    assert glue.load("CoLA", "train", tmp_path).indices == ["0", "1"]
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r\n\n\n"])
 @pytest.mark.parametrize("key", FILES, ids=str)

@@ -400,6 +400,28 @@ def test_counts_and_mutual_information_by_hand() -> None:
             call()
 
 
+def test_contexts_are_smoothed_and_still_a_distribution() -> None:
+    """Contexts that were counted 1 and 16 times: to the power of 3/4 they are 1 and 8, hence 1/9 and 8/9. The first
+    word has the first context 1 of 9 times: PMI = log(1/9 / 1/9) = 0 where without smoothing it were log(17/9)."""
+    counts = np.array([[1.0, 8.0], [0.0, 8.0]])
+    found = word2vec.mutual_information(counts, 0.75)
+    assert found.tolist() == [[pytest.approx(0), pytest.approx(0)], [-np.inf, pytest.approx(log(9 / 8))]]
+    assert word2vec.mutual_information(counts)[0, 0] == pytest.approx(log(17 / 9))
+    contexts = np.exp(-word2vec.mutual_information(np.ones((2, 3)) * [1, 5, 7], 0.75)) / 13 * [1, 5, 7]
+    assert contexts.sum(1) == pytest.approx(1)
+
+
+def test_negatives_are_of_contexts_and_pairs_of_words_with_contexts() -> None:
+    """Word 0 has context 1 alone, word 1 context 2 alone: no negative is 0."""
+    counts = np.array([[0.0, 16, 0], [0, 0, 1], [0, 0, 0]])
+    found = word2vec.drawn(counts, 0, 0, 3400, 5)
+    assert set(zip(found.word.tolist(), found.context.tolist(), strict=True)) == {(0, 1), (1, 2)}
+    assert (found.word == 1).double().mean() == pytest.approx(1 / 17, abs=0.02)
+    assert set(found.negative.flatten().tolist()) == {1, 2}
+    assert (found.negative == 2).double().mean() == pytest.approx(1 / 9, abs=0.01)
+    assert not torch.equal(found.word, word2vec.drawn(counts, 0, 1, 3400, 5).word)
+
+
 def test_skip_gram_finds_the_shifted_mutual_information() -> None:
     """Levy & Goldberg 2014, Eq. 11: with vectors wide enough the optimum is w·c = PMI(w, c) - log k."""
     counts = torch.tensor([[8.0, 4, 1], [4, 2, 6], [1, 6, 3]], dtype=torch.float64)

@@ -109,3 +109,15 @@ def test_names_and_contents_make_the_hash(tmp_path: Path) -> None:
     (tmp_path / "a").rename(tmp_path / "ab")
     (tmp_path / "ab").write_bytes(b"c")
     assert shelf.digest(tmp_path) != one
+
+
+def test_contents_that_change_places_make_another_hash(tmp_path: Path) -> None:
+    """The same bytes in the same order under other names are another network; so is one file cut in two."""
+    digests = set()
+    for number, contents in enumerate(({"a": b"xy"}, {"b": b"xy"}, {"a": b"x", "b": b"y"}, {"c/a": b"xy"})):
+        for name, data in contents.items():
+            path = tmp_path / str(number) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        digests.add(shelf.digest(tmp_path / str(number)))
+    assert len(digests) == 4

@@ -95,6 +95,22 @@ def test_a_bar_or_a_line_break_stays_within_its_cell_of_the_card(runs: Path) -> 
     assert recipe["learning_rate"][1:] == ["η", "0.01 1/step", "step size of Adam"]
 
 
+def test_a_cell_of_the_card_is_no_html() -> None:
+    assert export.cell('<img src="x"> & |\\') == '&lt;img src="x"&gt; &amp; \\|\\\\'
+    assert export.cell("one\ntwo") == "one two"
+
+
+@pytest.mark.parametrize(("each", "shams", "numbers"), [(6, 2, ["2", "3"]), (4, 1, ["4"]), (4, 4, ["4", "1"])])
+def test_a_dose_curve_says_how_many_seeds_and_repeats_it_has(each: int, shams: int, numbers: list[str]) -> None:
+    """Of a sham there is one value for each seed, of a dose so many for each seed as there are repeats."""
+    rows = [
+        Row("error", 1.0, 1.0, 0.5, 1.5, [1.0] * each),
+        Row("error", 1.0, 1.0, None, None, [1.0] * shams, sham=True),
+    ]
+    caption = report.dose_curves(["net"], "noise", rows).caption
+    assert [number for number in re.findall(r"\d+", caption) if number != "95"] == numbers
+
+
 def test_a_dose_curve_is_written_to_the_bit(tmp_path: Path) -> None:
     rows = [
         Row("error", 0.0, 1 / 3, None, None, [1 / 3]),

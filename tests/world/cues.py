@@ -57,6 +57,18 @@ def test_the_flash_is_where_it_is_seen_and_as_wide_as_it_is_unreliable():
     assert np.corrcoef(width[inside], clips.sigma_seen[inside])[0, 1] > 0.95
 
 
+def test_the_sound_lags_by_the_asynchrony():
+    """Between the ears' noise the burst, two tenths of a second long, is the loudest stretch."""
+
+    def onsets(asynchrony: float) -> np.ndarray:
+        quiet = Setting(sigma_heard=(0.001, 0.001), asynchrony=asynchrony)
+        sound = cues.render(quiet, 0, "late", range(20)).sound[:, 0]
+        return np.argmax(np.abs(sound) > 0.02, 1) / cues.RATE
+
+    for asynchrony in (0.1, -0.2):
+        np.testing.assert_allclose(onsets(asynchrony) - onsets(0.0), asynchrony, atol=0.005)
+
+
 def test_the_flash_is_a_blob_of_its_cue_s_width_and_a_twentieth():
     """In half widths of the picture, .05 + σ along either axis (the tails beyond four of these are cut off)."""
     clips = cues.render(Setting(size=128, visual_noise=0.0, sigma_seen=(0.02, 0.08)), 0, "wide", range(40))

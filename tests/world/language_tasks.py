@@ -50,6 +50,17 @@ def is_turned_round(one, other):
     return False
 
 
+def test_of_the_verbs_of_a_sentence_the_one_with_most_attractors_is_taken():
+    written = sentences.documents(GRAMMAR, 0, "pairs", 0, tasks.BLOCK).english
+    most = {written.text(number): max(written.attractors()[written.span(number)]) for number in range(len(written))}
+    pairs = [pair for pair in tasks.minimal_pairs(GRAMMAR, 0, "pairs", 60) if pair.kind == "verb"]
+    known = [(pair.attractors, most[pair.good]) for pair in pairs if pair.good in most]
+    assert len(known) > 20
+    assert all(one == other for one, other in known)
+    several = [number for number in range(len(written)) if len(set(written.attractors()[written.span(number)])) > 2]
+    assert {written.text(number) for number in several} & {pair.good for pair in pairs}, "there was a choice"
+
+
 TASKS = {
     "acceptability": tasks.acceptability,
     "paraphrase": tasks.paraphrase,

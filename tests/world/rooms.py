@@ -199,6 +199,27 @@ def test_an_object_takes_light_from_the_floor_under_it_and_from_no_other(identit
     assert middle + slope == pytest.approx(1, abs=0.04)
 
 
+@pytest.mark.parametrize("turn", [0.5, -0.7])
+def test_the_shadow_is_turned_as_the_object_is(turn: float):
+    """Of a thing long and narrow, turned counter-clockwise from above, the shadow is longest along (cos, sin)."""
+    size = 64
+    slope = np.broadcast_to((np.arange(size) + 0.5 - size / 2) * rooms.SPAN / size, (1, 1, size))
+    cos, sin = (np.full((1, 1), value) for value in (np.cos(turn), np.sin(turn)))
+    lamp = rooms.Lamp(np.zeros((1, 1)), 1.0, np.zeros((1, 1)), np.ones((1, 1)))
+    place = np.zeros((1, 1)), np.full((1, 1), 2.4)
+    view = rooms.View(slope, *place, cos, sin, lamp, rooms.EYE, rooms.HORIZON * size, rooms.SPAN / size)
+    rows = np.arange(30, size)
+    light = rooms._floor(view, lamp, (0.5, 0.0), rows)[:, 0]
+    dark = light.max() - light
+    ahead = np.broadcast_to(rooms.EYE / ((rows + 0.5 - view.horizon) * view.pixel)[:, None], dark.shape)
+    right = ahead * slope[0]
+    weight = dark * ahead**3  # of the floor's area that a pixel shows
+    points = np.stack([right, ahead - 2.4])
+    spread = (weight * points[:, None] * points[None]).sum((2, 3)) / weight.sum()
+    longest = np.linalg.eigh(spread)[1][:, -1]
+    assert longest[1] / longest[0] == pytest.approx(np.tan(turn), abs=0.05)
+
+
 def test_a_lolly_has_two_grooves_that_are_a_sixth_darker():
     """Upright, on its face, as far from its middle to either side."""
     face = shares(1, still(1))[0, 34, 20:44].astype(float)  # within its edges

@@ -123,6 +123,88 @@ def test_costs_are_what_is_lost_and_the_best_rival_is_another_masking() -> None:
     })  # fmt: skip
 
 
+def test_the_four_sizes_by_hand() -> None:
+    """Of 3 layers of 64, with 4 heads: a quarter of the width, half of it, all of it, and twice the depth; a width is a
+    multiple of the heads, and never less than one for each."""
+    found = {
+        name: (p.layers, p.width, p.hidden) for name, p in conditions.sizes(Plan(3, 64, 4, 256, 1, 8, 1e-3)).items()
+    }
+    assert found == {"size-1": (3, 16, 64), "size-2": (3, 32, 128), "full": (3, 64, 256), "size-4": (6, 64, 256)}
+    assert [plan.width for plan in conditions.sizes(Plan(1, 20, 4, 80, 1, 8, 1e-3)).values()] == [4, 8, 20, 20]
+
+
+def test_every_row_asks_the_network_that_it_names() -> None:
+    rows = {row.measure: row[1:] for row in conditions.asked(STUDY.presets["tiny"])}  # pyright: ignore
+    expected = {
+        "masking.80-10-10.questions.tuned": ("full", "tuned", "questions"),
+        "masking.80-10-10.tagging.features": ("full", "features", "tagging"),
+        "masking.80-20-0.tagging.tuned": ("masking-80-20-0", "tuned", "tagging"),
+        "size.1.questions": ("size-1", "tuned", "questions"),
+        "size.3.acceptability": ("full", "tuned", "acceptability"),
+        "size.4.questions": ("size-4", "tuned", "questions"),
+        "direction.ltr.entailment": ("ltr", "tuned", "entailment"),
+        "direction.ltr-lstm.questions": ("ltr", "lstm", "questions"),
+        "direction.no-nsp.paraphrase": ("no-nsp", "tuned", "paraphrase"),
+    }  # fmt: skip
+    assert {name: rows[name] for name in expected} == expected
+    assert len(rows) == 6 * 3 + 4 * 2 + 4 * 4
+
+
+def test_the_curve_begins_at_a_tenth_and_ends_with_the_training() -> None:
+    """A geometric progression: 100, 100 · 10^(1/3), 100 · 10^(2/3), 1000."""
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"steps": 1000, "moments": 4})
+    assert experiment.Setting(recipe, 0).moments() == [100, 215, 464, 1000]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_point_of_the_curve_is_what_was_found_at_its_step() -> None:
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"steps": 1000, "moments": 3})
+    setting = experiment.Setting(recipe, 7)  # pyright: ignore[reportArgumentType]
+    asked = {}
+
+    class Kept:
+        def result(self, name: str, of: type) -> Measure:
+            return asked.setdefault(name, Measure(len(asked), [0.0]))
+
+    last = {(name, "tuned", "questions"): Measure(9, [9.0]) for name in ("full", "ltr")}
+    found = experiment.curve(Kept(), setting, last)  # pyright: ignore[reportArgumentType]
+    assert list(asked) == [f"seed7/{name}/step{step}" for name in ("full", "ltr") for step in (100, 316)]
+    assert {name: one.value for name, one in found.items()} == {
+        "curve.full.1": 0, "curve.full.2": 1, "curve.full.last": 9,
+        "curve.ltr.1": 2, "curve.ltr.2": 3, "curve.ltr.last": 9,
+    }  # fmt: skip
+
+
+def test_an_untrained_network_is_surprised_by_log_of_the_vocabulary() -> None:
+    """With no weights in the scores every token is as likely; in a batch 15% of the words are asked, all shown as
+    [MASK]."""
+    source = grammar(8_192)
+    network = build(PLAN, len(source.wordpiece), 0).eval()
+    for name, weight in network.named_parameters():
+        if name.startswith("head") or "words.weight" in name:
+            torch.nn.init.zeros_(weight)
+    size = torch.tensor(float(len(source.wordpiece))).log()
+    found = experiment.masked_loss(network, source, PLAN, 0, 3)
+    assert found.value == pytest.approx(float(size), rel=1e-5)
+    assert found.low == pytest.approx(found.high)
+    assert experiment.next_word_loss(network, source, PLAN, 0) == pytest.approx(float(size), rel=1e-5)
+
+
+def test_measured_are_texts_that_no_network_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Seen(experiment.Examples):
+        def __init__(self, *given: object, **named: object):
+            super().__init__(*given, **named)  # pyright: ignore
+            made.append((named["purpose"], named["masking"]))
+
+    monkeypatch.setattr(experiment, "Examples", Seen)
+    source = grammar(8_192)
+    network = build(PLAN, len(source.wordpiece), 0).eval()
+    experiment.masked_loss(network, source, PLAN, 0, 1)
+    experiment.next_word_loss(network, source, PLAN, 0, 1)
+    assert made == [("test", (0.15, 1.0, 0.0)), ("test", (0.0, 0.0, 1.0))]
+
+
 def test_an_odd_width_is_no_obstacle() -> None:
     network = build(PLAN._replace(width=9, heads=1), 40, 0)
     top = transfer_methods.Recurrent(network.transformer, 9, 2, frozen=True)
@@ -139,6 +221,16 @@ def test_features_are_not_tuned() -> None:
     assert any(
         "below" in name for name, _ in transfer_methods.prepared(network, task, "lstm", 0, 0.1).named_parameters()
     )
+
+
+def test_what_is_tuned_has_dropout_and_features_have_none() -> None:
+    task = tasks.Task("tags", "tags", 3, ("accuracy",), [], [])
+    for way, expected in (("tuned", {0.1}), ("lstm", {0.1}), ("features", {0.0})):
+        model = transfer_methods.prepared(build(PLAN, 40, 0), task, way, 0, 0.1)
+        rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+        assert rates == expected, way
+        lstm = [module for module in model.modules() if isinstance(module, torch.nn.LSTM)]
+        assert [each.num_layers for each in lstm] == {"tuned": [], "lstm": [1], "features": [2]}[way]
 
 
 # --- the study
@@ -167,6 +259,23 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Pat
     other.close()
     assert "seed0/full" not in stages
     assert other.measures() == run.measures()
+
+
+def test_a_task_is_worth_its_first_official_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of words from left to right, and only they, are asked with a mask of words that follow."""
+    source = grammar(8_192)
+    network = build(PLAN, len(source.wordpiece), 0)
+    masks = []
+    monkeypatch.setattr(experiment, "worth", lambda *given: masks.append(given[-1]))
+    setting = experiment.Setting(STUDY.presets["tiny"], 0)  # pyright: ignore[reportArgumentType]
+    for name in ("full", "ltr", "no-nsp"):
+        setting.worth(network, setting.plans[name], "tuned", "questions")
+    assert masks == [None, leftward, None]
+    monkeypatch.setattr(transfer_methods.measure, "scores", lambda task, *_: {"f1": 1.0, "exact": 2.0})
+    task = next(task for task in tasks.of_grammar(0, 4, 4) if task.name == "questions")
+    reader = Reader(source.wordpiece.tokenizer, 128)
+    found = transfer_methods.worth(network, task, "tuned", reader, Tuning(1, 4, 1e-3), 0.0, 0)
+    assert found == {"f1": 1.0, "exact": 2.0}[task.measures[0]]
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

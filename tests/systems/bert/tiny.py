@@ -24,6 +24,7 @@ from phantastic.pretraining.batches import language
 from phantastic.pretraining.wordpiece import CLS, SEP, load
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
+from phantastic.systems.bert import apply
 from phantastic.systems.bert.study import STUDY, BertApply, BertRecipe
 from phantastic.world import sentences as world
 
@@ -138,6 +139,19 @@ def test_the_answers_behind_a_lesion_are_those_that_were_counted(run: Run) -> No
     assert answers["preferred"] == answers["wrong"], "a tie is wrong"
 
 
+def test_without_a_lesion_a_few_pairs_give_what_was_recorded(run: Run) -> None:
+    """The tiny study is measured on fewer pairs than a damaged model is: on the same ones, with the same verbs."""
+    found = run.study.load().lesion_measures(run, run.study.load().networks(run))
+    recorded = run.measures()
+    assert found == pytest.approx({name: recorded[name].value for name in found})
+
+
+def test_what_is_learned_is_looked_at_from_the_first_step_to_the_last_but_one(run: Run) -> None:
+    """At steps in geometric progression: 1 and 30 are its ends; between them neighbours have the ratio 30^(1/15)."""
+    steps = sorted(int(path.stem.rpartition("step")[2]) for path in (run.folder / "results").glob("seed0.step*.json"))
+    assert steps == sorted({int(30 ** (number / 15)) for number in range(15)})
+
+
 def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"steps": 8, "dropout": 0.1, "test": 4})
     whole = Run.create(STUDY, recipe, "tiny", tmp_path, "whole")
@@ -190,6 +204,17 @@ def test_a_gap_is_filled_beside_the_exact_posterior(run: Run, lang: str) -> None
     with speaking("en"):
         said = run.study.load().apply(run, BertApply(fill="the the [MASK] ."))
     assert said[-1] == "The grammar cannot make this text."
+
+
+def test_beside_a_word_stands_its_own_exact_probability() -> None:
+    """What the grammar gives no probability is 0; where it cannot make the text, nothing is known."""
+    likely = {word: chance for chance, word in zip((0.5, 0.25, 0.125, 0.06, 0.05, 0.01), "abcdef", strict=True)}
+    lines = apply.filled([likely], [{"b": 0.75, "a": 0.125}])
+    assert [line.split() for line in lines[1:]] == [
+        ["0.500", "0.125", "a"], ["0.250", "0.750", "b"], ["0.125", "0.000", "c"], ["0.060", "0.000", "d"],
+        ["0.050", "0.000", "e"],
+    ]  # fmt: skip
+    assert apply.filled([likely], [{}])[1].split() == ["0.500", "–", "a"]
 
 
 def test_attention_is_drawn(run: Run, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from phantastic.ground.randomness import initialised
 from phantastic.lesion import damage, sites
 from phantastic.systems.bottleneck import Architecture, FusionTransformer, Sense, macs
 from phantastic.systems.bottleneck.model import Compute
+from phantastic.systems.bottleneck.tokens import evenly, sampled
 
 RGB, SOUND = Sense.of((4, 16, 16), (2, 8, 8)), Sense.of((24, 16), (8, 8), channels=1)
 COMPUTE: tuple[Compute, ...] = ("published", "own", "read")
@@ -192,6 +193,16 @@ def test_bottleneck_streams_heads_and_attention_are_sites():
         "model.layers.rgb[2].residual", "model.head",
     ):  # fmt: skip
         assert name in names
+
+
+def test_frames_lie_as_far_from_one_another_as_from_both_ends():
+    for time, count, frames in ((12, 3, (3, 6, 9)), (10, 1, (5,)), (32, 7, (4, 8, 12, 16, 20, 24, 28)), (9, 2, (3, 6))):
+        assert evenly(time, count) == frames
+    assert evenly(4, 4) == evenly(4, 9) == (0, 1, 2, 3)
+    clip = torch.arange(12.0)[None, :, None, None, None].expand(1, 12, 2, 4, 1)
+    chosen = sampled(clip, Sense((3, 1, 2), (2, 2), 1))
+    assert chosen.shape == (1, 6, 4, 1)
+    assert chosen[0, :, 0, 0].tolist() == [3, 3, 6, 6, 9, 9]
 
 
 def test_silencing_the_bottleneck_parts_the_senses():

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from msgspec import structs
 from PIL import Image
 
-from phantastic.declare.claims import judge, resampled
+from phantastic.declare.claims import Measure, judge, resampled
 from phantastic.declare.i18n import speaking
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import register
@@ -19,6 +20,7 @@ from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
+from phantastic.systems.bottleneck import apply as applied
 from phantastic.systems.bottleneck import clips, dubbing, fusion, integration, places, scores, training
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.measure import auc, average_precision
@@ -76,12 +78,127 @@ def test_every_clip_comes_once_an_epoch_and_mixup_mixes_labels_by_sense() -> Non
     assert targets["rgb"].mean() == pytest.approx(float(labels["rgb"].mean()), abs=8)
 
 
+def test_a_clip_and_its_labels_are_mixed_by_one_weight_for_each_sense() -> None:
+    """Where what is seen and heard of clip k is all k, and so are its labels, a mixture is what its label says."""
+    recipe = FusionRecipe(clips=8, batch=8, size=16, frames=4, patch=8, mixup=1.0)
+    number = torch.arange(8.0)
+    frames = number.to(torch.uint8)[:, None, None, None, None].expand(-1, 4, 16, 16, 3)
+    corpus = clips.Corpus(frames, number.half()[:, None, None].expand(-1, 5, 3), number[:, None].expand(-1, 24))
+    inputs, targets = clips.batch(corpus, recipe, ("spectrogram", "rgb"), 0, 0)
+    for sense, (mean, deviation) in (("rgb", clips.LIGHT), ("spectrogram", clips.LOUDNESS)):
+        mixed = inputs[sense].flatten(1) * deviation + mean
+        torch.testing.assert_close(mixed, targets[sense][:, :1].expand_as(mixed), rtol=0, atol=1e-3)
+    whole = clips.batch(corpus, recipe, ("rgb",), 0, 0)
+    half = clips.batch(corpus, recipe, ("rgb",), 0, 0, slice(2, 5))
+    assert torch.equal(half[0]["rgb"], whole[0]["rgb"][2:5])
+    assert torch.equal(half[1]["rgb"], whole[1]["rgb"][2:5])
+
+
 def test_maps_decay_and_nothing_else() -> None:
     model = FusionTransformer(clips.architectures(TINY)["bottleneck0"])
     decaying, rest = training.optimiser_of(model, 0.1, 0.05).param_groups
     assert len(decaying["params"]) + len(rest["params"]) == len(list(model.parameters()))
     assert all(parameter.ndim == 2 for parameter in decaying["params"])
     assert any(parameter is model.get_parameter("bottleneck.tokens") for parameter in rest["params"])
+
+
+def test_rendered_clips_are_standardised() -> None:
+    """Pixels and log-mel energies have a mean near 0 and a deviation near 1, at the sizes that are studied."""
+    recipe = FusionRecipe()
+    inputs = clips.render(recipe, 0, "test", 12).inputs(slice(None), ("rgb", "spectrogram"))
+    assert inputs["rgb"].shape[-1] == 3
+    assert inputs["spectrogram"].shape[-1] == 1
+    for each in inputs.values():
+        assert abs(float(each.mean())) < 0.15
+        assert 0.8 < float(each.std()) < 1.2
+
+
+def test_trials_are_standardised_and_heard_with_both_ears() -> None:
+    shown = places.render(places.training(SMALL), 0, "test", 24)
+    inputs = shown.inputs(slice(None), ("rgb", "spectrogram"))
+    left, right, apart = inputs["spectrogram"].unbind(-1)
+    for each in (inputs["rgb"], left, right):
+        assert abs(float(each.mean())) < 0.2
+        assert 0.7 < float(each.std()) < 1.3
+    torch.testing.assert_close(apart, 2 * (left - right), rtol=0, atol=1e-5)
+    assert list(shown.inputs(slice(3), ("rgb",))) == ["rgb"]
+
+
+def test_the_middle_layer_lies_half_way_and_the_earlier_one_of_two() -> None:
+    for layers, points, spread, middle in (
+        (4, 5, [0, 1, 2, 3], 2),
+        (12, 7, [0, 2, 4, 6, 8, 10], 6),
+        (3, 4, [0, 1, 2], 1),
+    ):
+        recipe = FusionRecipe(layers=layers, points=points)
+        assert clips.fused_layers(recipe) == spread
+        assert clips.middle(recipe) == middle
+
+
+def test_the_loss_is_the_mean_over_senses_and_classes_with_smoothed_labels() -> None:
+    """Odds of e to 1 for a class that is there and of 1 to 1 for one that is not; the other sense is sure and right."""
+    targets = torch.tensor([[1.0, 0.0]])
+    told = {"rgb": torch.tensor([[1.0, 0.0]]), "spectrogram": torch.tensor([[40.0, -40.0]])}
+    both = {"rgb": targets, "spectrogram": targets}
+    expected = (log(1 + np.exp(-1)) + log(2)) / 2 / 2
+    assert float(fusion.loss_of(told, both, 0.0)) == pytest.approx(expected)
+    # where the label is y(1 - ε) + ε/2, the loss grows by ε/2 of each logit, against it
+    more = 0.2 / 2 * (1 + 40 + 40) / 2 / 2
+    assert float(fusion.loss_of(told, both, 0.2)) == pytest.approx(expected + more, rel=1e-4)
+
+
+def test_differences_of_models_by_hand() -> None:
+    """Three layers; two seeds. At layer 0 and 1 a bottleneck gains .1 and .05 in the mean; at 2 nothing passes."""
+    recipe = FusionRecipe(layers=3, points=4, numbers=(1, 2, 8), bottlenecks=4)
+    values = {
+        "bottleneck0": (0.5, 0.7), "vanilla0": (0.5, 0.5), "bottleneck1": (0.6, 0.6), "vanilla1": (0.6, 0.5),
+        "bottleneck2": (0.4, 0.6), "vanilla2": (0.9, 0.9), "late": (0.5, 0.3), "tokens1": (0.1, 0.1),
+        "tokens2": (0.7, 0.7), "tokens8": (0.5, 0.7),
+    }  # fmt: skip
+    seeds = [{f"{name}.map": Measure(pair[at], [0.0]) for name, pair in values.items()} for at in (0, 1)]
+    found = fusion.differences(recipe, clips.architectures(recipe), seeds)
+    assert found == pytest.approx({"gain.least": 0.05, "last.gain": 0.2, "numbers.spread": 0.1})
+
+
+def test_what_is_computed_is_counted_in_millions() -> None:
+    plans = clips.architectures(TINY)
+    found = fusion.computed(TINY, plans)
+    assert found["late.macs.published"] == macs(plans["late"]) / 1e6
+    assert found["vanilla0.macs.own"] == macs(plans["vanilla0"], "own") / 1e6
+    assert found["early.macs.ratio"] == macs(plans["bottleneck0"]) / macs(plans["vanilla0"]) < 1
+    assert len(found) == 3 * len(plans) + 1
+
+
+def test_a_training_step_is_timed_in_milliseconds_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that ticks once a look, a second between: for a batch of 16, 62.5 ms a clip."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(fusion, "process_time", lambda: float(next(ticks)))
+    monkeypatch.setattr(fusion, "TIMED", 1)
+    plans = {name: plan for name, plan in clips.architectures(TINY).items() if name in ("late", "tokens1")}
+    found = fusion.seconds(plans, TINY, torch.device("cpu"))
+    assert found == {"late": dict.fromkeys(("published", "own", "read"), 62.5)}
+
+
+def test_patches_that_are_looked_at_stay_bright() -> None:
+    """Two by two weights on six by four pixels: 1/4 where least is, 1 where most is, 5/8 half way."""
+    found = applied.enlarged(np.array([[[0.0, 2.0], [1.0, 0.0]]]), (6, 4))
+    assert found.tolist() == [[[0.25, 0.25, 1, 1]] * 3 + [[0.625, 0.625, 0.25, 0.25]] * 3]
+    assert applied.enlarged(np.ones((1, 1, 1)), (1, 1)).tolist() == [[[0.25]]]
+    picture = np.full((1, 2, 3), 200, np.uint8)
+    assert applied.lit(picture, np.array([[0.25, 1.0]])).tolist() == [[[50] * 3, [200] * 3]]
+
+
+def test_attention_maps_lie_as_the_patches_do_and_sum_to_one() -> None:
+    """A model whose bottleneck asks nothing looks at all patches alike."""
+    plan = clips.architectures(TINY)["bottleneck0"]
+    model = FusionTransformer(plan).eval()
+    corpus = clips.render(TINY, 0, "test", 2)
+    for name in plan.senses:
+        torch.nn.init.zeros_(model.blocks(name)[0].attention.query.weight)
+    maps = applied.attention(model, corpus)
+    assert {name: tuple(each.shape) for name, each in maps.items()} == {n: s.grid for n, s in plan.senses.items()}
+    for name, each in maps.items():
+        torch.testing.assert_close(each, torch.full(plan.senses[name].grid, 1 / plan.senses[name].tokens))
 
 
 # --- scores
@@ -114,6 +231,13 @@ def test_the_released_ratio_is_half_against_the_published_rival_only() -> None:
 
 def trials(count: int = 400, **setting: Any) -> places.Trials:
     return places.render(cues.Setting(**setting), 0, "test", count)
+
+
+def test_learned_from_are_cues_of_one_source_as_often_as_the_recipe_says() -> None:
+    recipe = structs.replace(SMALL, common=0.25, sharpest=0.03, bluntest=0.3)
+    setting = places.training(recipe)
+    assert (setting.common, setting.sigma_seen, setting.sigma_heard) == (0.25, (0.03, 0.3), (0.03, 0.3))
+    assert places.training(structs.replace(recipe, common=1.0)).common == 1
 
 
 def test_the_ideal_observer_has_the_weights_of_maximum_likelihood() -> None:
@@ -157,6 +281,89 @@ def test_dubbed_clips_differ_in_sound_alone() -> None:
     assert dubbed.heard.tolist() == [1, 2, 3, 0] * 2
     redundant = list(events.GROUPS["redundant"])
     assert torch.equal(congruent.clips.labels[:, redundant].argmax(1), torch.from_numpy(congruent.seen))
+
+
+def test_judgements_of_dubbed_clips_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that hears and does not see: congruent clips it tells, dubbed ones by their sound; its odds are of 95% in
+    congruent clips, twice that in logarithms in dubbed ones. One that always says the first, for third answers."""
+    odds = log(19)
+
+    def hears(model: object, dubbed: dubbing.Dubbed) -> np.ndarray:
+        sure = 1 + (dubbed.seen != dubbed.heard).astype(float)
+        return odds * sure[:, None] * np.eye(4)[dubbed.heard]
+
+    recipe = structs.replace(SMALL, test_trials=8)
+    monkeypatch.setattr(dubbing, "answers", hears)
+    found = dubbing.judged(None, recipe, 0)  # pyright: ignore[reportArgumentType]
+    assert found.told == pytest.approx({
+        "accuracy": 1, "mistakes": 0, "time.congruent": events.SECONDS, "time.incongruent": events.SECONDS / 2,
+        "answers.seen": 0, "answers.heard": 1, "answers.third": 0,
+    })  # fmt: skip
+    monkeypatch.setattr(dubbing, "answers", lambda model, dubbed: np.eye(4)[np.zeros(len(dubbed.seen), int)])
+    found = dubbing.judged(None, recipe, 0)  # pyright: ignore[reportArgumentType]
+    expected = {
+        "accuracy": 1 / 4,
+        "mistakes": 3 / 4,
+        "answers.seen": 1 / 4,
+        "answers.heard": 1 / 4,
+        "answers.third": 1 / 2,
+    }
+    assert {name: found.told[name] for name in expected} == pytest.approx(expected)
+    assert {len(draws) for draws in found.draws.values()} == {dubbing.DRAWS}
+    assert np.mean(found.draws["answers.third"]) == pytest.approx(1 / 2, abs=0.05)
+
+
+def test_the_loss_of_an_event_is_of_what_is_seen() -> None:
+    dubbed = dubbing.render(SMALL, 0, "test", 4, 1)
+    naming: Any = type("Naming", (), {"__call__": lambda self, **_: 30 * torch.eye(4)[[0, 2]]})()
+    naming.architecture = dubbing.architecture(SMALL)
+    assert float(dubbing.loss_of(naming, dubbed, torch.tensor([0, 2]))) == pytest.approx(0, abs=1e-6)
+    assert float(dubbing.loss_of(naming, dubbed, torch.tensor([1, 3]))) == pytest.approx(30)
+
+
+def test_where_models_answer_as_the_ideal_observer_they_are_measured_as_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four models that all answer what the observer does, the flash's source first."""
+    monkeypatch.setattr(places, "respond", lambda model, trials: places.ideal(trials, SMALL.common))
+    monkeypatch.setattr(integration, "DRAWS", 5)
+    recipe = structs.replace(SMALL, test_trials=60)
+    names = ("rgb", "spectrogram", "bottleneck", "late")
+    found = integration.located(dict.fromkeys(names), recipe, 0)  # pyright: ignore[reportArgumentType]
+    assert found.weights["bottleneck"] == found.weights["late"] == found.weights["ideal"]
+    assert found.spreads["bottleneck"] == found.spreads["ideal"]
+    assert found.slopes == pytest.approx([1] * 5)
+    assert found.capture["bottleneck"] == found.capture["ideal"]
+    pairs = list(zip(found.weights["seen"], found.weights["heard"], strict=True))
+    assert pairs == [(a, b) for a in places.SIGMAS for b in places.SIGMAS]
+    weight = dict(zip(pairs, found.weights["ideal"], strict=True))
+    assert weight[0.03, 0.12] > 0.8 > weight[0.06, 0.06] > 0.2 > weight[0.12, 0.03]
+    assert found.capture["ideal"][0] > found.capture["ideal"][-1], "cues far apart are not taken for one"
+    measures = integration.measures(found, Judgement({}, {}))
+    assert measures["weight.slope"].value == pytest.approx(1)
+    assert measures["spread.excess"].value == measures["capture.error"].value == 0
+
+
+def test_sight_draws_hearing_both_ways_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that hears every burst where the flash is, and one that hears it where it is."""
+    monkeypatch.setattr(
+        places, "respond", lambda model, trials: np.stack([trials.cues.seen, getattr(trials.cues, model)], 1)
+    )
+    monkeypatch.setattr(integration, "DISPARITIES", (0.3,))
+    monkeypatch.setattr(integration, "VENTRILOQUIST", (0.004, 0.004))
+    found = integration.curve({"bottleneck": "seen", "late": "heard"}, structs.replace(SMALL, test_trials=200), 0)  # pyright: ignore
+    assert found["bottleneck"] == [pytest.approx(1, abs=0.01)]
+    assert found["late"] == [pytest.approx(0, abs=0.01)]
+
+
+def test_a_response_is_the_mean_of_places() -> None:
+    """All of the weight on the place at .6 for the flash, half on -.6 and half on 0 for the burst."""
+    logits = torch.full((50,), -100.0)
+    logits[24] = logits[25] = logits[25 + 12] = 0.0
+    shown = places.render(places.training(SMALL), 0, "test", 3)
+    naming: Any = type("Pointing", (), {"__call__": lambda self, rgb: logits.expand(len(rgb), -1)})()
+    naming.architecture = places.architectures(SMALL)["rgb"]
+    found = places.respond(naming, shown)
+    assert found.shape == (3, 2)
+    assert found[2].tolist() == pytest.approx([0.6, -0.3], abs=1e-6)
 
 
 def test_stronger_evidence_decides_sooner() -> None:
@@ -232,6 +439,27 @@ def test_apply_tells_a_clip_with_both_senses_and_each_alone(tiny_run: Callable[[
     ):
         with pytest.raises(Refused, match=words):
             run.study.load().apply(run, FusionApply(**wrong))
+
+
+def test_without_a_lesion_the_clips_of_the_test_give_what_was_recorded(tiny_run: Callable[[str], Run]) -> None:
+    run = tiny_run("fusion")
+    found, recorded = run.study.load().lesion_measures(run, run.study.load().networks(run)), run.measures()
+    layer = clips.middle(run.recipe)  # pyright: ignore[reportArgumentType]
+    for name in ("bottleneck", "vanilla"):
+        for key in ("map", *events.GROUPS):
+            assert found[f"{name}.{key}"] == pytest.approx(recorded[f"{name}{layer}.{key}"].value, nan_ok=True)
+    assert recorded["middle.map"] == recorded[f"bottleneck{layer}.map"]
+    assert recorded["early.map"] == recorded["bottleneck0.map"]
+
+
+def test_distances_of_answers_are_by_source(tiny_run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose answers lie .1 beside the flash and .3 beside the burst, and names one of four events."""
+    run = tiny_run("integration")
+    models = run.study.load().networks(run)
+    monkeypatch.setattr(places, "respond", lambda model, trials: trials.cues.sources + np.array([0.1, -0.3]))
+    monkeypatch.setattr(dubbing, "answers", lambda model, dubbed: np.eye(4)[np.full(len(dubbed.seen), 2)])
+    found = run.study.load().lesion_measures(run, models)
+    assert found == pytest.approx({"distance.seen": 0.1, "distance.heard": 0.3, "named": 0.25})
 
 
 def own_clips(root: Path) -> Path:

@@ -91,6 +91,63 @@ def test_every_round_shows_every_example_once(reader: Reader, given: dict[str, t
     assert rounds[0] != rounds[1]
 
 
+def test_a_batch_by_hand(reader: Reader) -> None:
+    """Of two pairs the shorter is filled up: not present, of the first text, its tags asked of nobody."""
+    pairs = [tasks.Example(("the cow", "the cow sleeps"), 1), tasks.Example(("the", "cow"), 0)]
+    items = finetune.encode(reader, "class", pairs)
+    inputs, targets = finetune.collated(build(PLAN, len(reader), 0), "class", items, None, torch.device("cpu"))
+    assert inputs["attention_mask"].tolist() == [[1] * 8, [1] * 5 + [0] * 3]
+    assert inputs["token_type_ids"].tolist() == [[0] * 4 + [1] * 4, [0] * 3 + [1] * 2 + [0] * 3]
+    assert inputs["input_ids"][1, 5:].tolist() == [0, 0, 0]
+    assert targets["labels"].tolist() == [1, 0]
+    words = finetune.encode(reader, "tags", [tasks.Example(("the", "cow"), [3, 4]), tasks.Example(("cow",), [5])])
+    _, tags = finetune.collated(build(PLAN, len(reader), 0), "tags", words, None, torch.device("cpu"))
+    assert tags["labels"].tolist() == [[-100, 3, 4, -100], [-100, 5, -100, -100]]
+
+
+class Speller(torch.nn.Module):
+    """Says of a text how many of its tokens are no padding: as a class, a score, or as the tag of every token."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind, self.weight = kind, torch.nn.Parameter(torch.zeros(1))
+        self.inputs: tuple[str, ...] = ()
+        self.config = SimpleNamespace(pad_token_id=0)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+        size = attention_mask.sum(1)
+        if self.kind == "score":
+            return SimpleNamespace(logits=size[:, None] + 0.25)
+        places = size[:, None].expand(input_ids.shape) if self.kind == "tags" else size
+        return SimpleNamespace(logits=torch.nn.functional.one_hot(places, 12))
+
+
+def test_predictions_come_in_the_order_of_the_examples(reader: Reader) -> None:
+    """They are made in the order of length, some at a time."""
+    texts = ["the cow", "the", "the cow sleeps .", "cow", "the cow sleeps"]
+    sizes = [len(text.split()) + 2 for text in texts]
+    items = finetune.encode(reader, "class", [tasks.Example((text,), 0) for text in texts])
+    said = {kind: finetune.predictions(Speller(kind), kind, items, size=2) for kind in ("class", "score")}  # pyright: ignore
+    assert said == {"class": sizes, "score": [size + 0.25 for size in sizes]}
+    words = [tasks.Example(tuple(text.split()), [0] * len(text.split())) for text in texts]
+    tags = finetune.predictions(Speller("tags"), "tags", finetune.encode(reader, "tags", words), size=2)  # pyright: ignore
+    assert tags == [[size] * (size - 2) for size in sizes]
+
+
+def test_a_tuning_warms_for_a_tenth_and_then_falls_to_nothing() -> None:
+    rate = finetune.Tuning(100, 8, 1e-3).shares()
+    assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert rate(54) == pytest.approx(0.5, abs=0.02)
+    assert rate(99) < 0.02
+
+
+def test_a_batch_is_never_larger_than_there_are_examples(reader: Reader, given: dict[str, tasks.Task]) -> None:
+    items = finetune.encode(reader, "class", given["paraphrase"].train[:3])
+    assert sorted(map(id, finetune.drawn(items, 8, 0, 5))) == sorted(map(id, items))
+    orders = {tuple(map(id, finetune.drawn(items, 1, seed, 0))) for seed in range(12)}
+    assert len(orders) == 3
+
+
 def test_rows_become_documents_of_their_sentences() -> None:
     rows = [("a b", "c"), ("d",), ("e e e",)]
     source = Rows(rows, 2_000)
@@ -102,6 +159,26 @@ def test_rows_become_documents_of_their_sentences() -> None:
     assert sorted(documents[:3]) == sorted(documents[3:]) == wanted
     later = source.text(0, "test", 2, 3)
     assert later.tokens.tolist() == text.tokens[text.starts[text.segments[2]] : text.starts[text.segments[5]]].tolist()
+
+
+def test_every_round_of_a_persons_rows_has_an_order_of_its_own() -> None:
+    rows = [(f"{letter} {letter}",) for letter in "abcdefghijkl"]
+    source = Rows(rows, 2_000)
+    rounds = [source.text(0, "test", first, 12).tokens.tolist() for first in (0, 12, 24)]
+    assert rounds[0] != rounds[1] != rounds[2] != rounds[0]
+    assert sorted(rounds[0]) == sorted(rounds[1]) == sorted(rounds[2])
+    assert source.text(1, "test", 0, 12).tokens.tolist() != rounds[0]
+    assert source.text(0, "other", 0, 12).tokens.tolist() != rounds[0]
+
+
+def test_an_answer_has_at_most_so_many_tokens(reader: Reader) -> None:
+    """The likeliest beginning and end are three tokens of four apart from one another: with three, another answer."""
+    tokens = reader.read(("who ?", "the knight runs ."))
+    start, end = torch.zeros(2, len(tokens.ids))
+    start[4] = end[7] = 9.0
+    start[5] = 5.0
+    assert finetune.span(tokens, start, end, 4) == (0, 17)
+    assert finetune.span(tokens, start, end, 3) == (4, 17)
 
 
 # --- networks
@@ -186,6 +263,38 @@ def test_words_in_the_same_places_have_the_same_vector() -> None:
     assert np.allclose(found[0], 0, atol=1e-6)
 
 
+def test_mutual_information_by_hand() -> None:
+    """Two words that stand only beside one another: p(1, 2) = 1/2 where chance has 1/2 · 1/2 of the ordered pairs, so
+    the matrix is [[0, log 2], [log 2, 0]], whose singular values are both log 2, and U √S has rows of that square."""
+    rows = np.array([[1, 2]] * 9)
+    text = Text(rows.ravel(), np.arange(0, rows.size + 1, 2), np.arange(len(rows) + 1))
+    found = static.vectors(text, 3, 2, 0)
+    assert (found**2).sum(1).tolist() == pytest.approx([0, np.log(2), np.log(2)])
+    assert found[1] @ found[2] == pytest.approx(0, abs=1e-6)
+
+
+def test_words_are_near_up_to_five_places_within_a_text_and_less_than_chance_is_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """0 to 6 in a row, and 7 alone in the next text: 0 and 5 are neighbours, 0 and 6 are not, 6 and 7 are not. Of 2 ·
+    20 ordered pairs, 0 stands in 5 and 5 in 6: log(40 / (5 · 6))."""
+    seen = []
+
+    def svd(matrix, size: int, random_state: int):
+        seen.append((matrix.toarray(), size))
+        return np.zeros((8, 2)), np.zeros(2), None
+
+    monkeypatch.setattr("sklearn.utils.extmath.randomized_svd", svd)
+    static.vectors(Text(np.arange(8), np.array([0, 7, 8]), np.array([0, 1, 2])), 8, 20, 0)
+    ((found, size),) = seen
+    assert size == 7, "one less than the vocabulary, where the width is more"
+    assert np.array_equal(found, found.T)
+    assert found[0, 5] == pytest.approx(np.log(40 / 30))
+    assert found[0, 6] == found[6, 7] == found[0, 0] == 0
+    assert found[2, 3] == pytest.approx(np.log(40 / 36))
+    assert found.min() == 0
+
+
 def test_two_texts_are_told_by_their_means_their_distance_and_their_product() -> None:
     """u = (2, 1) of words 1 and 2, v = (5, -1) of word 3; a text without words is at 0."""
     known = np.array([[7.0, 7.0], [1.0, 0.0], [3.0, 2.0], [5.0, -1.0]])
@@ -208,6 +317,25 @@ def test_a_linear_reading_finds_what_words_alone_tell(reader: Reader) -> None:
     assert static.predictions(task, reader, vectors) == [0, 1, 0, 1]
 
 
+def test_a_linear_reading_of_scores_and_of_tags(reader: Reader) -> None:
+    """A word is worth its score; a word has its tag wherever it stands, and tags come back text by text."""
+    vectors = np.random.default_rng(0).normal(size=(len(reader), 6))
+    worth = {"cow": 0.0, "knight": 4.0}
+    train = [tasks.Example((word,), value) for word, value in worth.items()] * 200
+    scored = tasks.Task("similar", "score", 1, ("pearson",), train, [tasks.Example(("knight",), 0.0), *train[:1]])
+    assert static.predictions(scored, reader, vectors) == pytest.approx([4, 0], abs=0.05)
+    words = {"cow": 0, "sleeps": 1, "the": 2}
+    learned = [tasks.Example((word,), [tag]) for word, tag in words.items()] * 20
+    test = [tasks.Example(("the", "cow", "sleeps"), [0] * 3), tasks.Example(("sleeps",), [0]),
+            tasks.Example(("cow", "the"), [0] * 2)]  # fmt: skip
+    tagged = tasks.Task("tagging", "tags", 3, ("accuracy",), learned, test)
+    assert static.predictions(tagged, reader, vectors) == [[2, 0, 1], [1], [0, 2]]
+    alike = tasks.Task("same", "class", 2, ("accuracy",), [tasks.Example(("cow",), 1)] * 3, test[1:2] * 2)
+    assert static.predictions(alike, reader, vectors) == [1, 1]
+    assert static.applies(tagged)
+    assert not static.applies(tagged._replace(kind="span"))
+
+
 # --- the study
 
 
@@ -224,12 +352,44 @@ def test_every_task_is_measured_from_every_start(run: Run) -> None:
     assert all(finding.verdict == "untested" for finding in judge(STUDY.claims(), found, "tiny"))
 
 
+def test_pairs_are_compared_from_the_network_that_was_tuned_on_similarity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what each tuning began with: similarity comes first; single texts, spans and tags are not compared."""
+    begun = {}
+
+    def tune(run: object, setting: object, network: str, task: tasks.Task, start: str) -> str:
+        begun[task.name, start] = network
+        return f"{task.name} from {network}"
+
+    monkeypatch.setattr(experiment, "tune", tune)
+    monkeypatch.setattr(experiment, "keep", lambda *_: None)
+    monkeypatch.setattr(experiment.Setting, "pretrained", lambda setting: "network")
+    monkeypatch.setattr(experiment.Setting, "static_vectors", lambda setting: None)
+    run: Any = SimpleNamespace(recipe=STUDY.presets["tiny"], once=lambda *_: {})
+    experiment.Finetune().one_seed(run, run.recipe, 0)
+    assert list(begun)[:2] == [("similarity", "pretrained"), ("similarity", "fresh")]
+    assert {key: network for key, network in begun.items() if network != "network"} == {
+        ("paraphrase", "compared"): "similarity from network", ("entailment", "compared"): "similarity from network",
+    }  # fmt: skip
+    assert len(begun) == 6 * 2 + 2
+
+
 def test_a_finished_run_trains_nothing_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before, events = run.measures(), []
     monkeypatch.setattr(run.clock, "watch", events.append)
     execute(run)
     assert run.measures() == before
     assert not events
+
+
+def test_without_a_lesion_a_few_examples_give_what_was_recorded(run: Run) -> None:
+    """The tiny study has fewer test examples than a damaged network is asked, so it is asked the same."""
+    study = run.study.load()
+    networks = study.networks(run)
+    found, recorded = study.lesion_measures(run, networks), run.measures()
+    assert len(networks) == experiment.DAMAGED
+    assert found == pytest.approx(
+        {name: recorded[name.replace(".", ".pretrained.", 1)].value for name in found}, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

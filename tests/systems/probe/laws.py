@@ -11,9 +11,11 @@ from scipy.stats import spearmanr
 
 from phantastic.ground.errors import Refused
 from phantastic.systems import probe
-from phantastic.systems.probe import measure, trees
+from phantastic.systems.probe import experiment, measure, trees
 from phantastic.systems.probe.objective import Corpus, gradient, loss_of, residual
+from phantastic.systems.probe.probe_suite import DRAWS, Battery, Score, by_layer, mapped, random_vectors
 from phantastic.systems.probe.regimen import Epoch
+from phantastic.systems.probe.treebank import Sentences
 
 
 def random_tree(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -245,6 +247,88 @@ def test_punctuation_is_in_no_tree_and_never_the_root() -> None:
     everything = [np.ones(5, dtype=bool)]
     assert np.isnan(measure.measure_distances([walked(heads)], [heads], everything).uuas or 0)
     assert measure.measure_depths([-depths], [heads], everything).root_accuracy == 0
+
+
+def battery(tests: int = 3) -> Battery:
+    """Splits of sentences of three words, each hanging on the one before it but for the last test sentence's."""
+    words, marks = ["a", "b", "c"], np.zeros(3, bool)
+    chain, star = np.array([0, 1, 2]), np.array([0, 1, 1])
+
+    def some(heads: list[np.ndarray]) -> Sentences:
+        return Sentences([words] * len(heads), heads, [marks] * len(heads))
+
+    return Battery((some([chain]), some([chain, star]), some([chain] * (tests - 1) + [star])), 0, 1, 0)
+
+
+def test_words_in_a_row_find_what_is_a_chain() -> None:
+    """Of a star of three, a chain has the first edge of two; the first word is the root of all."""
+    distance, depth = battery().chained(), battery().chained("depth")
+    assert (distance.dev, distance.share) == pytest.approx((3 / 4, 5 / 6))
+    assert (depth.dev, depth.share) == (1, 1)
+    assert len(distance.draws) == DRAWS
+    assert set(np.round(distance.draws, 6)) == set(np.round([1, 5 / 6, 4 / 6, 3 / 6], 6))
+
+
+def test_probes_are_scored_on_the_same_resampled_sentences() -> None:
+    """Where one finds everything and another nothing but the star, their draws add up to 1 or less, one by one."""
+    one = battery(4)
+    found = measure.Measures(0, {}, 0, np.array([[2.0, 2], [2, 2], [2, 2], [0, 2]]))
+    rest = measure.Measures(0, {}, 0, np.array([[0.0, 2], [0, 2], [0, 2], [2, 2]]))
+    draws = [one.scored(each, each).draws for each in (found, rest)]
+    assert np.add(*draws).tolist() == [1.0] * DRAWS
+    assert 0.6 < np.mean(draws[0]) < 0.9
+    assert one.scored(found, rest).dev == 0.75
+    assert one.scored(found, rest).share == 0.25
+
+
+def test_what_is_recorded_is_the_difference_to_each_rival() -> None:
+    scores = {
+        name: Score(0.0, share, 0.5, [share - 0.1, share + 0.1])
+        for name, share in (("best", 0.8), ("linear", 0.5), ("untrained", 0.6), ("control", 0.9))
+    }
+    roots = {"best": Score(0.0, 0.4, 0.3, [])}
+    found = experiment.measures(scores, roots, 7)
+    expected = {"best.layer": 7, "best.uuas": 0.8, "best.dspr": 0.5, "best.root": 0.4, "best.nspr": 0.3,
+                "over_linear": 0.3, "over_untrained": 0.2, "selectivity": -0.1}  # fmt: skip
+    assert {name: found[name].value for name in expected} == pytest.approx(expected)
+    assert (found["over_linear"].low, found["over_linear"].high) == pytest.approx((0.3, 0.3)), "draw by draw"
+    assert (found["best.uuas"].low, found["best.uuas"].high) == pytest.approx((0.7, 0.9), abs=0.01)
+
+
+def test_vectors_of_layers_stay_with_their_sentences_beyond_a_chunk() -> None:
+    """An encoder whose vectors are the length of the sentence at layer 0, twice that at layer 1."""
+    many = [Sentences([["a"] * (1 + number % 7) for number in range(count)], [], []) for count in (300, 2)]
+
+    def encoder(sentences):
+        return [torch.tensor([1.0, 2.0])[:, None, None].expand(2, len(words), 1) * len(words) for words in sentences]
+
+    found = by_layer(encoder, many, [1, 0])
+    assert list(found) == [1, 0]
+    for layer in (0, 1):
+        assert [[float(each[0, 0]) for each in split] for split in found[layer]] == [
+            [(layer + 1) * len(words) for words in part.forms] for part in many
+        ]
+    assert [[float(one) for one in split] for split in mapped([[torch.tensor(2.0)], []], lambda one: one + 1)] == [
+        [3],
+        [],
+    ]
+
+
+def test_random_vectors_go_to_the_splits_in_turn() -> None:
+    many = [Sentences([["a"] * length for length in lengths], [], []) for lengths in ([2, 3], [1], [4, 1])]
+    found = random_vectors(many, 5, 0)
+    assert [[tuple(each.shape) for each in split] for split in found] == [[(2, 5), (3, 5)], [(1, 5)], [(4, 5), (1, 5)]]
+    assert len({float(each[0, 0]) for split in found for each in split}) == 5
+
+
+def test_a_rank_of_nothing_is_the_batterys_and_then_the_full_one() -> None:
+    one = battery()
+    vectors = [[torch.eye(3, 4)] * len(split.forms) for split in one.sentences]
+    assert one.fit(vectors, "distance").shape == (4, 4)
+    one.rank = 3
+    assert one.fit(vectors, "distance").shape == (4, 3)
+    assert one.fit(vectors, "depth", rank=2).shape == (4, 2)
+    assert one.fit(vectors, "depth", rank=9).shape == (4, 4)
 
 
 def test_equal_vectors_tie_exactly() -> None:

@@ -4,7 +4,9 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,10 +21,11 @@ from phantastic.nn.language.roberta import RobertaConfig
 from phantastic.pretraining.batches import language
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
+from phantastic.systems.probe import apply, experiment
 from phantastic.systems.probe.network import longest
 from phantastic.systems.probe.study import STUDY, ProbeApply
 from phantastic.systems.probe.subject import fitting
-from phantastic.systems.probe.treebank import from_files, from_grammar
+from phantastic.systems.probe.treebank import Sentences, from_files, from_grammar
 from phantastic.systems.probe.wordpieces import Tokenizer
 from phantastic.world import sentences
 
@@ -90,6 +93,68 @@ def test_damage_to_the_network_reaches_the_trees(run: Run) -> None:
     with damage(models, "network.transformer.embedded", "silence", 1.0, 0):
         assert run.study.load().lesion_measures(run, models) != intact
     assert run.study.load().lesion_measures(run, models) == intact
+
+
+def test_without_a_lesion_the_best_layers_probes_give_what_was_recorded(run: Run) -> None:
+    found = run.study.load().lesion_measures(run, run.study.load().networks(run))
+    recorded = {name: run.measures()[f"best.{name}"].value for name in ("uuas", "dspr", "root", "nspr")}
+    assert found == pytest.approx(recorded, abs=1e-6)
+
+
+def test_the_best_layer_is_that_of_the_development_sentences(run: Run) -> None:
+    """So are the best untrained one and what the others are held against."""
+    folder = run.folder / "results"
+    dev = {}
+    for path in folder.glob("seed0.*json"):
+        name = path.name.removeprefix("seed0.").removesuffix(".json")
+        if re.fullmatch(r"(untrained\.)?layer\d+", name):
+            stored = run.result("seed0/" + name, dict[str, object])
+            dev[name] = (stored["dev"], stored["share"])
+    layers = {name: pair for name, pair in dev.items() if name.startswith("layer")}
+    fresh = {name: pair for name, pair in dev.items() if name not in layers}
+    assert len(layers) == len(fresh) == 2
+    measures = run.measures()
+    assert layers[f"layer{measures['best.layer'].value:.0f}"][0] == max(pair[0] for pair in layers.values())  # pyright: ignore
+    assert measures["untrained.uuas"].value in {pair[1] for pair in fresh.values() if pair[0] == max(fresh.values())[0]}
+    assert {name for name in measures if name.startswith("rank")} == {
+        f"rank{rank}.{what}" for rank in (1, 4) for what in ("uuas", "dspr")
+    }
+
+
+def test_scores_and_a_parse_by_hand(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """a ← b → c, "!" being punctuation: predicted are b – a and a – c, and c as the root."""
+    monkeypatch.setattr(apply, "write", lambda *_: [])
+    monkeypatch.setattr(apply, "arcs", lambda words, gold, predicted: None)
+
+    class Somewhere:
+        def artefact(self, name: str) -> Path:
+            return Path(name)
+
+    space = np.array([[0.0, 1, 2, 0], [1, 0, 3, 0], [2, 3, 0, 0], [0, 0, 0, 0]])
+    height = np.array([3.0, 2, 1, 0])
+    given = apply.sentence("a b c !")
+    assert given.punctuation[0].tolist() == [False, False, False, True]
+    lines = apply.parsed(Somewhere(), given, [space], [height])  # pyright: ignore[reportArgumentType]
+    assert lines == ["edges: a–b · a–c", "root: c"]
+    gold = Sentences(given.forms, [np.array([2, 0, 2, 2])], given.punctuation)
+    lines = apply.scored(Somewhere(), gold, [space], [height])  # pyright: ignore[reportArgumentType]
+    assert lines[0] == "1 sentences"
+    assert lines[1].startswith("UUAS 0.500")
+    assert lines[2].startswith("root found 0.000")
+
+
+def test_sentences_are_drawn_in_their_order() -> None:
+    every = from_grammar("english", (40, 4, 4), 0)[0]
+    few = every.drawn(15, 0, "lesion")
+    places = [every.forms.index(words) for words in few.forms]
+    assert places == sorted(places)
+    assert len(few) == 15
+    assert few.forms != every.forms[:15]
+    assert [each.tolist() for each in few.heads] == [every.heads[place].tolist() for place in places]
+    assert every.drawn(40, 0, "lesion") is every
+    assert every.drawn(15, 1, "lesion").forms != few.forms
+    full_stops = [[word == "." for word in words] for words in every.forms]
+    assert [marks.tolist() for marks in every.punctuation] == full_stops
 
 
 def written(folder: Path, name: str, counts: dict[str, int]) -> None:
@@ -160,6 +225,32 @@ def test_places_of_a_network() -> None:
     assert longest(RobertaConfig(vocab_size=9, max_position_embeddings=514, pad_token_id=1)) == 512
 
 
+def test_the_best_layer_is_best_on_the_development_sentences(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layer 0 does better in development, layer 1 in the test: layer 0 it is, and nobody looks at the test."""
+    found = {"layer0": (0.9, 0.1), "layer1": (0.8, 0.7), "untrained.layer0": (0.3, 0.2), "untrained.layer1": (0.2, 0.6)}
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu"})
+
+    class Known:
+        device = torch.device("cpu")
+        run = None
+
+        def once(self, name: str, compute: object, of: object) -> dict[str, object]:
+            dev, share = found.get(name.removeprefix("seed0/"), (0.5, 0.5))
+            return {"layer": 0} if "chosen" in name else {"dev": dev, "share": share, "spearman": 0.0, "draws": []}
+
+    chained = experiment.Score(0.5, 0.5, 0.0, [])
+    monkeypatch.setattr(experiment, "network", lambda *_: (SimpleNamespace(), None))
+    monkeypatch.setattr(experiment, "hidden_of", lambda model: 4)
+    monkeypatch.setattr(experiment, "layers_of", lambda recipe, model: [0, 1])
+    monkeypatch.setattr(experiment, "kept", lambda *_: {})
+    monkeypatch.setattr(experiment, "measures", lambda scores, roots, best: (scores, best))
+    monkeypatch.setattr(experiment.Battery, "chained", lambda battery, kind="distance": chained)
+    scores, best = experiment.probed(Known(), recipe, 0)  # pyright: ignore
+    assert best == 0
+    assert scores["best"].share == 0.1
+    assert scores["untrained"].share == 0.2
+
+
 def test_which_treebank_a_folder_means(folder: Path, tmp_path: Path) -> None:
     train, dev, test = from_files(folder, (10, 1000, 5), 0)
     assert (len(train), len(dev)) == (10, 20)
@@ -174,6 +265,16 @@ def test_which_treebank_a_folder_means(folder: Path, tmp_path: Path) -> None:
     (empty := tmp_path / "empty").mkdir()
     with pytest.raises(Refused, match="it has none"):
         from_files(empty, (1, 1, 1), 0)
+
+
+def test_each_split_is_that_of_its_own_file(tmp_path: Path) -> None:
+    written(tmp_path, "xx_whole", {"train": 12, "dev": 10, "test": 8})
+    splits = from_files(tmp_path, (50, 50, 50), 0)
+    for split, found in zip(("train", "dev", "test"), splits, strict=True):
+        drawn = sentences.documents(sentences.grammar(), 1, f"test/{split}", 0, 6).english
+        assert found.forms == [drawn.forms(number) for number in range(len(found))]
+    assert [len(found) for found in splits] == [12, 10, 8]
+    assert [len(found) for found in from_files(tmp_path, (3, 4, 5), 0)] == [3, 4, 5]
 
 
 def test_jabberwocky_has_the_trees_of_the_sentences() -> None:

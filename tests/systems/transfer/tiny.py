@@ -21,13 +21,13 @@ from phantastic.pretraining.objectives.translation_lm import both_languages
 from phantastic.pretraining.plan import Plan
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
-from phantastic.systems.transfer import bilingual, distilling, nearest, students, tasks, tuned
+from phantastic.systems.transfer import bilingual, crossing, distilling, nearest, students, tasks, tuned
 from phantastic.systems.transfer.distilling import Distilling
 from phantastic.systems.transfer.study import STUDY, TransferRecipe
 from phantastic.tuning import finetune
 from phantastic.tuning.finetune import Tuning
 from phantastic.tuning.tasks import Task
-from phantastic.tuning.texts import Reader
+from phantastic.tuning.texts import Reader, grammar
 from phantastic.world import sentences as world
 from phantastic.world.sentences import lexicon
 
@@ -102,6 +102,59 @@ def test_unknown_names_are_refused() -> None:
         tasks.in_language("topic", "german", 0, 2, 2)
 
 
+def test_training_and_test_examples_are_other_sentences() -> None:
+    task = tasks.in_language("topic", "english", 0, 30, 21)
+    assert (len(task.train), len(task.test)) == (30, 21)
+    assert task.train[:21] != task.test
+    assert tasks.in_language("topic", "english", 1, 30, 21).test != task.test
+    assert [tasks.in_language(name, "english", 0, 2, 2).labels for name in tasks.NAMES][:2] == [6, 4]
+
+
+def test_the_mean_over_tunings_has_an_interval_over_tunings_and_examples() -> None:
+    """Two tunings, one always right and one never: half, and their resamples are 0, 1/2 or 1. One tuning that is right
+    on the first of two examples alone: the same by examples."""
+    sure, never = (lambda rows, value=value: value for value in (1.0, 0.0))
+    found = crossing.over_tunings([sure, never], 5, np.random.default_rng(0))
+    assert (found.value, found.low, found.high) == (0.5, 0, 1)
+    by_example = crossing.over_tunings([lambda rows: float((rows == 0).mean())], 2, np.random.default_rng(0))
+    assert (by_example.value, by_example.low, by_example.high) == (0.5, 0, 1)
+    one = crossing.over_tunings([lambda rows: float(len(rows))], 7, np.random.default_rng(0))
+    assert (one.value, one.low, one.high) == (7, 7, 7)
+
+
+def test_the_middle_layer_is_half_way() -> None:
+    for layers, middle in ((1, 1), (2, 1), (3, 2), (4, 2), (12, 6)):
+        recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"layers": layers})
+        assert crossing.Crossing(recipe, 0, torch.device("cpu")).middle == middle  # pyright: ignore
+
+
+def test_tuned_in_english_it_answers_both_languages_and_in_japanese_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is answered is 1 in English and 0 in Japanese; every tuning of every seed has a number of its own."""
+    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"tunings": 3})
+    setting, numbers = crossing.Crossing(recipe, 2, torch.device("cpu")), []  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(crossing.tuned, "bilingual", lambda network, task, language, number: numbers.append(number))
+    monkeypatch.setattr(crossing.finetune, "learn", lambda model, kind, items, plan, number: None)
+
+    def answers(model: object, test: Task, language: str, reader: Reader) -> list[int]:
+        right = language == "english"
+        return [int(one.target) if right else -1 for one in test.test]  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(crossing.tuned, "answers", answers)
+    found = crossing.asked(setting, None, "topic", "english")  # pyright: ignore[reportArgumentType]
+    assert {name: one.value for name, one in found.items()} == {"english": 1, "zero-shot": 0}
+    found = crossing.asked(setting, None, "topic", "japanese")  # pyright: ignore[reportArgumentType]
+    assert {name: one.value for name, one in found.items()} == {"japanese": 0}
+    assert numbers == [6, 7, 8] * 2
+
+
+def test_retrieval_and_words_are_means_of_hits() -> None:
+    setting = crossing.Crossing(STUDY.presets["tiny"], 0, torch.device("cpu"))  # pyright: ignore[reportArgumentType]
+    found = crossing.nearest(setting, nearest.Found([1.0, 0.5, 0.0, 1.0], [1.0, 0.0]))
+    assert (found["retrieval"].value, found["words"].value) == (0.625, 0.5)
+    assert crossing.over_batches([1.0, 2.0, 6.0], 0).value == 3
+    assert crossing.over_batches([2.0, 2.0], 0).low == 2
+
+
 # --- two languages
 
 
@@ -153,6 +206,29 @@ def test_where_languages_are_equal_every_translation_is_nearest(secret) -> None:
     for layer in found[1:]:
         assert layer.sentences == [1.0] * 20
         assert set(layer.words) == {1.0}
+
+
+def test_a_state_is_that_of_a_words_first_piece() -> None:
+    """A network whose states are the tokens' ids, then ten thousand more; of more sentences than go through at once."""
+
+    class Told(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, ids: torch.Tensor, *, langs: torch.Tensor, attention_mask: torch.Tensor, **_: bool):
+            assert (langs == 1).all()
+            assert torch.equal(attention_mask, (ids != wordpiece.PAD).long())
+            return type("Result", (), {"hidden_states": (ids[..., None], ids[..., None] + 10_000)})
+
+    pieces = wordpiece.learn(["cow", "sleeps", "runs"], 64)
+    language = Language(world.grammar(), "japanese", pieces)
+    words = [["cow", "cows"], ["sleeps"], ["cows", "runs", "cow"]] * 30
+    first = [[pieces.encode(word)[0] for word in each] for each in words]
+    assert len(pieces.encode("cows")) > 1
+    found = nearest.states(Told(), language, words)  # pyright: ignore[reportArgumentType]
+    assert [each[0, :, 0].tolist() for each in found] == first
+    assert [(each[1, :, 0] - 10_000).tolist() for each in found] == first
 
 
 def test_nearest_by_hand() -> None:
@@ -231,6 +307,39 @@ def test_the_texts_of_the_two_languages_are_no_translations() -> None:
     assert np.mean(topics[0] == topics[1]) < 0.5
 
 
+def test_a_network_is_told_the_language_that_it_reads() -> None:
+    """Only a change of the vector of the language that stands there changes the loss."""
+    languages = both_languages()
+    model = bilingual.build(PLAN, len(languages[0].wordpiece), 0).eval()
+    reading = bilingual.Reading(languages, PLAN, 0, torch.device("cpu"))
+    kinds = (*world.LANGUAGES, "translation")
+    before = {kind: reading.loss(model, kind, 0)["loss"].item() for kind in kinds}
+    with torch.no_grad():
+        model.transformer.get_parameter("languages.weight")[1, 0] += 3
+    changed = {kind for kind, loss in before.items() if reading.loss(model, kind, 0)["loss"].item() != loss}
+    assert changed == {"japanese", "translation"}
+    assert reading.surprises(model, "english", 2)[0] == before["english"]
+
+
+def test_of_new_text_every_asked_word_is_masked_and_documents_stay_whole() -> None:
+    """No second sentence is another document's, and what is asked is shown as [MASK]; so too of translations."""
+    setting = crossing.Crossing(STUDY.presets["tiny"], 0, torch.device("cpu"))  # pyright: ignore[reportArgumentType]
+    monolingual = Distilling(STUDY.presets["tiny"], 0, torch.device("cpu"))  # pyright: ignore[reportArgumentType]
+    read = [setting.new.texts[name](0) for name in world.LANGUAGES] + [setting.new.translations(0), monolingual.new[0]]
+    for batch in read:
+        asked = batch.labels >= 0
+        shown = batch.input_ids.gather(1, batch.prediction_positions)
+        assert (shown[asked] == wordpiece.MASK).all()
+        share = float(asked.sum() / batch.attention_mask.sum())
+        assert 0.1 < share < 0.2
+    for batch in (setting.new.texts[name](0) for name in world.LANGUAGES):
+        both = batch.next_sentence_label == 0
+        assert both.float().mean() > 0.8, "but for documents whose sentences stand alone"
+    purposes = {reading.purpose for reading in setting.new.texts.values()}
+    learned = bilingual.Reading(setting.languages, setting.plan, 0, torch.device("cpu"))
+    assert not purposes & {reading.purpose for reading in learned.texts.values()}
+
+
 # --- students
 
 
@@ -272,6 +381,26 @@ def test_students_begin_as_they_are_said_to() -> None:
         assert words[0] is not words[1]
 
 
+def test_a_students_layers_are_timed_by_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that ticks once a look: a second for a batch of 8, an eighth for each."""
+    setting = small(1)
+    teacher = setting.blank().eval()
+    batch = students.Examples(setting.source, 0, 8, masking=Masking())(0)
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(students.time, "process_time", lambda: float(next(ticks)))
+    assert students.seconds({"teacher": teacher, "other": teacher}, batch) == {"teacher": 1 / 8, "other": 1 / 8}
+
+
+def test_surprise_at_masked_words_leaves_out_next_sentences() -> None:
+    setting = small(1)
+    teacher = setting.blank().eval()
+    for name, weight in teacher.named_parameters():
+        if name.startswith("head") or "words.weight" in name:
+            torch.nn.init.zeros_(weight)
+    expected = float(np.log(len(setting.source.wordpiece)))
+    assert students.surprises(teacher, setting.new[:2]) == pytest.approx([expected] * 2, rel=1e-5)
+
+
 def test_shares_of_the_teachers_score() -> None:
     whole = distilling.macro({"one": [0.8, 0.6, 1.0], "other": [0.4, 0.4, 0.2]})
     assert whole.value == pytest.approx(0.6)
@@ -290,6 +419,42 @@ def test_every_claim_has_its_measures(run: Run) -> None:
     findings = judge(STUDY.claims(), run.measures(), "full")
     assert {finding.claim.id for finding in findings if finding.verdict == "untested"} == set()
     assert all(measure.value == 1 for name, measure in run.measures().items() if name == "teacher.share")
+
+
+def test_what_is_recorded_of_a_run_follows_from_its_parts(run: Run) -> None:
+    found = run.measures()
+    assert found["retrieval.chance"].value == 1 / 8
+    for name in ("distilled", "masked", "random", "cut"):
+        macro = np.mean([found[f"{name}.{task}"].value for task in distilling.TASKS])
+        assert found[f"{name}.macro"].value == pytest.approx(macro)
+        assert found[f"{name}.weights"].value < found["teacher.weights"].value
+    # the teacher has one layer of width 8 more: attention 4 (8² + 8), MLP 2 · 8 · 32 + 32 + 8, two norms 4 · 8
+    assert found["teacher.weights"].value - found["cut.weights"].value == 4 * 72 + 2 * 256 + 40 + 32
+    # beside its two layers: words, 128 places and 2 segments of width 8, their norm, and a pooler; no head
+    words = len(grammar(8_192).wordpiece)
+    assert found["teacher.weights"].value == (words + 128 + 2) * 8 + 16 + 2 * (4 * 72 + 2 * 256 + 40 + 32) + 72
+    for start in crossing.STARTS:
+        assert found[f"{start}.retrieval"] == found[f"{start}.retrieval.layer1"]
+        assert f"{start}.words.layer0" in found
+
+
+def test_without_a_lesion_a_few_sentences_give_what_was_recorded(run: Run) -> None:
+    """The tiny study's sentences are fewer than a damaged network is asked; of masked words it is asked the first
+    batch."""
+    study = run.study.load()
+    found, recorded = study.lesion_measures(run, study.networks(run)), run.measures()
+    for name in ("mlm.retrieval", "mlm.words", "tlm.retrieval", "tlm.words"):
+        assert found[name] == pytest.approx(recorded[name].value)
+    first = run.result("seed0/teacher/masked", list[float])[0]
+    assert found["teacher.masked"] == pytest.approx(first, rel=1e-5)
+    assert set(found) == {
+        "mlm.retrieval",
+        "mlm.words",
+        "tlm.retrieval",
+        "tlm.words",
+        "teacher.masked",
+        "distilled.masked",
+    }
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Path) -> None:

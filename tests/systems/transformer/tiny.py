@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import speaking
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.folder import Run
-from phantastic.systems.transformer import apply, experiment, measure, task
+from phantastic.systems.transformer import apply, experiment, learners, measure, task
 from phantastic.systems.transformer.learners import LONGER
 from phantastic.systems.transformer.model import Transformer
 from phantastic.systems.transformer.study import STUDY, TransformerApply
@@ -167,6 +170,102 @@ def test_the_loss_of_an_untrained_model_without_words_is_that_of_guessing():
     assert float(measure.loss(network, pairs).detach()) == pytest.approx(float(torch.tensor(9.0).log()), abs=1e-6)
 
 
+def test_the_loss_is_of_each_word_after_those_before_it_and_smoothed_as_published():
+    """The one target is [BEGIN, 3, END]: a model that gives 3 and then END odds of e⁵ to 1 against each of 8 others.
+    With a smoothing of .1 of nine words, each word, also the right one, has .1 / 9 of the label."""
+    pairs = task.Pairs(torch.tensor([[3]]), torch.tensor([[BEGIN, 3, END, PAD]]), torch.tensor([[0, -1, -1]]))
+
+    class Sure:
+        def __call__(self, source: Tensor, target: Tensor) -> Tensor:
+            assert target.tolist() == [[BEGIN, 3, END]]
+            logits = torch.zeros(1, 3, 9)
+            logits[0, 0, 3] = logits[0, 1, END] = 5
+            logits[0, 2] = torch.arange(9)  # of padding nothing is asked
+            return logits
+
+    total = torch.log(torch.exp(torch.tensor(5.0)) + 8)
+    assert float(measure.loss(Sure(), pairs)) == pytest.approx(float(total - 5), abs=1e-6)  # pyright: ignore
+    smoothed = float(total - 5 * (0.9 + 0.1 / 9))
+    assert float(measure.loss(Sure(), pairs, 0.1)) == pytest.approx(smoothed, abs=1e-6)  # pyright: ignore
+    assert measure.foretold(Sure(), pairs).share == 1  # pyright: ignore[reportArgumentType]
+
+
+def test_foretold_are_all_words_and_the_end_but_no_padding():
+    """A model that always says END is right once in each string: of 3 + 1 and 1 + 1 words, in 2."""
+    target = torch.tensor([[BEGIN, 3, 4, 5, END], [BEGIN, 3, END, PAD, PAD]])
+    pairs = task.Pairs(torch.tensor([[5, 4, 3], [3, PAD, PAD]]), target, torch.full((2, 4), -1))
+
+    class Ended:
+        def __call__(self, source: Tensor, target: Tensor) -> Tensor:
+            return torch.nn.functional.one_hot(torch.full_like(target, END), 9).float()
+
+    found = measure.foretold(Ended(), pairs)  # pyright: ignore[reportArgumentType]
+    assert (found.hits.tolist(), found.tries.tolist()) == ([1, 1], [4, 2])
+    assert found.share == 2 / 6, "words count alike, not strings"
+
+
+def test_the_best_follower_is_told_by_layer_and_head(monkeypatch: pytest.MonkeyPatch):
+    pairs = task.strings(5, 5, 5, 10, 0, "test")
+    weights = torch.zeros(2, 10, 3, 6, 5)
+    weights[..., 0] = 0.1
+    weights[1, :, 2, torch.arange(5), torch.arange(4, -1, -1)] = 1
+    monkeypatch.setattr(measure, "read", lambda model, pairs: weights)
+    best = measure.best_follower(model(), pairs)
+    assert best == (1, 2)
+    assert measure.looked(model(), pairs, best).share == 1
+    assert measure.looked(model(), pairs, measure.Follower(0, 0)).share == 1 / 5
+
+
+def test_the_pair_that_is_shown_is_the_one_most_out_of_order(monkeypatch: pytest.MonkeyPatch):
+    """Summed over words, each is as far from its place as it stands: 0, 4, 3 and 2, padding not counted."""
+    aligned = torch.tensor([[0, 1, 2, -1], [2, 1, 0, -1], [3, -1, -1, -1], [1, 0, 2, -1]])
+    pairs = task.Pairs(torch.full((4, 4), FIRST), torch.full((4, 5), FIRST), aligned)
+    rows = []
+    monkeypatch.setattr(measure, "best_follower", lambda model, pairs: measure.Follower(0, 0))
+    monkeypatch.setattr(apply, "look", lambda recipe, name, model, pairs, row, follower: rows.append(row))
+    apply.looked_at(STUDY.presets["tiny"], "reversal", model(), pairs)  # pyright: ignore[reportArgumentType]
+    assert rows == [1]
+
+
+def test_words_as_ids_and_back():
+    recipe: Any = STUDY.presets["tiny"]
+    assert apply.spelled(recipe, "abz"[:2]) == [FIRST, FIRST + 1]
+    english, _ = task.vocabularies()
+    ids = apply.parsed(recipe, "The cow sleeps")
+    assert measure.words_of(ids, english, FIRST) == ["the", "cow", "sleeps", "."]
+    assert apply.parsed(recipe, "the cow sleeps.") == ids
+    assert measure.words_of([BEGIN, *ids[:1], END, PAD], english, FIRST) == ["the"]
+
+
+def test_words_come_in_times_the_root_of_the_width():
+    """At the first place the sinusoids are 0, 1, 0, 1 …"""
+    network = model(width=16)
+    embedded = network.source(torch.tensor([[4]]))[0, 0]
+    expected = 4 * network.source.words.weight[4] + torch.tensor([0.0, 1.0]).repeat(8)
+    torch.testing.assert_close(embedded, expected)
+    assert model(width=64).source.words.weight.std().item() == pytest.approx(1 / 8, rel=0.1)
+
+
+def test_learning_is_the_published_regimen(monkeypatch: pytest.MonkeyPatch):
+    """Adam with β = (.9, .98), ε = 1e-9 (section 5.3); a batch of strings or sentences, as many steps as the recipe
+    has of either; the step size is highest where its warm-up ends."""
+    recipe: Any = STUDY.presets["tiny"]
+    seen = []
+
+    def train(run: Any, stage: str, modules: Any, optimisers: Any, losses: Any, *, steps: int, rate: Any) -> None:
+        seen.append((stage, optimisers["loss"].defaults, steps, [rate(step) for step in range(200)]))
+
+    monkeypatch.setattr(learners, "train", train)
+    run: Any = SimpleNamespace(recipe=recipe, device=torch.device("cpu"))
+    for name in ("reversal", "translation"):
+        learners.learn(run, name, 3)
+    assert [stage for stage, *_ in seen] == ["seed3/reversal", "seed3/translation"]
+    assert [steps for _, _, steps, _ in seen] == [recipe.string_steps, recipe.sentence_steps]
+    for _, defaults, _, rates in seen:
+        assert (defaults["lr"], defaults["betas"], defaults["eps"]) == (recipe.rate, (0.9, 0.98), 1e-9)
+        assert rates.index(max(rates)) == recipe.warmup - 1
+
+
 # --- apply
 
 
@@ -199,6 +298,51 @@ def test_apply_writes_what_was_said_and_where_it_looked(tiny_run: Callable[[str]
 def test_apply_refuses_what_it_cannot_read(tiny_run: Callable[[str], Run], request_: dict[str, str], message: str):
     with pytest.raises(Refused, match=message):
         apply.apply(tiny_run("transformer"), TransformerApply(**request_))
+
+
+def test_what_is_recorded_of_a_run_follows_from_its_parts(tiny_run: Callable[[str], Run]):
+    found = tiny_run("transformer").measures()
+    learned, sinusoidal = (found[f"{name}.words"].value for name in ("learned", "reversal"))
+    expected = learned / sinusoidal - 1 if sinusoidal else float(learned > 0)
+    assert found["learned.deviation"].value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("learned", "sinusoidal", "deviation"), [(0.9, 0.6, 0.5), (0.3, 0.6, -0.5), (0.2, 0, 1), (0, 0, 0)]
+)
+def test_how_far_learned_positions_stand_from_sinusoids(
+    monkeypatch: pytest.MonkeyPatch, learned: float, sinusoidal: float, deviation: float
+):
+    shares = {"learned": learned, "reversal": sinusoidal}
+    monkeypatch.setattr(experiment, "learn", lambda run, name, seed: None)
+
+    class Once:
+        device = torch.device("cpu")
+
+        def once(self, name: str, compute: object, of: object) -> dict[str, Measure]:
+            learner = name.partition("/")[2]
+            return {f"{learner}.words": Measure(shares.get(learner, 0.1), [0.0])}
+
+    study = experiment.Transformers()
+    found = study.one_seed(Once(), STUDY.presets["tiny"], 0)  # pyright: ignore[reportArgumentType]
+    assert found["learned.deviation"] == pytest.approx(deviation)
+
+
+def test_lesions_count_words_and_followed_ones(tiny_run: Callable[[str], Run]):
+    """Of a whole network, on the strings and sentences drawn for it: the best of its heads, and words foretold."""
+    run = tiny_run("transformer")
+    study, recipe = run.study.load(), run.recipe
+    networks = study.networks(run)
+    found = study.lesion_measures(run, networks)
+    assert set(found) == {f"{name}.{what}" for name in experiment.LOOKED_AT for what in ("followed", "words")}
+    for name, network in networks.items():
+        pairs = experiment.drawn(recipe, experiment.LEARNERS[name], experiment.FEW, recipe.seed, "lesion")  # pyright: ignore
+        heads = [
+            measure.looked(network, pairs, measure.Follower(layer, head)).share  # pyright: ignore[reportArgumentType]
+            for layer in range(recipe.layers)  # pyright: ignore
+            for head in range(recipe.heads)  # pyright: ignore
+        ]
+        assert found[f"{name}.followed"] == pytest.approx(max(heads))
 
 
 def test_every_learner_is_part_of_a_claim():
