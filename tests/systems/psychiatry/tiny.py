@@ -344,10 +344,11 @@ def test_of_many_people_twenty_are_told() -> None:
 
 
 def test_groups_are_told_as_differences_from_the_first() -> None:
-    """Of x the means are .5 and 1, of y 4 and 6.5."""
+    """Of x the means are .5 and 1, of y 4 and 6.5; without the prior, of whose precision 100 of log V1 holds 1 / .6²,
+    a difference of 5.5 is one of 550 / (100 - 1 / .6²)."""
     first, second = apply.groups(*sheet(0.01))
     assert first.startswith("y − x: log W2 3.50 [")
-    assert second.startswith("y − x: log V1 5.5")
+    assert second.startswith("y − x: log V1 5.66 [")
 
 
 def test_the_table_of_a_fit_has_every_number_in_its_column(tmp_path: Path) -> None:
