@@ -33,7 +33,7 @@ from phantastic.systems.scan.evaluation import grounded
 from phantastic.systems.scan.experiment import setting
 from phantastic.systems.scan.figures import unseen_operations
 from phantastic.systems.scan.language import Lexicon
-from phantastic.systems.scan.rooms import PALETTES, Rooms
+from phantastic.systems.scan.rooms import PALETTES, Rooms, as_input
 from phantastic.systems.scan.study import ScanApply, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_concepts, draw_held_out
 
@@ -211,6 +211,16 @@ def test_a_finished_run_is_not_trained_again(run, experiment):
     execute(run)
     assert (run.folder / "measures.json").read_bytes() == measures
     assert run.curve() == curve
+
+
+def test_the_judge_of_the_run_is_as_accurate_as_it_reads_the_test_rooms(run):
+    scene = setting(run, run.recipe)
+    with torch.no_grad():
+        logits = scene.classifier(as_input(scene.images))
+    right = [
+        logits[:, block].argmax(1).numpy() == scene.factors[:, k] for k, block in enumerate(scene.vocabulary.blocks)
+    ]
+    assert run.measures()["classifier.accuracy"].value == pytest.approx(np.mean(right))
 
 
 def test_whole_models_measure_what_the_run_recorded(run, experiment):
