@@ -96,7 +96,7 @@ def test_the_landscape_has_a_deep_well_and_a_wide_one_of_half_its_depth() -> Non
     assert energy[np.abs(x + 3.75).argmin()] == pytest.approx(-4, abs=0.02)
     assert energy[np.abs(x - 1.5).argmin()] == pytest.approx(-2)
     assert energy[np.abs(x - 3.0).argmin()] == pytest.approx(-2 * np.exp(-0.5), abs=1e-3)  # 6 · ¼ away
-    assert energy[np.abs(x + 4.0).argmin()] == pytest.approx(-4 * np.exp(-0.5), abs=2e-3)  # ¼ away
+    assert energy[np.abs(x + 4.0).argmin()] == pytest.approx(-4 * np.exp(-0.5), abs=4e-3)  # ¼ away
 
 
 def test_eight_particles_are_counted_by_hand() -> None:
@@ -152,12 +152,13 @@ def test_a_sense_of_size_by_bayes_rule(run: Run) -> None:
     prior = np.exp(-0.5 * (x - 3) ** 2)
     likelihood = np.exp(-0.5 * ((2 - x**2) / 0.5) ** 2) / (0.5 * np.sqrt(2 * np.pi))
     surprise = -log(float((prior * likelihood).sum() / prior.sum()))
-    percept = measure.seen(2.0, 3.0, 0.5, 40)
+    percept = measure.seen(2.0, 3.0, 0.5, 15)
     found = measure.perceived(percept)
     assert found["percept.surprise"] == pytest.approx(surprise)
     exact = prior * likelihood / (prior * likelihood).sum()
-    ended = percept.path[-1].numpy()
-    assert found["percept.gap"] == pytest.approx(float((ended * np.log(ended / exact)).sum()), abs=1e-9)
+    ended, there = percept.path[-1].numpy(), exact > 1e-200
+    apart = float((ended[there] * np.log(ended[there] / exact[there])).sum())
+    assert 1e-6 < apart == pytest.approx(found["percept.gap"], rel=1e-4)
     assert found["percept.distance"] == pytest.approx(np.abs(ended - exact).sum() / 2)
     told = run.study.load().lesion_measures(run, {})
     measures = run.measures()
