@@ -377,3 +377,16 @@ def test_divergence_is_a_hundred_thousand_times_the_start_or_one_deviation():
     bad[2, 3, 0] = bad[1, 4, 1] = True
     assert first(bad) == (3, 2, "bin 4 of subject 3")
     assert first(bad[1]) == (4, 0, "bin 5")
+
+
+def test_a_level_that_is_driven_by_another_level_keeps_its_course_exactly():
+    """ds/dt = -s / 4 drives dx/dt = s - x / 2: from s = 1 and x = 0, x = 4 (exp(-t / 4) - exp(-t / 2))."""
+    x, s, v = sympy.symbols("x s v")
+    first = Level(states={x: 0.0}, causes=[v], flow=[v - x / 2], response=[x])
+    model = Model([first, Level(states={s: 1.0}, flow=[-s / 4], response=[s]), Level()])
+    for orders in ((2, 1), (6, 2)):
+        found = generate(model, torch.zeros(20, 0).double(), orders=orders)
+        t = torch.arange(20, dtype=torch.float64)
+        torch.testing.assert_close(found.x[2][:, 0], torch.exp(-t / 4), rtol=0, atol=1e-10)
+        torch.testing.assert_close(found.x[1][:, 0], 4 * (torch.exp(-t / 4) - torch.exp(-t / 2)), rtol=0, atol=1e-10)
+        assert torch.equal(found.v[2], found.x[2])

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from math import log
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +146,27 @@ def test_broken_laws_are_measured_by_how_much_they_are_broken(monkeypatch: pytes
     monkeypatch.setattr(measure, "divergence", lambda p, q: -divergence(p, q))
     found = measure.letters(50, torch.Generator().manual_seed(0))
     assert min(found["processing.excess"], found["divergence.excess"]) > 0.01
+
+
+def test_distances_of_distributions_are_halves_of_their_absolute_differences() -> None:
+    """So that none is above 1, which those of an even distribution from cold ones come near."""
+    found = measure.warm(200, 0, torch.Generator().manual_seed(0))
+    assert 0.94 < found["boltzmann.any.distance"] < 0.95  # 19/20, where one state of twenty has all
+
+
+def test_every_seed_has_random_cases_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+    stubs = {"letters": {}, "highest": (0.0, 0.0), "warm": {}, "believed": {}}
+    for name, result in stubs.items():
+        monkeypatch.setattr(
+            measure,
+            name,
+            lambda *given, result=result: drawn.append(float(torch.rand(1, generator=given[-1]))) or result,
+        )
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    for seed in (0, 1):
+        STUDY.load().one_seed(run, EntropyRecipe(), seed)
+    assert len(drawn) == len(set(drawn)) == 14
 
 
 def test_a_sense_of_size_by_bayes_rule(run: Run) -> None:

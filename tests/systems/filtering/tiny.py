@@ -79,6 +79,17 @@ def test_noise_is_the_seed_s() -> None:
     assert not torch.equal(one, other)
 
 
+def test_every_seed_has_noise_of_its_own_in_every_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[tuple[str, int]] = []
+    for name in ("linear", "nonlinear"):
+        monkeypatch.setattr(measure, name, lambda recipe, seed, name=name: seeds.append((name, seed)) or {})
+    for name in ("seen", "triples"):
+        monkeypatch.setattr(measure, name, lambda recipe, system: {})
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    STUDY.load().one_seed(run, FilteringRecipe(seed=2), 5)
+    assert seeds == [("linear", 5), ("nonlinear", 5)]
+
+
 def test_errors_of_the_orbit_and_of_the_wells_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """A belief in the mirror image of a well is of the right size and on the wrong side."""
 

@@ -172,14 +172,15 @@ def test_after_the_turn_is_from_bin_49_on_and_the_frequency_is_the_last(monkeypa
 
     def follow(run: str, motion: torch.Tensor, senses: torch.Tensor) -> Pursuit:
         target = torch.sin(bins / 5).double().expand(2, -1)
-        off = torch.where(bins >= 49, 2.0, 1.0) * torch.tensor([[1.0], [10.0]])
+        off = torch.where(bins > 49, 2.0, torch.where(bins == 49, 6.0, 1.0)) * torch.tensor([[1.0], [10.0]])
         return Pursuit(target + off, target, target, bins + 100.0 * torch.tensor([[1.0], [2.0]]))
 
     monkeypatch.setattr(measure, "follow", follow)
     found, _ = measure.followed(4.0, 0.0, 4.0)
-    assert [found[f"reversal.{who}.after"] for who in ("control", "reduced")] == pytest.approx([2, 20])
+    after = math.sqrt((36 + 14 * 4) / 15)
+    assert [found[f"reversal.{who}.after"] for who in ("control", "reduced")] == pytest.approx([after, 10 * after])
     assert [found[f"frequency.{who}"] for who in ("control", "reduced")] == [163, 263]
-    assert found["occluded.control.rms"] == pytest.approx(math.sqrt((49 + 15 * 4) / 64))
+    assert found["occluded.control.rms"] == pytest.approx(math.sqrt((49 + 36 + 14 * 4) / 64))
 
 
 def test_the_illusion_is_how_much_larger_the_own_force_is_on_average(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,6 +274,17 @@ def test_what_is_inferred_is_of_the_first_people_and_what_the_clinic_sees_of_all
     assert hands["clinic"]["illusion"][:6] == pytest.approx((own - equal).mean(-1).tolist())
 
 
+def test_every_seed_has_a_cohort_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple] = []
+    for name in ("eyes", "hands"):
+        monkeypatch.setattr(schizophrenia, name, lambda recipe, seed, name=name: asked.append((name, seed)) or name)
+    monkeypatch.setattr(schizophrenia, "measures", lambda results, study: {f"{study}.x": results})
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    found = schizophrenia.Schizophrenia().one_seed(run, SchizophreniaRecipe(seed=2), 5)
+    assert asked == [("eyes", 5), ("hands", 5)]
+    assert found == {"eyes.x": "eyes", "hands.x": "hands"}
+
+
 def test_patients_differ_from_controls_by_what_theirs_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Means of 1 in the controls and of 4 in the patients, seen exactly."""
     truth = torch.tensor([[0.8], [4.1], [1.2], [3.9], [1.0], [4.0]], dtype=torch.float64)
@@ -349,6 +361,9 @@ def test_groups_are_told_as_differences_from_the_first() -> None:
     first, second = apply.groups(*sheet(0.01))
     assert first.startswith("y − x: log W2 3.50 [")
     assert second.startswith("y − x: log V1 5.66 [")
+    one, posterior = sheet(0.01)
+    assert apply.groups(one._replace(groups=["x", "y", "x", "z", ""]), posterior) == [], "one person is no group"
+    assert apply.groups(one._replace(groups=["z", "y", "x", "y", "x"]), posterior)[0].startswith("x − y: log W2 0.50 [")
 
 
 def test_the_table_of_a_fit_has_every_number_in_its_column(tmp_path: Path) -> None:

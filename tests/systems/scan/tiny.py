@@ -28,6 +28,7 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.show.report import Growing, publish
 from phantastic.systems.scan import figures
+from phantastic.systems.scan.apply import put_into_words
 from phantastic.systems.scan.concepts import LOGIC
 from phantastic.systems.scan.evaluation import grounded
 from phantastic.systems.scan.experiment import setting
@@ -348,6 +349,16 @@ def test_look_names_every_level_of_the_hierarchy(run, apply, room, lang):
     assert (
         sum(share for share, _ in levels[3]) > 1 / 3 + 3 / run.recipe.colours - 0.02
     )  # each is the likeliest value of its factor
+
+
+def test_probabilities_of_words_are_shares_of_their_factor():
+    """Whatever is added to the logits of a factor: .5 for the first identity and .7 for the second of every colour."""
+    rooms = Rooms(32, 4)
+    shares = [[0.5, 0.3, 0.2], *[[0.1, 0.7, 0.1, 0.1]] * 3]
+    logits = torch.cat([torch.tensor(each).log() + 5 for each in shares])
+    lines = put_into_words(logits, rooms, Lexicon(rooms.palette))
+    told = [float(line.split()[0]) for line in lines if line.startswith("  ")]
+    assert told == [0.17, 0.34, 0.24, 0.24, 0.24, 0.49, 0.49, 0.49, 0.35, 0.35, 0.35, 0.7, 0.7, 0.7, 0.5]
 
 
 def test_an_image_may_be_the_first_operand(apply, room, tmp_path):

@@ -173,6 +173,10 @@ def test_a_visual_module_is_judged_by_what_the_denoiser_makes_of_it(
     monkeypatch.setattr(visual, "turn", lambda *given: turned.append(given))
     vae = visual.train_visual(Finishing(), SMALL, pool, denoiser, lambda: targets, 3, name)  # type: ignore[arg-type]
     (stage,) = stages
+    assert vae.latent == 4
+    with torch.no_grad():  # so that much hangs on the code
+        for parameter in (vae.decoder.get_parameter("dense1.weight"), denoiser.encoder.head.weight):
+            parameter.mul_(100)
     assert (stage.stage, stage.steps) == (f"seed3/{name}", 200 if name == "visual" else 50)
     assert stage.rates == {"loss": 0.5}
     assert cools(stage)
@@ -184,7 +188,9 @@ def test_a_visual_module_is_judged_by_what_the_denoiser_makes_of_it(
             q = vae.encode(as_input(pool.images[rows]))
             codes = sample(q, torch_generator(3, f"{name} noise", step))
             made = denoiser.reconstruct_logits(vae.decode(codes).sigmoid())
-        off = (made - targets[rows]).square().sum((1, 2, 3)).mean()
+            other = denoiser.reconstruct_logits(vae.decode(q.mean).sigmoid())
+        off, other = ((each - targets[rows]).square().sum((1, 2, 3)).mean() for each in (made, other))
+        assert abs(off - other) > 1e-3 * off, "codes are samples"
         nats = kl_to_standard(q).sum(1).mean()
         torch.testing.assert_close(found["reconstruction"], off)
         torch.testing.assert_close(found["kl"], nats)
@@ -222,6 +228,7 @@ def test_the_denoiser_restores_images_of_the_pool(
     monkeypatch.setattr(visual, "denoising", lambda *given: calls.append(given))
     denoiser = visual.train_denoiser(Finishing(), SMALL, pool, 2)  # type: ignore[arg-type]
     (stage,) = stages
+    assert denoiser.encoder.head.out_features == 9
     assert (stage.stage, stage.steps, stage.rates) == ("seed2/denoiser", 30, {"loss": 0.25})
     assert cools(stage)
     stage.losses(7)
@@ -241,9 +248,10 @@ def test_a_rival_sees_as_many_images_with_symbols_as_without(
     rooms = Rooms(32, 4)
     concepts = rooms.vocabulary.draw(10, numpy_generator(0, "concepts"))
     taught = symbolic.draw_lessons(rooms, concepts, 3, 0)
-    recipe = ScanRecipe(colours=4, latent=4, batch=9, joint_steps=40, joint_rate=0.0625, alpha=0.3, gamma=7.0, hidden=8)
+    recipe = ScanRecipe(colours=4, latent=4, batch=9, joint_steps=40, joint_rate=0.0625, alpha=0.3, gamma=7.0, hidden=7)
     model = symbolic.train_joint(Nowhere(), recipe, rooms.vocabulary, taught, pool, 1, name)  # type: ignore[arg-type]
     assert type(model).__name__.lower() == name
+    assert (model.seen.out_features, model.symbols.dense1.in_features, model.symbols.dense1.out_features) == (8, 4, 7)
     monkeypatch.setattr(type(model), "loss", lambda self, *given, **weights: calls.append((*given, weights)))
     (stage,) = stages
     assert (stage.stage, stage.steps, stage.rates) == (f"seed1/{name}", 40, {"loss": 0.0625})
@@ -296,6 +304,7 @@ def test_every_symbol_is_grounded_in_an_image_it_is_true_of(
     (stage,) = stages
     assert (stage.stage, stage.steps, stage.rates) == ("seed4/words", 70, {"loss": 0.125})
     assert cools(stage)
+    assert (symbols.encoder.head.out_features, symbols.encoder.dense1.out_features) == (30, recipe.hidden)
     images, shown = dict(zip(map(tuple, taught.concepts), seen_in(taught), strict=True)), set()
     for step in range(4):
         stage.losses(step)

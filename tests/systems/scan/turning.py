@@ -95,3 +95,12 @@ def test_each_new_latent_takes_the_uncertainty_of_those_that_enter_it():
     means, log_variances = vae.encoder.head.bias.detach().chunk(2)
     assert means.tolist() == pytest.approx((np.array([1, 2]) @ q).tolist(), rel=1e-5)
     assert log_variances.tolist() == pytest.approx([-7, -5], rel=1e-5)
+
+
+def test_strong_images_decide_where_beta_is_high_and_many_where_it_is_low():
+    """Far above what is seen a turn gains by the square of that, Σ M_ii² / β²; far below, by its logarithm. Here one
+    image of strength 100 lies along the axes, and three of strength 1 are turned by 30 degrees."""
+    v = np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)])
+    m = np.stack([np.diag([100.0, 0.0]), *[np.outer(v, v)] * 3])
+    assert np.allclose(np.abs(rotation_of(m, 1e4)), np.eye(2))
+    assert np.allclose(rotation_of(m, 1e-4)[:, 0], v)

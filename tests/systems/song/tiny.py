@@ -72,6 +72,18 @@ def test_every_listener_hears_the_canonical_song_and_believes_as_published(liste
     assert set(belief.process.x) == {1, 2}
 
 
+def test_every_seed_has_noise_of_its_own_for_every_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple] = []
+    monkeypatch.setattr(measure, "named", lambda recipe, seed: asked.append(("named", seed)) or {})
+    monkeypatch.setattr(measure, "expected", lambda recipe, seed: asked.append(("expected", seed)) or {})
+    monkeypatch.setattr(measure, "heard", lambda recipe, listener, seed: asked.append((listener, seed)))
+    monkeypatch.setattr(measure, "evoked", lambda recipe, belief: {"peak": 1.0})
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    found = STUDY.load().one_seed(run, SongRecipe(seed=2), 5)
+    assert asked == [(name, 5) for name in ("named", "expected", *measure.LISTENERS)]
+    assert set(found) == {f"{listener}.peak" for listener in measure.LISTENERS}
+
+
 def test_intact_precisions_hear_what_the_run_heard(run: Run) -> None:
     found = run.study.load().lesion_measures(run, run.study.load().networks(run))
     for name, value in found.items():
