@@ -11,12 +11,14 @@ import torch
 from torch.func import jacrev
 
 from phantastic.ground.randomness import numpy_generator
-from phantastic.inference import Level, Model, Prior, filter, generate, invert, published
+from phantastic.inference import Level, Model, Prior, filter, generate, invert, published, symbolic
+from phantastic.inference.divergence import astray, deviations, first
 from phantastic.inference.generalised import embed, temporal_precision
 from phantastic.inference.generation import innovations
-from phantastic.inference.linearise import expm1, polynomial, step
+from phantastic.inference.linearise import ascend, expm1, log_determinant, polynomial, step
 from phantastic.inference.prediction_errors import Geometry
 from phantastic.inference.published import eye, force
+from phantastic.inference.published.simulation import bump
 
 
 def smooth_model(seed: int) -> tuple[Model, Model]:
@@ -254,3 +256,137 @@ def test_errors_are_weighted_by_standard_deviations_not_by_variances():
         plain = getattr(result, name)[level]
         torch.testing.assert_close(weighted[name][level], plain * torch.tensor(factor, dtype=torch.float64))
         assert bool((plain != 0).any())
+
+
+def test_parts_of_the_free_energy_of_a_static_linear_model():
+    """y = 2 v + z at one bin: log p(y | m) of the data, log p(m) of the belief, and half the log of its variance."""
+    v = sympy.Symbol("v")
+    model = Model([Level(causes=[v], response=[2 * v], V=4.0), Level(V=0.5, initial=0.3)])
+    result = invert(model, torch.full((1, 1), 1.3, dtype=torch.float64), orders=(0, 0))
+    accuracy = 0.5 * (math.log(4 / (2 * math.pi)) - 4 * (1.3 - 0.6) ** 2)
+    entropy = -0.5 * math.log(4 * 4 + 0.5)
+    prior = 0.5 * (math.log(0.5) - 0.5 * 0.3**2)
+    assert float(result.parts.accuracy) == pytest.approx(accuracy)
+    assert float(result.parts.entropy) == pytest.approx(entropy)
+    assert float(result.parts.complexity) == pytest.approx(-prior - entropy)
+    assert float(result.covariance.v) == pytest.approx(1 / 16.5)
+    assert result.z[1].item() == pytest.approx(0.7)
+    assert result.v[1].item() == pytest.approx(0.6)
+
+
+def test_drawn_noise_has_its_precision_and_none_where_that_is_beyond_16():
+    """Variances 1/4 and 1/100, also of states; exp(16) counts as none, as in SPM; every array has its own."""
+    x, v = sympy.symbols("x1:401"), sympy.symbols("v1:401")
+    V = torch.tensor([4.0] * 200 + [math.exp(16)] * 200, dtype=torch.float64)
+    first = Level(states=dict.fromkeys(x, 0.0), causes=v, flow=[-s for s in x], response=v, V=V, W=100.0)
+    model = Model([first, Level(V=math.exp(15.9))])
+    z, w = (each[:, 0] for each in innovations(model, torch.zeros(30, 400).double(), 1, None, seed=3))
+    assert float(z[:, :200].var()) == pytest.approx(1 / 4, rel=0.08)
+    assert not z[:, 200:400].any()
+    assert float(z[:, 400:].std()) == pytest.approx(math.exp(-7.95), rel=0.08)
+    assert float(w.var()) == pytest.approx(1 / 100, rel=0.08)
+    assert not torch.allclose(w[:, :200] * 5, z[:, :200])
+    again, other = (innovations(model, torch.zeros(30, 400).double(), 1, None, seed=seed)[1][:, 0] for seed in (3, 4))
+    assert torch.equal(w, again)
+    assert not torch.equal(w, other)
+    given = torch.ones(30, 400).double()
+    kept, still = innovations(model, given, 1, {"noise_z1": 7 * given}, seed=None)
+    assert kept[:, 0].tolist() == [[7.0] * 400 + [1.0] * 400] * 30  # what drives the last level comes on top
+    assert not still.any()
+
+
+def test_a_run_draws_its_noise_from_the_seed_or_takes_the_published_one():
+    """Without either it is the published noise; edits are made to the data and not to what happened."""
+    experiment = published.setup("convolution", "state_estimation")
+    assert experiment.noise is not None
+    plain, drawn, other = experiment.run(), experiment.run(seed=5), experiment.run(seed=6)
+    same = experiment.run(noise=experiment.noise)
+    for result, kept in ((plain, True), (drawn, False), (other, False)):
+        assert result.process is not None
+        assert torch.allclose(result.process.z[1], experiment.noise["noise_z1"]) == kept
+    assert torch.equal(plain.x[1], same.x[1])
+    assert not torch.equal(drawn.x[1], other.x[1])
+    unkept = experiment.changed(noise=None)
+    assert torch.equal(unkept.run().x[1], unkept.run(seed=0).x[1])
+    doubled = experiment.changed(edit=lambda y: 2 * y).run()
+    assert torch.allclose(doubled.v[1] + doubled.z[1], 2 * (plain.v[1] + plain.z[1]))
+    assert doubled.process is not None
+    assert torch.equal(doubled.process.v[1], plain.process.v[1])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", [*symbolic._NAMES, "Abs", "sign", "Piecewise"])
+def test_every_function_and_its_slope_is_the_same_of_floats_and_of_tensors(name: str):
+    """And that of SymPy itself, also where a case of a function depends on the state."""
+    x = sympy.Symbol("x")
+    inner = x / 3 - sympy.Rational(1, 5) if name not in ("log", "sqrt") else x / 3 + 1
+    function = getattr(sympy, name)
+    expression = sympy.Piecewise((x**2, x < 0.4), (3 * x, True)) if name == "Piecewise" else function(inner)
+    model = Model([Level(states={x: 0.0}, flow=[-x], response=[expression]), Level()])
+    functions = model.dynamics(residual=False).bind([])
+    points = torch.tensor([[-0.9], [0.3], [0.5], [1.7]], dtype=torch.float64)
+    together = functions(points)
+    for row, point in enumerate(points):
+        alone = functions(point)
+        value = float(expression.subs(x, float(point)))
+        slope = (float(expression.subs(x, float(point) + 1e-6)) - float(expression.subs(x, float(point) - 1e-6))) / 2e-6
+        for arrays in (alone, {key: array[row] for key, array in together.items()}):
+            assert float(arrays["value"][0]) == pytest.approx(value, rel=1e-12)
+            assert float(arrays["slope"][0, 0]) == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+def test_a_bump_is_centred_and_as_wide_as_told():
+    """exp(-(t - centre)² / width) with bins counted from 1."""
+    course = bump(20, 12, 4)[:, 0]
+    assert course.argmax() == 11
+    assert [float(course[bin - 1]) for bin in (12, 10, 14, 1)] == pytest.approx(
+        [1, math.exp(-1), math.exp(-1), math.exp(-121 / 4)]
+    )
+
+
+def test_determinants_count_singular_values_and_of_diagonals_what_is_positive():
+    """As SPM does; what is beyond 1e16 either way is left out."""
+    matrix = torch.tensor([[1.0, 2.0], [3.0, -4.0]], dtype=torch.float64)
+    assert float(log_determinant(matrix)) == pytest.approx(math.log(10))
+    diagonal = torch.diag(torch.tensor([4.0, -5.0, 0.5, 1e17, 1e-17], dtype=torch.float64))
+    both = torch.stack([diagonal, diagonal + 0.0])
+    assert log_determinant(both).tolist() == pytest.approx([math.log(2)] * 2)
+
+
+def test_ascent_is_newtons_step_in_the_long_run_and_a_flow_in_the_short():
+    """du/dt = g + C u for a time of exp(log_time) / det(-C)^(1/n); to an uncoupled C its own time is not given."""
+    gradient, curvature = torch.tensor([3.0, -1.0]).double(), torch.tensor([[-2.0, 1.0], [1.0, -2.0]]).double()
+    for log_time in (-2.0, 0.0, 1.0, 20.0):
+        time = math.exp(log_time) / math.sqrt(3)
+        moved = torch.linalg.matrix_exp(curvature * min(time, 99)) - torch.eye(2)
+        expected = moved @ torch.linalg.solve(curvature, gradient)
+        torch.testing.assert_close(ascend(gradient, curvature, torch.tensor(log_time).double()), expected)
+    alone = ascend(gradient[:1], curvature[:1, :1], torch.tensor(-1.0).double())
+    assert float(alone) == pytest.approx(1.5 * (1 - math.exp(-2 * math.exp(-1))))
+
+
+def test_divergence_is_a_hundred_thousand_times_the_start_or_one_deviation():
+    start = torch.tensor([3.0, 0.1], dtype=torch.float64)
+    size = torch.tensor([[2.9e5, 3e5], [3.1e5, 1.0], [math.nan, 0.0]], dtype=torch.float64)
+    assert astray(size, start).tolist() == [[False, False], [True, False], [True, False]]
+    assert astray(torch.tensor([[9e4, 1.1e5]]).double(), start / 100).tolist() == [[False, True]]
+    errors = torch.tensor([[3.0, -2.0], [0.0, math.inf]], dtype=torch.float64)  # orders, rows
+    found = deviations(errors, torch.tensor([4.0, 9.0]).double())
+    assert float(found[0]) == 6
+    assert bool(found[1].isnan())
+    bad = torch.zeros(3, 5, 2, dtype=torch.bool)
+    bad[2, 3, 0] = bad[1, 4, 1] = True
+    assert first(bad) == (3, 2, "bin 4 of subject 3")
+    assert first(bad[1]) == (4, 0, "bin 5")
+
+
+def test_a_level_that_is_driven_by_another_level_keeps_its_course_exactly():
+    """ds/dt = -s / 4 drives dx/dt = s - x / 2: from s = 1 and x = 0, x = 4 (exp(-t / 4) - exp(-t / 2))."""
+    x, s, v = sympy.symbols("x s v")
+    first = Level(states={x: 0.0}, causes=[v], flow=[v - x / 2], response=[x])
+    model = Model([first, Level(states={s: 1.0}, flow=[-s / 4], response=[s]), Level()])
+    for orders in ((2, 1), (6, 2)):
+        found = generate(model, torch.zeros(20, 0).double(), orders=orders)
+        t = torch.arange(20, dtype=torch.float64)
+        torch.testing.assert_close(found.x[2][:, 0], torch.exp(-t / 4), rtol=0, atol=1e-10)
+        torch.testing.assert_close(found.x[1][:, 0], 4 * (torch.exp(-t / 4) - torch.exp(-t / 2)), rtol=0, atol=1e-10)
+        assert torch.equal(found.v[2], found.x[2])

@@ -10,7 +10,7 @@ import sympy
 import torch
 
 from phantastic.ground.errors import Refused
-from phantastic.inference import Level, Model, Prior, act, generate, invert, published, symbolic
+from phantastic.inference import Level, LogPrecision, Model, Prior, act, generate, invert, published, symbolic
 from phantastic.inference.action import Agent
 
 x, v, k, a = sympy.symbols("x v k a")
@@ -153,6 +153,40 @@ def test_equations_as_latex():
     (block,) = model().latex()
     assert r"\dot{x} &= - k x + v" in block
     assert block.startswith(r"\begin{aligned}")
+    s = sympy.Symbol("s")
+    first = {**GOOD, "response": [x, k * x**2], "log_V": [8 - x, 0.123456 * x], "flow": [v - k * x]}
+    lower, upper = Model([Level(**first), Level(states={s: 0.0}, flow=[-s], response=[s]), Level()]).latex()  # type: ignore[arg-type]
+    assert lower.split("\n")[1:-1] == [
+        r"g^{(1)}_{1} &= x \\",
+        r"g^{(1)}_{2} &= k x^{2} \\",
+        r"\ln\Pi^{(1)}_{1} &= 8 - x \\",
+        r"\ln\Pi^{(1)}_{2} &= 0.1235 x \\",
+        r"\dot{x} &= - k x + v",
+    ]
+    assert upper.split("\n")[1:-1] == [r"g^{(2)}_{1} &= s \\", r"\dot{s} &= - s"]
+
+
+def test_equations_as_mathml_name_function_level_and_row():
+    g, f = model().mathml()
+    assert "<msubsup><mi>g</mi><mn>1</mn><mrow><mo>(</mo><mn>1</mn><mo>)</mo></mrow></msubsup><mo>=</mo><mi>x</mi>" in g
+    assert "<mfrac><mrow><mi>d</mi><mi>x</mi></mrow><mrow><mi>d</mi><mi>t</mi></mrow></mfrac><mo>=</mo>" in f
+    assert "<mo>−</mo>" in f
+    assert "<mo>-</mo>" not in f
+
+
+def test_a_level_or_a_learned_precision_that_cannot_be_is_refused():
+    for number in (0, 3):
+        with pytest.raises(Refused, match=f"no level {number}: the model has levels 1 to 2"):
+            model().with_level(number, V=2.0)
+    assert (model().with_level(1, V=2.0).levels[0].V, model().with_level(2, V=3.0).levels[1].V) == (2, 3)
+    for bad in (LogPrecision(1.0, -1.0), LogPrecision(1.0, 1.0, floor=-0.5)):
+        with pytest.raises(Refused, match="both are 0 or more"):
+            model(V=bad)
+    assert model(V=LogPrecision(1.0, 0.0, floor=0.0), smoothness=0.0).ny == 1
+    with pytest.raises(Refused, match="both be expressions or both be functions"):
+        model(flow=lambda x, v, p: -x)
+    with pytest.raises(Refused, match="log_W has 2 expressions where 1 are needed"):
+        model(log_W=[x, x])
 
 
 def test_equations_as_mathml():

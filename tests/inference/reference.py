@@ -7,6 +7,7 @@ qH log-precisions, S and C covariances of states and causes. ``spm_triple_steps`
 E-steps of the triple estimation. No program code is included.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ from phantastic.inference import invert, published
 from phantastic.inference.generalised import embed, noise_kernel, temporal_precision
 from phantastic.inference.published.eye import lotka_volterra
 from phantastic.inference.published.force import matched
+from phantastic.inference.published.handwriting import observed
+from phantastic.inference.published.plant import plaid
+from phantastic.inference.published.simulation import Simulation
+from phantastic.inference.published.song import hierarchical_model
 
 HERE = Path(__file__).parent / "spm"
 RUNS = sorted(path.stem for path in HERE.glob("*-*.npz"))
@@ -194,3 +199,92 @@ def test_corrected_scheme_agrees_with_later_versions_of_spm():
     assert len(result.free_energy) == 32
     flat = published.triple("states_params_precisions", y=reference["Y"])
     assert float(flat.log_precisions[0]) == pytest.approx(8.73, abs=5e-3)
+
+
+# --- published runs of which no numbers are kept: what their papers and demonstrations say of them
+
+
+def logs(simulation: Simulation) -> list[list[float]]:
+    """Log-precisions V1, W1, V2 of beliefs and of the world."""
+    return [
+        [
+            float(torch.as_tensor(each).log().flatten()[0])
+            for each in (model.levels[0].V, model.levels[0].W, model.levels[1].V)
+        ]
+        for model in (simulation.model, simulation.process)
+    ]
+
+
+def test_what_birdsongs_are_made_of_and_taken_for():
+    """Data are twice as precise as they are taken to be; the causes come up at bin 8 and then are the song's."""
+    for name, (rayleigh, prandtl) in {"songA": (32, 2), "songB": (26, 8 / 3), "songC": (16, 8 / 3)}.items():
+        song = published.setup("birdsong", name)
+        assert logs(song) == [pytest.approx([4, 4, -2]), pytest.approx([4 + math.log(2), 4 + math.log(2), 16])]
+        assert song.causes[7].tolist() == pytest.approx([rayleigh / 2, prandtl / 2])
+        assert song.causes[-1].tolist() == pytest.approx([rayleigh, prandtl])
+        assert (len(song.causes), song.model.smoothness) == (64, 1.0)
+
+
+def test_the_centre_of_song_moves_eight_times_as_slowly_as_the_syrinx():
+    """Where it sends 36, both are Lorenz's attractor of a Rayleigh number of 32, and at rest in the same places."""
+    model = hierarchical_model()
+    functions = model.dynamics(residual=False).bind([])
+    for place in ([1.0, 2.0, 3.0], [-4.0, 5.0, 6.0]):
+        flow = functions(torch.tensor([*place, *place, 36.0], dtype=torch.float64))["value"][3:]
+        assert torch.allclose(flow[:3], 8 * flow[3:])
+    rest = math.sqrt(8 / 3 * 31)
+    flow = functions(torch.tensor([rest, rest, 31.0] * 2 + [36.0], dtype=torch.float64))["value"][3:]
+    assert flow.abs().max() < 1e-12
+    assert functions(torch.tensor([1.0, 2, 3, 4, 5, 6, 7]).double())["value"][:3].tolist() == [2, 3, 6]
+
+
+def test_the_double_well_is_pushed_round_twice_and_has_its_wells_where_the_flow_ends():
+    """8 sin(π t / 16) with bins counted from 1; without a push the flow ends at x² = 31 and, unstably, at 0."""
+    wells = published.setup("double_well", "state_estimation")
+    course = wells.causes[:, 0]
+    assert [float(course[bin - 1]) for bin in (8, 16, 24, 40)] == pytest.approx([8, 0, -8, 8], abs=1e-12)
+    assert len(course) == 64
+    assert logs(wells) == [pytest.approx([2, 16, -math.log(8)]), pytest.approx([2, 16, 16])]
+    functions = wells.model.dynamics(residual=False).bind([])
+    at = functions(torch.tensor([[math.sqrt(31), 0.0], [0.0, 0.0], [4.0, 3.0]], dtype=torch.float64))
+    assert at["value"][:, 2].tolist() == pytest.approx([0, 0, (64 / 17 - 2 + 2 * 3) / 8], abs=1e-12)
+    assert at["value"][2, 0] == 1  # x² / 16
+    assert at["slope"][0, 2, 0] < 0 < at["slope"][1, 2, 0]
+
+
+def test_lorenz_is_at_rest_where_his_equations_are():
+    """With σ = 18, b = 4 and r = 46.92: where x = y, z = (r - 1) / 2 and 2 x² = b z, in SPM's units, in which products
+    count twice; the sum of all three is seen."""
+    lorenz = published.setup("lorenz", "state_estimation")
+    functions = lorenz.model.dynamics(residual=False).bind(lorenz.model.parameters)
+    rest = math.sqrt(2 * 22.96)
+    value = functions(torch.tensor([rest, rest, 22.96, 0.0], dtype=torch.float64))["value"]
+    assert float(value[0]) == pytest.approx(2 * rest + 22.96)
+    assert value[2:].abs().max() < 1e-12
+    assert logs(lorenz) == [pytest.approx([0, 16, 16])] * 2
+    assert functions(torch.tensor([1.0, 2.0, 0.0, 0.0]).double())["value"][2] == pytest.approx(18 / 32)
+
+
+def test_who_watches_another_s_arm_does_not_act():
+    watched = observed(torch.ones(6, 2).double())
+    result = watched.run()
+    assert not result.a[2].any()
+    assert logs(watched)[0] == pytest.approx([-8, 8, 8])
+    assert torch.as_tensor(watched.model.levels[0].V).log().tolist() == pytest.approx([-8] * 4 + [8] * 4)
+    assert list(watched.model.levels[0].states.values())[-6:] == [0] * 6
+    assert result.process is not None
+    assert float(result.process.x[1][-1, 2:].abs().max()) > 0.1  # it is moved
+
+
+def test_a_plaid_is_brightest_in_the_middle_and_moves_by_an_eighth_of_its_field():
+    """Two gratings of two cycles; moved by an eighth of the field a place has the phase of its neighbour's half."""
+    places = plaid(8)
+    still = [float(each.subs({"x1": 0, "x2": 0})) for each in places]
+    assert max(still) == still[3 * 8 + 3] == pytest.approx(1)
+    along = [float(each.subs({"x1": 1, "x2": 0})) for each in places]
+    across = [float(each.subs({"x1": 0, "x2": 1})) for each in places]
+    assert along[3 * 8 + 4] == pytest.approx(1)
+    assert across[4 * 8 + 3] == pytest.approx(1)
+    assert still[3 * 8 + 1] == pytest.approx(-math.exp(-18 / 16))  # a quarter of the field: half a cycle
+    assert logs(published.setup("visual", "flat_priors"))[0] == pytest.approx([4, 8, -8])
+    assert logs(published.setup("visual", "tight_priors")) == [pytest.approx([4, 8, 16]), pytest.approx([16, 16, 16])]

@@ -291,3 +291,50 @@ def test_intervention_scores_draw_nuisance_from_the_seed(score):
 
     assert run(1) == run(1)
     assert run(1) != run(2)
+
+
+def test_a_vote_is_of_the_variance_relative_to_that_over_the_data_set():
+    """Latents of very different scales; the largest, which varies little for its size, is not outvoted by the small."""
+    scales = np.array([0.06, 7.0, 300.0])
+
+    def encode(v):
+        return standardised(v, np.array([4, 4, 4])) * scales
+
+    options = {"variance_images": 4000, "train_votes": 300, "eval_votes": 300, "batch": 32}
+    assert scores.factor_vae_score(encode, Grid((4, 4, 4)), 0, **options) == 1
+
+
+def test_latents_of_a_smaller_deviation_than_a_twentieth_do_not_vote():
+    """Of one latent that is collapsed and one that is not, all votes fall on the other: right by half."""
+    options = {"variance_images": 4000, "train_votes": 300, "eval_votes": 600, "batch": 32}
+    for deviation, least, most in ((0.055, 1, 1), (0.045, 0.4, 0.6)):
+        found = scores.factor_vae_score(
+            lambda v, d=deviation: standardised(v, np.array([4, 4])) * [d, 1], Grid((4, 4)), 0, **options
+        )
+        assert least <= found <= most
+    assert scores.factor_vae_score(lambda v: 0.04 * standardised(v, np.array([4, 4])), Grid((4, 4)), 0, **options) == 0
+
+
+def test_a_latent_is_active_by_its_variance():
+    """More than .01: a deviation of .11 is enough, one of .09 is not (Burda et al. 2016)."""
+    sides = np.array([[-1.0], [1.0]])
+    assert scores.active_units(sides * [0.09, 0.11, 1.0]) == 2
+    assert scores.active_units(sides * [0.4, 0.6, 1.0], threshold=0.25) == 2
+
+
+def test_importance_is_weighed_by_what_each_code_is_worth():
+    """Of a code for one factor and one for both, the second worth a third: 3/4 · 1 + 1/4 · 0."""
+    assert scores._concentration(np.array([[3.0, 0.0], [0.5, 0.5]])) == pytest.approx(0.75, abs=1e-6)
+    three = scores._concentration(np.array([[1.0, 1.0, 0.0]]))
+    assert three == pytest.approx(1 - log(2) / log(3), abs=1e-6)
+
+
+def test_every_third_row_of_each_value_is_held_out():
+    factor = np.repeat([0, 1, 2], [30, 60, 2])
+    train, test = scores._split(factor, 0, 1000, 1000)
+    assert sorted([*train, *test]) == list(range(92))
+    assert np.bincount(factor[test], minlength=3).tolist() == [10, 20, 0]
+    few, fewer = scores._split(factor, 0, 31, 6)
+    assert (len(few), len(fewer)) == (31, 6)
+    assert set(few) <= set(train)
+    assert np.bincount(factor[fewer]).tolist() == [2, 4]

@@ -252,7 +252,12 @@ def _derivative(
 
 
 def _diff(row: sympy.Expr, *symbols: sympy.Symbol) -> sympy.Expr:
-    return row.diff(*symbols)  # type: ignore[return-value]
+    """All symbols stand for real numbers: the slope of |x| is the sign of x, and that of a sign is 0."""
+    if not row.has(sympy.Abs, sympy.sign):
+        return row.diff(*symbols)  # type: ignore[return-value]
+    real: dict[Any, Any] = {s: sympy.Dummy(real=True) for s in row.free_symbols | {*symbols}}
+    slope = row.xreplace(real).diff(*(real[s] for s in symbols)).replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+    return slope.xreplace({stand_in: s for s, stand_in in real.items()})  # type: ignore[return-value]
 
 
 def _expressions(functions: Functions) -> list[sympy.Expr]:

@@ -268,6 +268,22 @@ def test_descent_lowers_f_at_every_step_and_ends_at_boltzmanns(energy, temperatu
     assert path[-1].tolist() == near(helmholtz.canonical(energy, temperature).probabilities.tolist(), abs=1e-9)
 
 
+def test_a_step_of_descent_mixes_the_start_with_boltzmanns_in_logarithms():
+    """log p after k steps is (1 - r)^k of what it was and 1 - (1 - r)^k of -E / T: a step of F's natural gradient."""
+    energy, temperature = f64([0.0, 1.0, 2.5]), f64([0.5, 2.0])
+    start = f64([0.2, 0.5, 0.3])
+    path = list(helmholtz.descent(energy, temperature, start, 4, rate=0.3))
+    assert len(path) == 5
+    for k, p in enumerate(path):
+        left = 0.7**k
+        expected = torch.softmax(left * start.log() - (1 - left) * energy / temperature[:, None], -1)
+        torch.testing.assert_close(p, expected)
+    torch.testing.assert_close(
+        helmholtz.settle(energy, temperature, start, 3),
+        torch.softmax(0.8**3 * start.log() - (1 - 0.8**3) * energy / temperature[:, None], -1),
+    )
+
+
 def test_another_minimiser_agrees():
     """BFGS on the logits of p, without a word of Boltzmann's."""
     energy = measure.landscape(4.0, 5.0)[::10].numpy()

@@ -6,15 +6,19 @@ import re
 from collections.abc import Callable
 from math import log
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
 from phantastic.run.folder import Run
 from phantastic.systems.entropy import column, experiment, measure
+from phantastic.systems.entropy.information import divergence, information
 from phantastic.systems.entropy.study import STUDY, EntropyApply, EntropyRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -74,6 +78,117 @@ def test_figures_follow_extreme_recipes(run: Run) -> None:
             assert not re.search(r"NaN|Infinity", json.dumps(picture.to_dict(validate=False))), name
 
 
+def test_a_descent_that_has_not_begun_is_measured_at_its_start() -> None:
+    """The even distribution: log n of entropy, the mean energy, and half the absolute difference from Boltzmann's."""
+    heat, energy = measure.heated(4.0, 8.0, 0), measure.landscape(4.0, 8.0).numpy()
+    for place in (0, 20, 45):
+        t = heat["temperature"][place]
+        weights = np.exp(-energy / t)
+        assert heat["entropy"][place] == pytest.approx(log(191))
+        assert heat["energy"][place] == pytest.approx(energy.mean())
+        assert heat["free_energy"][place] == pytest.approx(energy.mean() - t * log(191))
+        assert heat["log_partition"][place] == pytest.approx(log(weights.sum()))
+        assert heat["distance"][place] == pytest.approx(np.abs(1 / 191 - weights / weights.sum()).sum() / 2)
+        assert heat["narrow"][place] == pytest.approx(30 / 191)
+
+
+def test_the_landscape_has_a_deep_well_and_a_wide_one_of_half_its_depth() -> None:
+    x = measure.POSITIONS.numpy()
+    energy = measure.landscape(4.0, 6.0).numpy()
+    assert energy[np.abs(x + 3.75).argmin()] == pytest.approx(-4, abs=0.02)
+    assert energy[np.abs(x - 1.5).argmin()] == pytest.approx(-2)
+    assert energy[np.abs(x - 3.0).argmin()] == pytest.approx(-2 * np.exp(-0.5), abs=1e-3)  # 6 · ¼ away
+    assert energy[np.abs(x + 4.0).argmin()] == pytest.approx(-4 * np.exp(-0.5), abs=4e-3)  # ¼ away
+
+
+def test_eight_particles_are_counted_by_hand() -> None:
+    """8! / (4! 2! 1! 1!) = 840 ways; H of the shares is 1.75 log 2."""
+    found = measure.counted(64)
+    assert found["particles"] == [8, 16, 32, 64]
+    assert found["gap"][0] == pytest.approx(1.75 * log(2) - log(840) / 8)
+    by_stirling = [n * log(n) - n + 0.5 * log(2 * np.pi * n) for n in (8, 4, 2, 1, 1)]
+    assert found["stirling"][0] == pytest.approx(1.75 * log(2) - (by_stirling[0] - sum(by_stirling[1:])) / 8)
+
+
+def test_what_is_certain_is_the_worst_that_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    heat = {"distance": [0.1, 0.5, 0.2], "free_energy": [-1.0, -2.0, -3.0], "temperature": [1.0, 2.0, 4.0],
+            "log_partition": [1.0, 1.25, 0.75], "narrow": [0.9, 0.5, 0.3]}  # fmt: skip
+    monkeypatch.setattr(measure, "heated", lambda *_: heat)
+    monkeypatch.setattr(measure, "counted", lambda particles: {"gap": [5.0, 2.0], "stirling": [3.0, 1.6]})
+    monkeypatch.setattr(measure, "perceived", lambda percept: {"percept.size": 1.5})
+    found = experiment.certain(EntropyRecipe())
+    names = ("boltzmann.distance", "boltzmann.error", "wells.cold.narrow", "wells.hot.wide", "percept.size.error")
+    assert [found[name] for name in names] == pytest.approx([0.5, 0.5, 0.9, 0.7, 0.1])
+    assert (found["stirling.gap"], found["stirling.gap.deviation"]) == (2, pytest.approx(0.25))
+    excesses = iter([(-3.0, 0.1), (-1.0, 0.4), (-2.0, 0.2), (-4.0, 0.3)])
+    monkeypatch.setattr(measure, "highest", lambda *_: next(excesses))
+    tried = experiment.tried(EntropyRecipe(trials=3), 0)
+    assert (tried["maxent.rival.excess"], tried["maxent.rival.error"]) == (-1, 0.4)
+
+
+def test_errors_and_excesses_are_the_largest() -> None:
+    one, other = torch.tensor([1.0, -2.0, 3.0]), torch.tensor([0.5, -5.0, 3.0])
+    assert measure.gap(one, other) == 3
+    assert measure.gap(2.0, 2.5) == 0.5
+    assert measure.largest(one, other - 10) == 3
+
+
+def test_broken_laws_are_measured_by_how_much_they_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were entropy or information below 0, no law of sums or of concavity would hold, and every excess be above 0."""
+    monkeypatch.setattr(measure, "entropy", lambda p: -torch.special.entr(p).sum(-1))
+    found = measure.letters(50, torch.Generator().manual_seed(0))
+    assert found["concave.excess"] > 0.01
+    assert found["shannon.bits"] == pytest.approx(-1.75)
+    assert found["shannon.bits.error"] == pytest.approx(3.5)
+    assert found["chain.error"] > 1
+    monkeypatch.undo()
+    monkeypatch.setattr(measure, "information", lambda joint: -information(joint))
+    monkeypatch.setattr(measure, "divergence", lambda p, q: -divergence(p, q))
+    found = measure.letters(50, torch.Generator().manual_seed(0))
+    assert min(found["processing.excess"], found["divergence.excess"]) > 0.01
+
+
+def test_distances_of_distributions_are_halves_of_their_absolute_differences() -> None:
+    """So that none is above 1, which those of an even distribution from cold ones come near."""
+    found = measure.warm(200, 0, torch.Generator().manual_seed(0))
+    assert 0.94 < found["boltzmann.any.distance"] < 0.95  # 19/20, where one state of twenty has all
+
+
+def test_every_seed_has_random_cases_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+    stubs = {"letters": {}, "highest": (0.0, 0.0), "warm": {}, "believed": {}}
+    for name, result in stubs.items():
+        monkeypatch.setattr(
+            measure,
+            name,
+            lambda *given, result=result: drawn.append(float(torch.rand(1, generator=given[-1]))) or result,
+        )
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    for seed in (0, 1):
+        STUDY.load().one_seed(run, EntropyRecipe(), seed)
+    assert len(drawn) == len(set(drawn)) == 14
+
+
+def test_a_sense_of_size_by_bayes_rule(run: Run) -> None:
+    """The surprise is -log of the likelihood's mean under the prior; a lesion's free energy ends just above it."""
+    x = np.linspace(0.01, 5, 500)
+    prior = np.exp(-0.5 * (x - 3) ** 2)
+    likelihood = np.exp(-0.5 * ((2 - x**2) / 0.5) ** 2) / (0.5 * np.sqrt(2 * np.pi))
+    surprise = -log(float((prior * likelihood).sum() / prior.sum()))
+    percept = measure.seen(2.0, 3.0, 0.5, 15)
+    found = measure.perceived(percept)
+    assert found["percept.surprise"] == pytest.approx(surprise)
+    exact = prior * likelihood / (prior * likelihood).sum()
+    ended, there = percept.path[-1].numpy(), exact > 1e-200
+    apart = float((ended[there] * np.log(ended[there] / exact[there])).sum())
+    assert 1e-6 < apart == pytest.approx(found["percept.gap"], rel=1e-4)
+    assert found["percept.distance"] == pytest.approx(np.abs(ended - exact).sum() / 2)
+    told = run.study.load().lesion_measures(run, {})
+    measures = run.measures()
+    assert told["surprise"] == pytest.approx(measures["percept.surprise"].value)
+    assert told["free_energy"] - told["surprise"] == pytest.approx(measures["percept.gap"].value, abs=1e-12)
+
+
 # --- apply
 
 
@@ -119,6 +234,31 @@ def test_a_column_of_four_numbers_is_described_by_hand() -> None:
         f"maximum entropy with its mean: {log(3):.4f} nats",
         f"maximum entropy with its mean and variance: {own}; beyond these the column tells 0.0000 nats",
     ]
+
+
+def test_many_numbers_are_sorted_into_bins_of_equal_width(tmp_path: Path) -> None:
+    """Eight numbers from 0 to 8 in four bins of 2: 3, 2, 0 and 3 of them, the largest in the last."""
+    values = [0.0, 1.0, 1.5, 2.0, 3.9, 6.0, 7.0, 8.0]
+    found, index = column.sort(np.array(values), 4)
+    assert (found.width, found.x.tolist(), found.counts.tolist()) == (2, [1, 3, 5, 7], [3, 2, 0, 3])
+    assert index == [0, 0, 0, 1, 1, 3, 3, 3]
+    assert found.surprise()[[0, 1, 3]] == pytest.approx([log(8 / 3), log(4), log(8 / 3)])
+    request = EntropyApply(data=str(numbers(tmp_path, values)))
+    *lines, table, _, _ = column.apply(tmp_path / "out", 4, request)
+    own = 6 / 8 * log(8 / 3) + 2 / 8 * log(4)
+    assert lines[0] == "score: 8 numbers, 4 bins of width 2"
+    assert lines[1].endswith(f"{own:.4f} nats ({own / log(2):.4f} bits); with nothing known: {log(4):.4f} nats")
+    assert lines[2] == f"the most surprising value: 2 (line 5), {log(4):.4f} nats"
+    mean, variance = (column.entropy_of(fit) for fit in (found.by_mean, found.by_variance))
+    assert lines[3].endswith(f"{mean:.4f} nats")
+    assert lines[4].endswith(f"{variance:.4f} nats; beyond these the column tells {variance - own:.4f} nats")
+    assert own < variance < mean < log(4)
+    rows = list(csv.DictReader(Path(table).read_text().splitlines()))
+    assert [float(row["surprise"]) for row in rows] == pytest.approx([log(8 / 3), log(4), np.inf, log(8 / 3)])
+    assert [float(row["maxent_mean"]) for row in rows] == pytest.approx(found.by_mean.tolist())
+    moments = [sum(float(row[name]) * float(row["value"]) for row in rows) for name in ("share", "maxent_mean")]
+    assert moments[0] == pytest.approx(moments[1]) == pytest.approx((3 + 6 + 21) / 8)
+    assert column.sort(np.array(values), 8)[0].width == 0, "as many bins as values leave them as they are"
 
 
 def test_of_a_certainty_there_is_nothing_to_tell() -> None:

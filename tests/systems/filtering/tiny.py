@@ -79,6 +79,17 @@ def test_noise_is_the_seed_s() -> None:
     assert not torch.equal(one, other)
 
 
+def test_every_seed_has_noise_of_its_own_in_every_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[tuple[str, int]] = []
+    for name in ("linear", "nonlinear"):
+        monkeypatch.setattr(measure, name, lambda recipe, seed, name=name: seeds.append((name, seed)) or {})
+    for name in ("seen", "triples"):
+        monkeypatch.setattr(measure, name, lambda recipe, system: {})
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    STUDY.load().one_seed(run, FilteringRecipe(seed=2), 5)
+    assert seeds == [("linear", 5), ("nonlinear", 5)]
+
+
 def test_errors_of_the_orbit_and_of_the_wells_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """A belief in the mirror image of a well is of the right size and on the wrong side."""
 
@@ -94,6 +105,108 @@ def test_errors_of_the_orbit_and_of_the_wells_by_hand(monkeypatch: pytest.Monkey
         "lorenz.error.1": 1, "lorenz.error.16": 16, "lorenz.error.32": 32, "lorenz.error.64": 64, "lorenz.left": 32,
         "well.error": math.sqrt(5), "well.size.error": 0, "well.wrong": 0.5, "well.response.error": math.sqrt(5),
     })  # fmt: skip
+
+
+def test_deconvolution_is_measured_against_what_happened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cause of 0, 2, 0 taken for 1, 1.5, 0; states of 3 and 4 taken for 3 and 2; by embedding and by smoothness."""
+
+    def believed(v: list, x: list) -> Any:
+        cause, states = torch.tensor(v).double()[:, None], torch.tensor(x).double()
+        spread = {"v": torch.full((len(v), 1, 1), 0.25), "x": torch.diag_embed(torch.tensor([[0.01, 1.0]] * len(x)))}
+        return SimpleNamespace(v={2: cause}, x={1: states}, covariance=SimpleNamespace(**spread))
+
+    asked = []
+
+    def tuned(system: Any, orders: tuple[int, int], width: float) -> Any:
+        asked.append((orders, width))
+        return believed([0.0, 2.0, 3.0 if width else 4.0], [])
+
+    monkeypatch.setattr(measure, "deconvolved", lambda system: believed([1.0, 1.5, 0.0], [[3.0, 2.0]] * 3))
+    monkeypatch.setattr(measure, "tuned", tuned)
+    truth: Any = SimpleNamespace(v={2: torch.tensor([0.0, 2.0, 0.0]).double()[:, None]},
+                                 x={1: torch.tensor([[3.0, 4.0]] * 3).double()})  # fmt: skip
+    recipe = FilteringRecipe(states_order=5, causes_order=2, smoothness=0.75)
+    found = measure.seen(recipe, SimpleNamespace(truth=truth))  # type: ignore[arg-type]
+    assert found == pytest.approx({
+        "cause.peak": 1.5, "cause.peak.error": 0.5, "cause.error": 1.25, "cause.explained": 1 - 1.25 / 4,
+        "cause.inside": 2 / 3, "states.error": 12, "states.explained": 1 - 12 / 75, "states.inside": 0.5,
+        "cause.error.one": 9, "cause.error.white": 16,
+    })  # fmt: skip
+    assert asked == [((1, 1), 0.75), ((5, 2), 0.0)]
+
+
+def test_what_was_learned_is_held_against_what_made_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A21 of -.5 within an interval of 1.645 standard deviations, C11 of .125 outside of one."""
+    runs = []
+
+    def learned(recipe: FilteringRecipe, system: Any, variant: str, scheme: str) -> Any:
+        runs.append((variant, scheme))
+        return SimpleNamespace(free_energy=torch.tensor([-9.0, -4.0, -5.0, -2.0]), log_precisions=torch.tensor([7.0]))
+
+    monkeypatch.setattr(measure, "learned", learned)
+    monkeypatch.setattr(measure, "estimates", lambda *_: {"A21": (-0.66, 0.1), "C1_1": (0.25, 0.07)})
+    found = measure.triples(FilteringRecipe(sensory_log_precision=8.5), None)  # type: ignore[arg-type]
+    both, known, fixed = measure.VARIANTS
+    assert runs == [(both, "spm12"), (both, "corrected"), (known, "spm12"), (fixed, "spm12")]
+    for name in ("learned", "corrected", "known", "fixed"):
+        told = {key.removeprefix(f"{name}."): value for key, value in found.items() if key.startswith(f"{name}.")}
+        assert told == pytest.approx({
+            "A21": -0.66, "A21.sd": 0.1, "A21.deviation": 0.32, "A21.error": 0.16, "A21.inside": 1,
+            "C11": 0.25, "C11.sd": 0.07, "C11.deviation": 1, "C11.error": 0.125, "C11.inside": 0,
+            "rise": 7, "rising": 2 / 3, **({} if name == "fixed" else {"drift": 1.5}),
+        })  # fmt: skip
+
+
+def test_estimates_are_of_the_parameters_by_name() -> None:
+    result: Any = SimpleNamespace(
+        parameters=torch.arange(14.0), parameter_covariance=torch.diag(torch.tensor([4.0, 9.0]))
+    )
+    found = measure.estimates(result, measure.triple("states_params_precisions"))
+    assert found == {"A21": (1.0, 2.0), "C1_1": (4.0, 3.0)}
+
+
+def test_the_linear_system_has_the_noise_and_the_precisions_of_its_recipe() -> None:
+    recipe = FilteringRecipe(
+        states_order=3, causes_order=5, sensory_log_precision=5.0, state_log_precision=6.0, smoothness=0.8
+    )
+    system = measure.linear(recipe, 0)
+    model, world = system.experiment.model, system.experiment.process
+    assert [math.log(float(each)) for each in (model.levels[0].V, model.levels[0].W)] == pytest.approx([5, 6])
+    assert math.log(float(world.levels[0].V)) == pytest.approx(5)
+    assert model.smoothness == world.smoothness == 0.8
+    assert measure.orders_of(recipe) == (3, 3)
+    assert system.experiment.orders == (3, 3)
+    assert system.truth.v[2][:, 0].argmax() == 11
+    assert float(system.truth.z[1].std()) == pytest.approx(math.exp(-2.5), rel=0.3)
+    made = measure.wells(4.0, 0)
+    assert made.process is not None
+    assert float(made.process.v[2].abs().max()) == pytest.approx(4)
+
+
+def test_variants_know_what_their_names_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = {}
+    monkeypatch.setattr(measure, "invert", lambda model, y, **options: calls.setdefault(len(calls), (model, options)))
+    recipe = FilteringRecipe(sensory_log_precision=7.0, state_log_precision=5.0, steps=9, smoothness=0.6)
+    system = measure.linear(recipe, 0)
+    for variant in measure.VARIANTS:
+        measure.learned(recipe, system, variant, "corrected")
+    for number, variant in enumerate(measure.VARIANTS):
+        model, options = calls[number]
+        first = model.levels[0]
+        assert (options["iterations"], options["scheme"], model.smoothness) == (9, "corrected", 0.6)
+        assert (options["prior_u"] is system.experiment.causes) == (variant == "known_input")
+        if variant == "states_params_fixedprec":
+            assert [math.log(float(each)) for each in (first.V, first.W)] == pytest.approx([7, 5])
+        else:
+            assert (first.V.mean, first.V.variance) == (7, 0)
+            assert isinstance(first.W, LogPrecision)
+
+
+def test_intact_precisions_perceive_what_the_run_perceived(run: Run) -> None:
+    found = run.study.load().lesion_measures(run, run.study.load().networks(run))
+    assert set(found) == {"cause.error", "states.error"}
+    for name, value in found.items():
+        assert value == pytest.approx(run.measures()[name].value, rel=1e-6)
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

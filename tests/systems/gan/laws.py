@@ -267,3 +267,64 @@ def test_coverage_counts_modes_and_quality():
     one = draw(eight._replace(centres=eight.centres[:1]), 100, noise())
     assert coverage(eight, one)[0] == 1
     assert coverage(eight, torch.zeros(10, 2)) == (0, 0.0)
+
+
+def test_the_penalty_is_paid_at_a_quarter_of_the_batch_rounded_up():
+    """Where the judgement is x² / 2 its slope is x: 1 in the first quarter of the batch, 10 in the rest."""
+
+    class Bowl(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.square().sum(1, keepdim=True) / 2
+
+    for count, paid in ((8, 2), (9, 3), (5, 2)):
+        for steep in (paid - 1, paid):
+            points = torch.full((count, 1), 10.0)
+            points[:steep] = 1.0
+            plain, punished = (
+                adversarial(Place(), Bowl(), points, noise(), penalty=weight)["discriminator"] for weight in (0.0, 2.0)
+            )
+            expected = (steep + 100 * (paid - steep)) / paid
+            assert float((punished - plain).detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_pieces_that_touch_at_corners_are_one_and_grey_is_between_a_tenth_and_nine():
+    image = torch.zeros(1, 1, 64, 64)
+    image[..., 10:20, 10:20] = image[..., 20:30, 20:30] = 1.0
+    assert holds_shape(image).all()
+    image[..., 20:30, 20:30] = 0.0
+    image[..., 21:31, 20:30] = 1.0
+    assert not holds_shape(image).any()
+    shades = torch.tensor([0.0, 0.09, 0.11, 0.5, 0.89, 0.91, 1.0, 1.0]).view(1, 1, 2, 4)
+    assert grey(shades).tolist() == [3 / 8]
+
+
+def test_a_place_is_four_pixels_wide():
+    """Middles at 16, 19 and 20 along one axis: the first two share the place from 15.5 to 19.5."""
+    image = torch.zeros(3, 1, 64, 64)
+    for row, middle in enumerate((16, 19, 20)):
+        image[row, 0, middle - 4 : middle + 5, 28:37] = 1.0
+    assert places(image[:2]) == 1 / 64
+    assert places(image[1:]) == 2 / 64
+    assert places(image.mT[:2]) == 1 / 64
+    assert places(torch.cat([image[1:], image[1:].mT])) == 4 / 64
+
+
+def test_discriminators_of_images_leak_a_fifth():
+    """Radford et al. (2016)."""
+    with initialised(0, "gan"):
+        found = ImageDiscriminator(1, 32)
+    leaks = [module for module in found.modules() if isinstance(module, torch.nn.LeakyReLU)]
+    assert leaks
+    assert all(leak(torch.tensor(-1.0)) == pytest.approx(-0.2) for leak in leaks)
+
+
+def test_noise_and_points_of_a_mixture_are_spread_evenly_around_their_modes():
+    """The ring of VEEGAN: eight modes on the unit circle with an sd of .01; the grid: 25, two apart, with .05."""
+    for mixture, sd in ((ring(), 0.01), (grid(), 0.05)):
+        points = draw(mixture, 20_000, noise())
+        nearest = torch.cdist(points, mixture.centres).argmin(1)
+        assert (torch.bincount(nearest) - 20_000 / len(mixture.centres)).abs().max() < 5 * (20_000 / 8) ** 0.5
+        assert float((points - mixture.centres[nearest]).std()) == pytest.approx(sd, rel=0.02)
+    apart = torch.cdist(grid().centres, grid().centres).fill_diagonal_(9.0)
+    assert apart.min() == 2
+    assert grid().centres.mean(0).tolist() == [0, 0]

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from phantastic.ground.randomness import torch_generator
 from phantastic.systems.psychiatry import cohort, tasks
-from phantastic.systems.psychiatry.fit import Data, Posterior, Prior, infer, repeated
+from phantastic.systems.psychiatry.fit import Data, Posterior, Prior, _closest, infer, lattice, repeated
+from phantastic.systems.psychiatry.simulate import Press, pressed, watched
 
 SAMPLES = 40
 DESIGN = torch.stack([torch.ones(SAMPLES), torch.linspace(-1, 1, SAMPLES)]).double()
@@ -175,6 +179,60 @@ def test_the_margin_of_a_difference_is_that_of_students_table() -> None:
         assert found == pytest.approx((mean, mean - 4.303, mean + 4.303), abs=1e-3)
 
 
+def test_a_cohort_is_drawn_in_turn_with_the_means_and_spreads_of_its_groups() -> None:
+    """And no further than the prior's bounds."""
+    groups = ((1.0, 0.5), (-2.0, 0.1)), ((3.0, 1.0), (9.0, 2.0))
+    bounds = WIDE._replace(low=torch.tensor([-9.0, -9.0]).double(), high=torch.tensor([9.0, 9.5]).double())
+    drawn = cohort.draw(groups, 4001, bounds, 0, "tests/cohort")
+    assert drawn.group.tolist() == [0, 1] * 2000 + [0]
+    for number, parameters in enumerate(groups):
+        for k, (mean, spread) in enumerate(parameters):
+            values = drawn.parameters[drawn.group == number, k]
+            if (number, k) != (1, 1):  # which is cut off
+                assert float(values.mean()) == pytest.approx(mean, abs=4 * spread / 2000**0.5)
+                assert float(values.std()) == pytest.approx(spread, rel=0.08)
+    assert float(drawn.parameters[:, 1].max()) == 9.5
+    assert not torch.equal(drawn.parameters, cohort.draw(groups, 4001, bounds, 1, "tests/cohort").parameters)
+
+
+def test_the_noise_of_what_is_recorded_differs_between_people_by_a_third() -> None:
+    data = cohort.measured(torch.ones(600, 50, dtype=torch.float64), 0.2, 9, 0, "tests/noise")
+    assert bool((data.weight == 9).all())
+    size = (data.within / (50 * 8)).sqrt()  # eight degrees of freedom are left in each sample
+    assert float(size.log().mean()) == pytest.approx(math.log(0.2), abs=0.06)
+    assert float(size.log().std()) == pytest.approx(1 / 3, abs=0.04)
+    assert float((data.mean - 1).square().mean()) == pytest.approx(float((size**2).mean()) / 9, rel=0.05)
+
+
+def test_recovery_by_hand() -> None:
+    """Over all the groups' difference counts, within each not; one of four lies outside of its interval."""
+    truth = torch.tensor([[0.0], [1.0], [10.0], [11.0]], dtype=torch.float64)
+    mean = torch.tensor([[1.0], [0.0], [12.0], [13.0]], dtype=torch.float64)
+    variance = torch.tensor([1.0, 0.2, 1.1, 1.5], dtype=torch.float64)[:, None, None]
+    zero = torch.zeros(4, dtype=torch.float64)
+    posterior = Posterior(mean, variance, zero, zero, zero, zero[:, None])
+    (found,) = cohort.recovered(cohort.Cohort(truth, torch.tensor([0, 0, 1, 1])), posterior)
+    assert found.within == pytest.approx([-1, 1])
+    assert found.correlation == pytest.approx(np.corrcoef(truth[:, 0], mean[:, 0])[0, 1])
+    assert (found.coverage, found.error) == (0.75, pytest.approx(math.sqrt(10 / 4)))
+
+
+def test_everybody_starts_at_the_likeliest_point_of_the_grid() -> None:
+    """By brute force: each point's joint with the noise's precision, at the best of many precisions; two standard
+    deviations to either side, no further than the bounds."""
+    near = WIDE._replace(high=torch.tensor([3.0, 20.0]).double())
+    points = lattice(near, 5)
+    assert points[:, 0].unique().tolist() == [-4, -2, 0, 2, 3]
+    assert points[:, 1].unique().tolist() == [-3, -1, 1, 3, 5]
+    _, trials = people(linear, 12, noise=1.5)
+    data, noises = repeated(trials), torch.linspace(-8, 12, 2001, dtype=torch.float64)
+    for k, found in enumerate(_closest(linear(points), data, points, near).tolist()):
+        squares = (trials[k] - linear(points)[:, None]).square().sum((1, 2))
+        joint = SAMPLES * noises - noises.exp() / 2 * squares[:, None] - ((noises - near.noise) / 1.5).square() / 2
+        prior = ((points - near.mean) / near.deviation).square().sum(-1) / 2
+        assert found == int((joint.amax(-1) - prior).argmax())
+
+
 # --- the tasks themselves, on a few people
 
 
@@ -203,3 +261,36 @@ def test_a_parabola_is_interpolated_exactly_between_uneven_knots() -> None:
     x = torch.tensor([[-1.0, 0.0, 0.3, 1.5, 2.0]], dtype=torch.float64)
     at = torch.tensor([0.1, 0.25, 0.4, 1.0, 1.4], dtype=torch.float64)
     torch.testing.assert_close(tasks.interpolated(x, 3 * x**2 - x, at)[0], 3 * at**2 - at, rtol=0, atol=1e-4)
+
+
+def test_who_lost_attenuation_is_taken_to_make_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 6 down, by at most 4; with more than that nothing is to be made up for."""
+    asked: list[Tensor] = []
+
+    def press(h: Tensor, delusion: Tensor, intended: Tensor) -> SimpleNamespace:
+        asked.append(torch.stack([h, delusion], 1))
+        return SimpleNamespace(peak=lambda: (2 * intended, intended))
+
+    monkeypatch.setattr(tasks, "press", press)
+    theta = torch.tensor([[6.6], [6.0], [4.5], [1.0]], dtype=torch.float64)
+    targets = torch.tensor([0.5, 2.5], dtype=torch.float64)
+    own = tasks.matching(targets).simulate(theta)
+    assert asked[0].unique(dim=0).tolist() == [[1, 4], [4.5, 1.5], [6, 0], [6.6, 0]]
+    torch.testing.assert_close(own, 2 * targets.expand(4, 2), rtol=0, atol=1e-4)
+
+
+def test_what_is_pressed_and_watched_is_taken_from_its_place() -> None:
+    x = torch.arange(6.0).view(2, 3).double()  # bins, states
+    covariance = torch.tensor([[4.0, 7.0], [7.0, 9.0]]).double().expand(2, 2, 2)
+    result: Any = SimpleNamespace(
+        process=SimpleNamespace(x={1: 10 + x}), x={1: x}, v={3: 20 + x}, covariance=SimpleNamespace(x=covariance)
+    )
+    assert [each.tolist() for each in pressed(result)] == [[10, 13], [0, 3], [2, 2], [1, 4], [3, 3]]
+    assert [each.tolist() for each in watched(result)] == [[10, 13], [12, 15], [2, 5], [20, 23]]
+
+
+def test_what_is_reported_as_equal_is_reported_at_the_peak_of_the_own_force() -> None:
+    """A margin of 1.694 standard deviations of doubt below the perceived one."""
+    columns = ([0, 3, 1], [9, 2, 9], [0, 0.5, 0], [0] * 3, [1] * 3)
+    own, equal = Press(*(torch.tensor([column], dtype=torch.float64) for column in columns)).peak()
+    assert (float(own), float(equal)) == (3, pytest.approx(2 - 0.847))

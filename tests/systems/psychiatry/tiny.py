@@ -2,11 +2,13 @@
 
 import csv
 import json
+import math
 import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,11 +27,14 @@ from phantastic.systems.psychiatry import (
     force_matching,
     measure,
     occlusion,
+    regimes,
     schizophrenia,
     tasks,
 )
+from phantastic.systems.psychiatry.cohort import Cohort
+from phantastic.systems.psychiatry.fit import Data, Posterior, Prior
 from phantastic.systems.psychiatry.simulate import Press, Pursuit
-from phantastic.systems.psychiatry.study import STUDIES, ForceRecipe, OcclusionRecipe
+from phantastic.systems.psychiatry.study import STUDIES, ForceRecipe, OcclusionRecipe, SchizophreniaRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
 EXPERIMENTS = {"occlusion": occlusion, "force_matching": force_matching, "schizophrenia": schizophrenia}
@@ -140,6 +145,252 @@ def test_a_replayed_force_is_felt_as_it_was_and_as_coming_from_outside(tiny_run:
     found = {name: measure.value for name, measure in tiny_run("force_matching").measures().items()}
     assert found["replay.external"] == pytest.approx(found["normal.1.matched"], rel=0.1)
     assert found["replay.internal"] == pytest.approx(found["attenuation+6.perceived"], rel=0.1)
+
+
+def test_distances_of_both_tasks_are_measured_by_dose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the occluded task an eye is off by its log-precision, in the other by three times as much."""
+    asked = []
+
+    def follow(run: str, motion: torch.Tensor, senses: torch.Tensor) -> Pursuit:
+        asked.append((run, senses.tolist()))
+        target = torch.sin(torch.arange(64, dtype=torch.float64) / 5).expand(len(motion), -1)
+        off = motion[:, None] * (3 if "reversal" in run else 1)
+        return Pursuit(target + off, target, target, target)
+
+    monkeypatch.setattr(measure, "follow", follow)
+    found = measure.by_dose(4.0, 0.0, 2.5, 3)
+    assert found["motion"] == [4, 2, 0]
+    assert found["occluded"] == pytest.approx([4, 2, 0])
+    assert found["reversal"] == pytest.approx([12, 6, 0])
+    assert found["gain"] == pytest.approx([1] * 3)
+    assert found["lag"] == pytest.approx([0] * 3, abs=1e-9)
+    assert asked == [("fig1_occluded_highprec", [2.5] * 3), ("fig4_reversal_highprec", [2.5] * 3)]
+
+
+def test_after_the_turn_is_from_bin_49_on_and_the_frequency_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    bins = torch.arange(64)
+
+    def follow(run: str, motion: torch.Tensor, senses: torch.Tensor) -> Pursuit:
+        target = torch.sin(bins / 5).double().expand(2, -1)
+        off = torch.where(bins > 49, 2.0, torch.where(bins == 49, 6.0, 1.0)) * torch.tensor([[1.0], [10.0]])
+        return Pursuit(target + off, target, target, bins + 100.0 * torch.tensor([[1.0], [2.0]]))
+
+    monkeypatch.setattr(measure, "follow", follow)
+    found, _ = measure.followed(4.0, 0.0, 4.0)
+    after = math.sqrt((36 + 14 * 4) / 15)
+    assert [found[f"reversal.{who}.after"] for who in ("control", "reduced")] == pytest.approx([after, 10 * after])
+    assert [found[f"frequency.{who}"] for who in ("control", "reduced")] == [163, 263]
+    assert found["occluded.control.rms"] == pytest.approx(math.sqrt((49 + 36 + 14 * 4) / 64))
+
+
+def test_the_illusion_is_how_much_larger_the_own_force_is_on_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(h: torch.Tensor, delusion: torch.Tensor, intended: torch.Tensor, noise: object) -> Any:
+        assert (h.tolist(), delusion.tolist()) == ([5.0] * 4, [1.0] * 4)
+        return SimpleNamespace(peak=lambda: (intended + 1, intended**2))
+
+    monkeypatch.setattr(measure, "press", press)
+    found = measure.matched(5.0, 1.0, "who")
+    assert [found[f"who.{level}.own"] for level in ("0.5", "1", "1.5", "2")] == [1.5, 2, 2.5, 3]
+    assert [found[f"who.{level}.matched"] for level in ("0.5", "1", "1.5", "2")] == [0.25, 1, 2.25, 4]
+    assert found["who.illusion"] == pytest.approx((1.25 + 1 + 0.25 - 1) / 4)
+
+
+def test_regimes_are_told_apart_by_their_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative to the control, who comes first; what is named later overrules what is named before."""
+    target = torch.where(torch.arange(64) % 2 == 0, 2.0, -2.0).double()  # an eye at rest is off by 2
+
+    def follow(run: str, occluded: torch.Tensor, turned: torch.Tensor) -> Pursuit:
+        off = (turned if "reversal" in run else occluded)[:, None]
+        return Pursuit(target + off, target.expand(len(off), -1), target, target)
+
+    monkeypatch.setattr(regimes, "follow", follow)
+    points = [(1.0, 1.0), (1.25, 1.2), (1.26, 1.0), (1.0, 1.21), (1.9, 1.3), (2.1, 1.3), (2.1, 1.0)]
+    found, regime = regimes._eye(torch.tensor(points, dtype=torch.float64))
+    assert regime.tolist() == [0, 0, 1, 2, 2, 3, 3]
+    assert found["turned"].tolist() == pytest.approx([turned for _, turned in points])
+    assert found["ratio"].tolist() == pytest.approx([turned - occluded for occluded, turned in points])
+
+    own, equal, sure = torch.tensor(
+        [[4, 3.8, 2], [4, 3.9, 1.0], [4, 3.8, 0], [2.0, 1, 0], [1.9, 1, 2]], dtype=torch.float64
+    ).T
+    monkeypatch.setattr(regimes, "press", lambda *_: SimpleNamespace(peak=lambda: (own, equal)))
+    monkeypatch.setattr(regimes.measure, "opposed", lambda presses: (None, sure))
+    found, regime = regimes._hand(torch.zeros(5, 2, dtype=torch.float64))
+    assert regime.tolist() == [3, 1, 0, 0, 2]
+    assert found["illusion"].tolist() == pytest.approx([0.2, 0.1, 0.2, 1, 0.9])
+
+
+def test_a_cohort_is_scored_by_group_and_against_the_truth() -> None:
+    """The truth of a difference of 1.5 to 2.5 is missed by .5 where it is 3, and held where the distance is below 0."""
+    results = {
+        "names": ["a", "b"], "recovery": [[0.9, [0.8, 0.7], 0.95, 0.1], [0.5, [0.4, 0.3], 0.9, 0.2]],
+        "difference": [[2.0, 1.5, 2.5], [2.0, 1.5, 2.5]], "true_difference": [3.0, 1.8], "group": [0, 1, 0, 1],
+        "clinic": {"gain": [1.0, 5.0, 3.0, math.nan]},
+    }  # fmt: skip
+    found = schizophrenia.measures(results, "eyes")
+    assert [found[f"eyes.a.{key}"] for key in ("r", "controls.r", "patients.r", "coverage", "error")] == [
+        0.9, 0.8, 0.7, 0.95, 0.1,
+    ]  # fmt: skip
+    assert [found[f"eyes.b.difference{key}"] for key in ("", ".low", ".high")] == [2, 1.5, 2.5]
+    missed = [found[f"eyes.{name}.difference.missed"] for name in "ab"]
+    assert missed == pytest.approx([0.5, -0.3])
+    assert [found[f"eyes.{who}.gain"] for who in schizophrenia.WHO] == [2, 5]
+
+
+def test_groups_of_the_cohort_are_those_of_the_recipe() -> None:
+    recipe = SchizophreniaRecipe(motion=4.0, motion_patients=1.0, attenuation=5.0, delusion=1.5, spread=0.5)
+    assert schizophrenia.eye_groups(recipe) == (((4.0, 0.5), (4.0, 0.5)), ((1.0, 0.5), (4.0, 0.5)))
+    assert schizophrenia.hand_groups(recipe) == (
+        ((5.0, pytest.approx(0.35)), (0.0, pytest.approx(0.35))),
+        ((3.5, pytest.approx(0.35)), (1.5, pytest.approx(0.35))),
+    )
+    assert schizophrenia.means(schizophrenia.eye_groups(recipe)) == [(4.0, 1.0), (4.0, 4.0)]
+    typical = schizophrenia.typical(recipe)
+    assert torch.as_tensor(typical["eyes"].model.levels[1].W).log()[:, 0].tolist() == pytest.approx([4, 1])
+    assert torch.as_tensor(typical["hands"].model.parameters[0]).tolist() == [5, 3.5]
+
+
+def test_what_is_inferred_is_of_the_first_people_and_what_the_clinic_sees_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = SchizophreniaRecipe(people=8, fitted=6, trials=3, starts=4, eye_noise=0.05, force_noise=0.1)
+    given = []
+
+    def measured(behaviour: torch.Tensor, noise: float, trials: int, seed: int, purpose: str) -> torch.Tensor:
+        given.append((len(behaviour), noise, trials, seed, purpose))
+        return behaviour
+
+    monkeypatch.setattr(schizophrenia.cohort, "measured", measured)
+    monkeypatch.setattr(schizophrenia, "inferred", lambda task, people, first, data, starts: {
+        "first": first.tolist(), "data": data, "starts": starts, "names": task.names, "people": len(people.group)
+    })  # fmt: skip
+    eyes, hands = schizophrenia.eyes(recipe, 3), schizophrenia.hands(recipe, 3)
+    assert given == [(6, 0.05, 3, 3, "eyes"), (6, 0.1, 3, 3, "hands")]
+    for found, names in ((eyes, ["motion", "senses"]), (hands, ["attenuation", "delusion"])):
+        assert (found["first"], found["starts"], found["names"]) == (list(range(6)), 4, names)
+        assert all(len(values) == found["people"] == 8 for values in found["clinic"].values())
+    own, equal = hands["data"].split(4, -1)
+    assert hands["clinic"]["own"][:6] == pytest.approx(own.mean(-1).tolist())
+    assert hands["clinic"]["illusion"][:6] == pytest.approx((own - equal).mean(-1).tolist())
+
+
+def test_every_seed_has_a_cohort_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple] = []
+    for name in ("eyes", "hands"):
+        monkeypatch.setattr(schizophrenia, name, lambda recipe, seed, name=name: asked.append((name, seed)) or name)
+    monkeypatch.setattr(schizophrenia, "measures", lambda results, study: {f"{study}.x": results})
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    found = schizophrenia.Schizophrenia().one_seed(run, SchizophreniaRecipe(seed=2), 5)
+    assert asked == [("eyes", 5), ("hands", 5)]
+    assert found == {"eyes.x": "eyes", "hands.x": "hands"}
+
+
+def test_patients_differ_from_controls_by_what_theirs_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means of 1 in the controls and of 4 in the patients, seen exactly."""
+    truth = torch.tensor([[0.8], [4.1], [1.2], [3.9], [1.0], [4.0]], dtype=torch.float64)
+    people = Cohort(torch.cat([truth, truth[:2]]), torch.arange(8) % 2)
+    zero = torch.zeros(6, dtype=torch.float64)
+    exact = Posterior(truth, 1e-4 * torch.ones(6, 1, 1).double(), zero, zero, zero, zero[:, None])
+    monkeypatch.setattr(schizophrenia, "infer", lambda *_: exact)
+    one = torch.ones(1, dtype=torch.float64)
+    task: Any = SimpleNamespace(names=["a"], prior=Prior(one, one, one, one, 0.0, 1.0), simulate=None)
+    found = schizophrenia.inferred(task, people, torch.arange(6), None, 4)  # type: ignore[arg-type]
+    assert found["true_difference"] == pytest.approx([3])
+    mean, low, high = found["difference"][0]
+    assert mean == pytest.approx(3, abs=0.01)
+    assert low < 3 < high
+    assert [level["mean"][0] for level in found["level"]] == pytest.approx([1, 4], abs=0.01)
+    assert (len(found["truth"]), len(found["group"])) == (6, 8)
+    assert found["recovery"][0][3] == 0
+
+
+def test_matching_moves_by_attenuation_and_by_compensation_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        schizophrenia, "equal_forces", lambda people, targets: 3 * people[:, :1] + people[:, 1:] * targets
+    )
+    assert schizophrenia.identified() == {
+        "matching.attenuation.moves": pytest.approx(6),
+        "matching.delusion.moves": pytest.approx(2 * math.sqrt(np.square([0.5, 1, 1.5, 2, 2.5]).mean())),
+    }
+
+
+def test_who_lost_attenuation_gained_as_much_compensation() -> None:
+    recipe = ForceRecipe(attenuation=5.0)
+    assert [force_matching.weaker(recipe, lost) for lost in (2.0, 6.0)] == [(3.0, 2.0), (0.0, 6.0)]
+
+
+# --- what is said of a fit
+
+
+def sheet(deviation: float) -> tuple[behaviour.Sheet, Posterior]:
+    """Three people of two groups, one without; parameters of the eye."""
+    mean = torch.tensor([[1.0, 2.0], [3.0, 5.0], [-0.001, 0.0], [5.0, 8.0], [9.0, 9.0]], dtype=torch.float64)
+    data = Data(torch.zeros(5, 3).double(), torch.tensor([[1.0, 2, 0]] * 5).double(), torch.zeros(5).double())
+    names = ["ann", "bo", "cy", "di", ""]
+    found = behaviour.Sheet(names, ["x", "y", "x", "y", ""], tasks.EYES, data, [])
+    variance = torch.diag(torch.tensor([deviation, 0.1], dtype=torch.float64) ** 2).expand(5, -1, -1)
+    noise = torch.full((5,), 2 * math.log(50)).double()
+    return found, Posterior(mean, variance, noise, noise, -torch.arange(5.0).double(), torch.zeros(5, 3).double())
+
+
+def test_people_are_told_with_their_intervals_and_noise() -> None:
+    """1.96 standard deviations to either side; of what the data hardly narrow there is a remark."""
+    lines = apply.people(*sheet(0.5))
+    assert len(lines) == 5
+    assert lines[0] == "ann (x): log W2 = 1.00 [0.02, 1.98]; log V1 = 2.00 [1.80, 2.20]; noise 0.02"
+    assert lines[2].startswith("cy (x): log W2 = 0.00 [-0.98, 0.98]; ")
+    assert lines[4].startswith("all: ")
+    wide = apply.people(*sheet(0.71 * 1.75))  # of the prior's standard deviation
+    assert wide[5:] == [
+        "log W2 (precision of the expected motion): these data say little of it; what is shown is mostly the prior"
+    ]
+    assert len(apply.people(*sheet(0.69 * 1.75))) == 5
+
+
+def test_of_many_people_twenty_are_told() -> None:
+    one, posterior = sheet(0.5)
+    many = one._replace(people=one.people * 5, groups=one.groups * 5)
+    lines = apply.people(many, Posterior(*(torch.cat([each] * 5) for each in posterior)))
+    assert len(lines) == 21
+    assert lines[20] == "… and 5 more, in the table"
+
+
+def test_groups_are_told_as_differences_from_the_first() -> None:
+    """Of x the means are .5 and 1, of y 4 and 6.5; without the prior, of whose precision 100 of log V1 holds 1 / .6²,
+    a difference of 5.5 is one of 550 / (100 - 1 / .6²)."""
+    first, second = apply.groups(*sheet(0.01))
+    assert first.startswith("y − x: log W2 3.50 [")
+    assert second.startswith("y − x: log V1 5.66 [")
+    one, posterior = sheet(0.01)
+    assert apply.groups(one._replace(groups=["x", "y", "x", "z", ""]), posterior) == [], "one person is no group"
+    assert apply.groups(one._replace(groups=["z", "y", "x", "y", "x"]), posterior)[0].startswith("x − y: log W2 0.50 [")
+
+
+def test_the_table_of_a_fit_has_every_number_in_its_column(tmp_path: Path) -> None:
+    apply.written(*sheet(0.5), tmp_path / "fit.csv")
+    rows = list(csv.DictReader((tmp_path / "fit.csv").read_text().splitlines()))
+    numbers = {name: float(value) for name, value in rows[1].items() if name not in ("person", "group")}
+    assert (rows[1]["person"], rows[1]["group"]) == ("bo", "y")
+    assert numbers == pytest.approx({
+        "motion": 3, "motion_low": 3 - 0.98, "motion_high": 3.98, "motion_sd": 0.5,
+        "senses": 5, "senses_low": 5 - 0.196, "senses_high": 5.196, "senses_sd": 0.1,
+        "noise_sd": 0.02, "free_energy": -1, "samples": 3,
+    }, rel=1e-4)  # fmt: skip
+
+
+def test_samples_missing_and_outside_of_the_task_are_counted(tmp_path: Path) -> None:
+    """Of times 0 to 69 the task has 1 to 64, in half bins to either side; a missing sample outside is no loss."""
+    missing = {10, 11, 67}
+    rows = [f"{t},{'' if t in missing else 0.1 + t / 100}" for t in range(70)]
+    path = tmp_path / "eyes.csv"
+    path.write_text("time,eye\n" + "\n".join(rows))
+    found = behaviour.eyes(str(path))
+    assert [note.en for note in found.notes] == [
+        "2 missing samples have no weight", "5 samples outside of the task's two cycles are left out",
+    ]  # fmt: skip
+    assert found.data.weight[0].tolist() == [0.0 if t in missing else 1.0 for t in range(1, 65)]
+    assert found.data.mean[0, 0] == pytest.approx(0.11)
+    assert found.data.mean[0, 63] == pytest.approx(0.74)
 
 
 # --- fit

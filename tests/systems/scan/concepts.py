@@ -238,6 +238,9 @@ def test_the_judge_learns_from_soft_images_as_well_as_sharp_ones():
         return float((some[..., 2:] - some[..., :-2]).square().mean())  # neighbours but one: noise weighs less
 
     assert sharpness(rough[:4]) < 0.75 * sharpness(images[:4])
+    assert 0.8 * sharpness(images[4:]) < sharpness(rough[4:])  # the other half stays sharp
+    flat = roughened(torch.full((2, 3, 8, 8), 0.5), torch_generator(0, "noise"))
+    assert float((flat - 0.5).abs().max()) < 0.15, "edges of the picture are no darker than its middle"
 
 
 # --- colours as the network sees them

@@ -115,6 +115,7 @@ def test_the_loss_is_the_sum_of_its_weighted_terms():
         named = model.encode(symbols)
         apart = kl(named, images) if reverse else kl(images, named)
         torch.testing.assert_close(terms["grounding"], apart.sum(1).mean())
+        torch.testing.assert_close(terms["kl"], kl(named, Gaussian(*torch.zeros(2, 5, 3))).sum(1).mean())
 
 
 def test_a_symbol_is_read_off_samples_of_its_code_in_nats_per_pair():

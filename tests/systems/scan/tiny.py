@@ -28,12 +28,13 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.show.report import Growing, publish
 from phantastic.systems.scan import figures
+from phantastic.systems.scan.apply import put_into_words
 from phantastic.systems.scan.concepts import LOGIC
 from phantastic.systems.scan.evaluation import grounded
 from phantastic.systems.scan.experiment import setting
 from phantastic.systems.scan.figures import unseen_operations
 from phantastic.systems.scan.language import Lexicon
-from phantastic.systems.scan.rooms import PALETTES, Rooms
+from phantastic.systems.scan.rooms import PALETTES, Rooms, as_input
 from phantastic.systems.scan.study import ScanApply, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_concepts, draw_held_out
 
@@ -213,6 +214,16 @@ def test_a_finished_run_is_not_trained_again(run, experiment):
     assert run.curve() == curve
 
 
+def test_the_judge_of_the_run_is_as_accurate_as_it_reads_the_test_rooms(run):
+    scene = setting(run, run.recipe)
+    with torch.no_grad():
+        logits = scene.classifier(as_input(scene.images))
+    right = [
+        logits[:, block].argmax(1).numpy() == scene.factors[:, k] for k, block in enumerate(scene.vocabulary.blocks)
+    ]
+    assert run.measures()["classifier.accuracy"].value == pytest.approx(np.mean(right))
+
+
 def test_whole_models_measure_what_the_run_recorded(run, experiment):
     """The tiny run has fewer test items than a lesion is measured on."""
     found = run.study.load().lesion_measures(run, run.study.load().networks(run))
@@ -338,6 +349,16 @@ def test_look_names_every_level_of_the_hierarchy(run, apply, room, lang):
     assert (
         sum(share for share, _ in levels[3]) > 1 / 3 + 3 / run.recipe.colours - 0.02
     )  # each is the likeliest value of its factor
+
+
+def test_probabilities_of_words_are_shares_of_their_factor():
+    """Whatever is added to the logits of a factor: .5 for the first identity and .7 for the second of every colour."""
+    rooms = Rooms(32, 4)
+    shares = [[0.5, 0.3, 0.2], *[[0.1, 0.7, 0.1, 0.1]] * 3]
+    logits = torch.cat([torch.tensor(each).log() + 5 for each in shares])
+    lines = put_into_words(logits, rooms, Lexicon(rooms.palette))
+    told = [float(line.split()[0]) for line in lines if line.startswith("  ")]
+    assert told == [0.17, 0.34, 0.24, 0.24, 0.24, 0.49, 0.49, 0.49, 0.35, 0.35, 0.35, 0.7, 0.7, 0.7, 0.5]
 
 
 def test_an_image_may_be_the_first_operand(apply, room, tmp_path):

@@ -8,21 +8,23 @@ from math import log
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
-from phantastic.nn.autoencoder.model import VAE
-from phantastic.nn.distributions import Gaussian
-from phantastic.systems.scan import experiment, symbolic
+from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
+from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
+from phantastic.systems.scan import evaluation, experiment, symbolic, visual
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, Vocabulary, draw_operations
 from phantastic.systems.scan.evaluation import Mind, Setting, both_ways, imagined, recombined
 from phantastic.systems.scan.measure import Classifier, values_of
+from phantastic.systems.scan.rooms import Rooms, as_input
 from phantastic.systems.scan.study import ScanRecipe
 from phantastic.systems.scan.symbolic import Lessons, Operations, draw_concepts, perceive
-from phantastic.systems.scan.visual import awaken
+from phantastic.systems.scan.visual import Pool, awaken, features
 
 VOCABULARY = Vocabulary((3, 4, 4, 4))
 NARROW = -40.0  # log-variance of what is certain
@@ -73,6 +75,8 @@ class Spy(NamedTuple):
     losses: Callable[[int], Any]
     steps: int
     stage: str
+    rates: dict[str, float]
+    share: Callable[[int], float]
 
 
 @pytest.fixture
@@ -80,11 +84,34 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[Spy]:
     """Nothing is trained; the stages that would have been."""
     found: list[Spy] = []
 
-    def train(run: Any, stage: str, modules: Any, optimisers: Any, losses: Any, *, steps: int, rate: Any) -> None:
-        found.append(Spy(losses, steps, stage))
+    def train(
+        run: Any,
+        stage: str,
+        modules: Any,
+        optimisers: Any,
+        losses: Any,
+        *,
+        steps: int,
+        rate: Any = None,
+        at: Any = None,
+    ) -> None:
+        rates = {}
+        for name, optimiser in optimisers.items():
+            (group,) = optimiser.param_groups
+            trained = {id(parameter) for module in modules.values() for parameter in module.parameters()}
+            assert {id(parameter) for parameter in group["params"]} == trained
+            rates[name] = group["lr"]
+        found.append(Spy(losses, steps, stage, rates, rate))
 
-    monkeypatch.setattr(symbolic, "train", train)
+    for module in (symbolic, visual, experiment):
+        monkeypatch.setattr(module, "train", train)
     return found
+
+
+def cools(stage: Spy) -> bool:
+    """Does its step size fall to zero over the last fifth?"""
+    shares = [stage.share(step) for step in (0, stage.steps * 4 // 5, stage.steps * 9 // 10)]
+    return shares == pytest.approx([1, 1, 0.5])
 
 
 class Nowhere(NamedTuple):
@@ -114,6 +141,153 @@ def test_the_visual_module_begins_with_every_latent_in_use():
     assert float((after.log_variance / 2).mean()) == pytest.approx(-2, abs=0.05)
 
 
+SMALL = ScanRecipe(
+    colours=4, latent=4, batch=6, images=64, visual_steps=200, entangled_steps=50, visual_rate=0.5, beta=2.0,
+    beta_peak=8.0, beta_entangled=0.125, denoising_steps=30, denoising_rate=0.25, code=9,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    return Pool(Rooms(32, 4), 64, 0, torch.device("cpu"))
+
+
+class Finishing(NamedTuple):
+    """A run that owns no folder and has finished nothing."""
+
+    device: torch.device = torch.device("cpu")
+    checkpoints: Any = SimpleNamespace(latest=SimpleNamespace(finished=()))
+
+
+@pytest.mark.parametrize("name", ["visual", "entangled"])
+def test_a_visual_module_is_judged_by_what_the_denoiser_makes_of_it(
+    stages: list[Spy], monkeypatch: pytest.MonkeyPatch, pool: Pool, name: str
+) -> None:
+    """‖J(x̂) - J(x)‖² per image, and β nats of the divergence; J(x) is that of the images in the batch."""
+    with initialised(0, "denoiser"):
+        denoiser = DenoisingAutoencoder(3, 32, 9)
+    targets = features(denoiser, pool, "float32")
+    with torch.no_grad():
+        torch.testing.assert_close(targets[:5], denoiser.reconstruct_logits(as_input(pool.images[:5])))
+    turned: list[Any] = []
+    monkeypatch.setattr(visual, "turn", lambda *given: turned.append(given))
+    vae = visual.train_visual(Finishing(), SMALL, pool, denoiser, lambda: targets, 3, name)  # type: ignore[arg-type]
+    (stage,) = stages
+    assert vae.latent == 4
+    with torch.no_grad():  # so that much hangs on the code
+        for parameter in (vae.decoder.get_parameter("dense1.weight"), denoiser.encoder.head.weight):
+            parameter.mul_(100)
+    assert (stage.stage, stage.steps) == (f"seed3/{name}", 200 if name == "visual" else 50)
+    assert stage.rates == {"loss": 0.5}
+    assert cools(stage)
+    for step in (0, 100):
+        beta = visual.beta_at(SMALL, step) if name == "visual" else 0.125
+        rows = pool.rows(f"{name} batch", step, 6)
+        with torch.no_grad():
+            found = stage.losses(step)
+            q = vae.encode(as_input(pool.images[rows]))
+            codes = sample(q, torch_generator(3, f"{name} noise", step))
+            made = denoiser.reconstruct_logits(vae.decode(codes).sigmoid())
+            other = denoiser.reconstruct_logits(vae.decode(q.mean).sigmoid())
+        off, other = ((each - targets[rows]).square().sum((1, 2, 3)).mean() for each in (made, other))
+        assert abs(off - other) > 1e-3 * off, "codes are samples"
+        nats = kl_to_standard(q).sum(1).mean()
+        torch.testing.assert_close(found["reconstruction"], off)
+        torch.testing.assert_close(found["kl"], nats)
+        torch.testing.assert_close(found["loss"], off + beta * nats)
+    assert len(turned) == (name == "visual")  # at step 100, half of the way
+    if turned:
+        of, see, codes, beta = turned[0]
+        assert of is vae
+        assert (len(codes), beta) == (128, visual.beta_at(SMALL, 100))
+        with torch.no_grad():
+            torch.testing.assert_close(see(codes[:2]), denoiser.reconstruct_logits(vae.decode(codes[:2]).sigmoid()))
+
+
+def test_a_module_without_turning_is_never_turned(
+    stages: list[Spy], monkeypatch: pytest.MonkeyPatch, pool: Pool
+) -> None:
+    turned: list[int] = []
+    monkeypatch.setattr(visual, "turn", lambda *_: turned.append(1))
+    with initialised(0, "denoiser"):
+        denoiser = DenoisingAutoencoder(3, 32, 9)
+    for turning, times in ((True, 9), (False, 0)):
+        recipe = msgspec.structs.replace(SMALL, turning=turning, batch=1, beta_peak=2.0)
+        targets = torch.zeros(64, 3, 32, 32)
+        visual.train_visual(Finishing(), recipe, pool, denoiser, lambda kept=targets: kept, 0, "visual")  # type: ignore[arg-type]
+        turned.clear()
+        for step in (6, 12, 20, 30, 40, 50, 60, 80, 100, 101):
+            stages[-1].losses(step)
+        assert len(turned) == times
+
+
+def test_the_denoiser_restores_images_of_the_pool(
+    stages: list[Spy], monkeypatch: pytest.MonkeyPatch, pool: Pool
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(visual, "denoising", lambda *given: calls.append(given))
+    denoiser = visual.train_denoiser(Finishing(), SMALL, pool, 2)  # type: ignore[arg-type]
+    (stage,) = stages
+    assert denoiser.encoder.head.out_features == 9
+    assert (stage.stage, stage.steps, stage.rates) == ("seed2/denoiser", 30, {"loss": 0.25})
+    assert cools(stage)
+    stage.losses(7)
+    ((model, images, noise),) = calls
+    assert model is denoiser
+    assert torch.equal(images, pool.batch("denoiser batch", 7, 6))
+    assert torch.equal(
+        torch.rand(3, generator=noise), torch.rand(3, generator=torch_generator(2, "denoiser damage", 7))
+    )
+
+
+@pytest.mark.parametrize(("name", "weight"), [("jmvae", {"alpha": 0.3}), ("trelbo", {"gamma": 7.0})])
+def test_a_rival_sees_as_many_images_with_symbols_as_without(
+    stages: list[Spy], monkeypatch: pytest.MonkeyPatch, pool: Pool, name: str, weight: dict[str, float]
+) -> None:
+    calls: list[Any] = []
+    rooms = Rooms(32, 4)
+    concepts = rooms.vocabulary.draw(10, numpy_generator(0, "concepts"))
+    taught = symbolic.draw_lessons(rooms, concepts, 3, 0)
+    recipe = ScanRecipe(colours=4, latent=4, batch=9, joint_steps=40, joint_rate=0.0625, alpha=0.3, gamma=7.0, hidden=7)
+    model = symbolic.train_joint(Nowhere(), recipe, rooms.vocabulary, taught, pool, 1, name)  # type: ignore[arg-type]
+    assert type(model).__name__.lower() == name
+    assert (model.seen.out_features, model.symbols.dense1.in_features, model.symbols.dense1.out_features) == (8, 4, 7)
+    monkeypatch.setattr(type(model), "loss", lambda self, *given, **weights: calls.append((*given, weights)))
+    (stage,) = stages
+    assert (stage.stage, stage.steps, stage.rates) == (f"seed1/{name}", 40, {"loss": 0.0625})
+    assert cools(stage)
+    stage.losses(3)
+    ((images, symbols, unpaired, noise, weights),) = calls
+    assert weights == weight
+    assert torch.equal(torch.rand(3, generator=noise), torch.rand(3, generator=torch_generator(1, f"{name} noise", 3)))
+    assert len(images) == len(symbols) == len(unpaired) == 4
+    assert torch.equal(unpaired, pool.batch(f"{name} images", 3, 4))
+    known = torch.from_numpy(rooms.vocabulary.khot(concepts))
+    for image, symbol in zip(images, symbols, strict=True):
+        (which,) = (known == symbol).all(1).nonzero()[:, 0].tolist()
+        assert (as_input(taught.images[which]) == image).flatten(1).all(1).any()
+
+
+def test_the_judge_is_taught_what_each_room_of_the_pool_is(
+    stages: list[Spy], monkeypatch: pytest.MonkeyPatch, pool: Pool
+) -> None:
+    judge, shown = Classifier(32, Rooms(32, 4).vocabulary), []
+    monkeypatch.setattr(experiment, "roughened", lambda images, noise: images)
+    monkeypatch.setattr(judge, "loss", lambda images, labels: shown.append((images, labels)))
+    recipe = ScanRecipe(colours=4, batch=12, classifier_steps=20, classifier_rate=0.5)
+    experiment.train_classifier(Finishing(), recipe, judge, pool)  # type: ignore[arg-type]
+    (stage,) = stages
+    assert (stage.stage, stage.steps, stage.rates) == ("classifier", 20, {"loss": 0.5})
+    for step in range(3):
+        stage.losses(step)
+    for images, labels in shown:
+        assert len(images) == 12
+        for image, label in zip(images, labels.numpy(), strict=True):
+            places = np.flatnonzero((as_input(pool.images) == image).flatten(1).all(1))
+            assert (pool.factors[places] == label).all()
+    assert not torch.equal(shown[0][0], shown[1][0])
+
+
 # --- SCAN
 
 
@@ -125,10 +299,12 @@ def test_every_symbol_is_grounded_in_an_image_it_is_true_of(
     """Of each concept's five images the first ``pairs``; by the divergence that was asked for."""
     taught, calls = lessons(), []
     monkeypatch.setattr(symbolic, "scan_loss", lambda *given, **weights: calls.append((given, weights)))
-    recipe = ScanRecipe(latent=15, grounding=7.0, symbol_beta=3.0, symbol_batch=200, symbol_steps=70)
+    recipe = ScanRecipe(latent=15, grounding=7.0, symbol_beta=3.0, symbol_batch=200, symbol_steps=70, symbol_rate=0.125)
     symbols = symbolic.train_scan(Nowhere(), recipe, VOCABULARY, taught, Eye(), 4, "words", pairs, reverse=reverse)  # type: ignore[arg-type]
     (stage,) = stages
-    assert (stage.stage, stage.steps) == ("seed4/words", 70)
+    assert (stage.stage, stage.steps, stage.rates) == ("seed4/words", 70, {"loss": 0.125})
+    assert cools(stage)
+    assert (symbols.encoder.head.out_features, symbols.encoder.dense1.out_features) == (30, recipe.hidden)
     images, shown = dict(zip(map(tuple, taught.concepts), seen_in(taught), strict=True)), set()
     for step in range(4):
         stage.losses(step)
@@ -218,10 +394,11 @@ def test_operators_learn_what_their_logic_says_of_both_operands(
         found.add(tuple(first))
         if (first != OPEN).all():
             found.add((OPEN, *first[1:]))
-    recipe = ScanRecipe(latent=15, batch=1000, operator_steps=90)
+    recipe = ScanRecipe(latent=15, batch=1000, operator_steps=90, operator_rate=0.25)
     symbolic.train_operators(Nowhere(), recipe, Pictures(), Words(), Eye(blind=1), drawn, 2)  # type: ignore[arg-type]
     (stage,) = stages
-    assert (stage.stage, stage.steps) == ("seed2/operators", 90)
+    assert (stage.stage, stage.steps, stage.rates) == ("seed2/operators", 90, {"loss": 0.25})
+    assert cools(stage)
     stage.losses(0)
     _, first, second, operator, target = calls.pop()
     shown = [named_by(part.mean) for part in (first, second, target)]
@@ -415,3 +592,58 @@ def test_the_judge_learns_every_factor_in_nats() -> None:
     wrong[:, VOCABULARY.blocks[2]] = sure[:, VOCABULARY.blocks[2]].roll(1, 1)
     assert float(judge.loss(wrong, factors)) == pytest.approx(40)
     assert np.array_equal(judge.read(sure), factors.numpy())
+
+
+def test_what_is_imagined_passes_through_the_denoiser_and_a_rival_s_does_not() -> None:
+    """Codes of log-odds; the denoiser adds 2 to the probability it is shown, as a logit."""
+    vae: Any = SimpleNamespace(decode=lambda codes: codes)
+    denoiser: Any = SimpleNamespace(reconstruct_logits=lambda images: 2 + images)
+    words: Any = SimpleNamespace(encode=lambda symbols: symbols, decode=lambda codes: -codes)
+    codes = torch.tensor([[0.0, log(3)]])
+    scan = evaluation.grounded(vae, denoiser, words)
+    torch.testing.assert_close(scan.decode(codes), torch.tensor([[2.5, 2.75]]).sigmoid())
+    assert torch.equal(scan.symbols(codes), -codes)
+    assert scan.vae is vae
+    rival: Any = SimpleNamespace(encode_symbols=words.encode, symbols=words.decode, decoder=lambda codes: codes)
+    joined = evaluation.joined(rival)
+    torch.testing.assert_close(joined.decode(codes), torch.tensor([[0.5, 0.75]]))
+    assert torch.equal(joined.symbols(codes), -codes)
+
+
+def test_an_image_is_named_from_samples_of_what_is_seen() -> None:
+    class Unsure(Eye):
+        def encode(self, images: Tensor) -> Gaussian:
+            return Gaussian(torch.full((len(images), 2), 3.0), torch.full((len(images), 2), log(4)))
+
+    unsure = mind(vae=Unsure(), symbols=lambda codes: codes)
+    codes = evaluation.name_images(scene(*np.zeros((2, 1, 4), int)), unsure, 0)
+    assert codes.shape == (240, 2)
+    assert float(codes.mean()) == pytest.approx(3, abs=0.4)
+    assert float(codes.std()) == pytest.approx(2, rel=0.15)
+    other = evaluation.name_images(scene(*np.zeros((2, 1, 4), int)), unsure, 1)
+    assert not torch.equal(codes, other)
+
+
+def test_codes_are_scored_on_quarters_of_the_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each quarter's codes with its own rooms; of the three scores of trees the first, disentanglement."""
+    quarters: list[np.ndarray] = []
+
+    def dci(codes: np.ndarray, factors: np.ndarray) -> tuple[float, float, float]:
+        assert np.array_equal(named_by(torch.from_numpy(codes)), factors)
+        quarters.append(factors)
+        return 0.1 * len(quarters), 8.0, 9.0
+
+    def gap(codes: np.ndarray, factors: np.ndarray) -> float:
+        assert np.array_equal(named_by(torch.from_numpy(codes)), factors)
+        return float(np.array_equal(factors, quarters[0]))
+
+    monkeypatch.setattr(evaluation, "dci", dci)
+    monkeypatch.setattr(evaluation, "mig", gap)
+    monkeypatch.setattr(evaluation, "grouped_mig", lambda codes, factors: 2 + gap(codes, factors))
+    seen = scene(*np.zeros((2, 1, 4), int))
+    found = evaluation.disentangled(seen, Eye(), 0)  # type: ignore[arg-type]
+    assert found == {
+        "dci": pytest.approx([0.1, 0.2, 0.3, 0.4]), "mig": [1, 0, 0, 0], "grouped_mig": [3, 2, 2, 2],
+    }  # fmt: skip
+    assert [len(each) for each in quarters] == [60] * 4
+    assert sorted(map(tuple, np.concatenate(quarters))) == sorted(map(tuple, seen.factors))

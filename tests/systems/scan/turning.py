@@ -80,3 +80,27 @@ def test_a_turn_changes_no_picture():
     assert torch.allclose(kept, information, rtol=1e-4)
     assert torch.allclose(turned.mean, q.mean @ torch.from_numpy(u).float(), atol=1e-4)
     assert torch.allclose(turned.log_variance.sum(1), q.log_variance.sum(1), atol=1e-4)  # the shares add up to one
+
+
+def test_each_new_latent_takes_the_uncertainty_of_those_that_enter_it():
+    """By their shares of it, which are the squares of its column of U: a turn of 30 degrees takes 3/4 and 1/4."""
+    q = np.array([[np.sqrt(3), -1], [1, np.sqrt(3)]]) / 2
+    root = torch.from_numpy(np.diag([30.0, 4.0]) @ q.T).float()
+    vae = VAE(3, 32, 2, hidden=(32,))
+    with torch.no_grad():
+        vae.encoder.head.weight.zero_()
+        vae.encoder.head.bias.copy_(torch.tensor([1.0, 2.0, -8.0, -4.0]))
+    u = turn(vae, lambda codes: codes @ root.T, torch.zeros(3, 2), beta=10.0)
+    assert np.allclose(u, q)
+    means, log_variances = vae.encoder.head.bias.detach().chunk(2)
+    assert means.tolist() == pytest.approx((np.array([1, 2]) @ q).tolist(), rel=1e-5)
+    assert log_variances.tolist() == pytest.approx([-7, -5], rel=1e-5)
+
+
+def test_strong_images_decide_where_beta_is_high_and_many_where_it_is_low():
+    """Far above what is seen a turn gains by the square of that, Σ M_ii² / β²; far below, by its logarithm. Here one
+    image of strength 100 lies along the axes, and three of strength 1 are turned by 30 degrees."""
+    v = np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)])
+    m = np.stack([np.diag([100.0, 0.0]), *[np.outer(v, v)] * 3])
+    assert np.allclose(np.abs(rotation_of(m, 1e4)), np.eye(2))
+    assert np.allclose(rotation_of(m, 1e-4)[:, 0], v)

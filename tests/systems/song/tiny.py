@@ -57,6 +57,48 @@ def test_the_listeners_are_the_published_ones() -> None:
     assert recipe.sung == published.song.OMISSION
 
 
+@pytest.mark.parametrize("listener", measure.PRIORS)
+def test_every_listener_hears_the_canonical_song_and_believes_as_published(listener: str) -> None:
+    """The world of all three is the hierarchy; the listener's own is the published one of its name."""
+    recipe = SongRecipe(sung=40, silence=8)
+    belief = measure.followed(recipe, listener, 3)
+    name = {"no_structure": "no_structural_priors", "no_dynamics": "no_dynamical_priors"}.get(listener, listener)
+    theirs = published.setup("hierarchical_song", name).changed(causes=torch.zeros(48, 0, dtype=torch.float64))
+    expected = theirs.run(seed=3)
+    assert belief.process is not None
+    assert belief.v[1].shape == (48, 2)
+    torch.testing.assert_close(belief.v[1], expected.v[1], rtol=0, atol=1e-9)
+    torch.testing.assert_close(belief.process.v[1], (belief.v[1] + belief.z[1]), rtol=0, atol=1e-9)
+    assert set(belief.process.x) == {1, 2}
+
+
+def test_every_seed_has_noise_of_its_own_for_every_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple] = []
+    monkeypatch.setattr(measure, "named", lambda recipe, seed: asked.append(("named", seed)) or {})
+    monkeypatch.setattr(measure, "expected", lambda recipe, seed: asked.append(("expected", seed)) or {})
+    monkeypatch.setattr(measure, "heard", lambda recipe, listener, seed: asked.append((listener, seed)))
+    monkeypatch.setattr(measure, "evoked", lambda recipe, belief: {"peak": 1.0})
+    run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
+    found = STUDY.load().one_seed(run, SongRecipe(seed=2), 5)
+    assert asked == [(name, 5) for name in ("named", "expected", *measure.LISTENERS)]
+    assert set(found) == {f"{listener}.peak" for listener in measure.LISTENERS}
+
+
+def test_intact_precisions_hear_what_the_run_heard(run: Run) -> None:
+    found = run.study.load().lesion_measures(run, run.study.load().networks(run))
+    for name, value in found.items():
+        assert value == pytest.approx(run.measures()[f"omission.{name}"].value, rel=1e-9)
+
+
+def test_the_listener_of_the_whole_song_is_the_normal_one() -> None:
+    recipe = SongRecipe(sensory=3.0, prior=7.0, reduced=1.0, compensated=-1.0)
+    found = {listener: measure.log_precisions(recipe, listener) for listener in measure.LISTENERS}
+    assert found == {
+        "full": (3.0, 8.0, 7.0, 7.0), "omission": (3.0, 8.0, 7.0, 7.0), "attenuated": (3.0, 8.0, 1.0, 1.0),
+        "hallucination": (-1.0, 8.0, 1.0, 1.0),
+    }  # fmt: skip
+
+
 def test_the_song_breaks_off_and_is_silent() -> None:
     assert isinstance(TINY, SongRecipe)
     whole, broken = (measure.heard(TINY, listener, 0) for listener in ("full", "omission"))

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from math import log
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -225,18 +226,144 @@ def test_the_users_pictures_are_coded_and_reconstructed(tiny_run: Callable[[str]
     table, grid = run.study.load().apply(run, FamilyApply(look=str(tmp_path)))
     rows = list(csv.DictReader(Path(table).read_text().splitlines()))
     assert [(row["file"], row["model"]) for row in rows] == [("0.png", "beta"), ("1.png", "beta")]
-    assert all(np.isfinite(float(row[f"z{latent}"])) for row in rows for latent in range(1, 5))
+    model = run.study.load().networks(run)["beta"]
+    grey = torch.tensor([0.0, 100 / 255])[:, None, None, None].expand(-1, 1, 64, 64)
+    coded = vae.coded(model, grey, 0)
+    for number, row in enumerate(rows):
+        told = [float(row[name]) for name in ("reconstruction", "kl", "z1", "z2", "z3", "z4")]
+        terms = [coded.reconstruction[number], coded.kl[number], *coded.q.mean[number].tolist()]
+        assert told == pytest.approx(terms, rel=1e-4)
     with Image.open(grid) as picture:
         assert picture.size[0] > 100
     with pytest.raises(Refused, match="does not exist"):
         run.study.load().apply(run, FamilyApply(look=str(tmp_path / "absent")))
 
 
+class Known(vae.VAE):
+    """A VAE that says the same of every image: codes N(μ, 1) of two latents, and even odds for every pixel."""
+
+    def __init__(self, mean: float = 0.0):
+        super().__init__(1, 64, 2, (4,), 4)
+        for parameter in self.parameters():
+            torch.nn.init.zeros_(parameter)
+        torch.nn.init.constant_(self.encoder.head.bias[:2], mean)
+
+
+def test_what_a_vae_makes_of_images_is_coded_in_nats() -> None:
+    """Of 4096 pixels at even odds log 2 each; of two latents at 3 with a variance of 1, 9/2 each."""
+    images = torch.cat([torch.zeros(500, 1, 64, 64), torch.ones(100, 1, 64, 64)])
+    found = vae.coded(Known(3.0), images, 0)
+    assert found.reconstruction == pytest.approx(np.full(600, 4096 * log(2)), rel=1e-6)
+    assert found.kl == pytest.approx(np.full(600, 9.0))
+    assert found.q.mean.unique().tolist() == [3]
+    assert found.codes.std().item() == pytest.approx(1, abs=0.1)
+    assert found.codes.unique(dim=0).shape == (600, 2), "every image and every portion has noise of its own"
+    assert not torch.equal(found.codes, vae.coded(Known(3.0), images, 1).codes)
+    sure = Known()
+    torch.nn.init.constant_(sure.decoder.get_submodule(f"conv{sure.decoder.convolutions}").bias, 5.0)
+    black, white = vae.coded(sure, images, 0).reconstruction[[0, 599]]
+    assert white == pytest.approx(4096 * np.log1p(np.exp(-5)), rel=1e-4)
+    assert black == pytest.approx(4096 * (5 + np.log1p(np.exp(-5))), rel=1e-4)
+
+
+def test_a_denoiser_is_asked_for_the_whole_image_of_which_a_part_was_hidden() -> None:
+    """One that says white of all that it does not see as black is right of white images, but for what is hidden."""
+    seen: list[torch.Tensor] = []
+
+    class White(vae.DenoisingAutoencoder):
+        def reconstruct_logits(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(images)
+            return 40 * images - 20
+
+    white = torch.ones(600, 1, 64, 64)
+    found = vae.restored(White(1, 64), white, 0)
+    hidden = (1 - torch.cat(seen)).sum((1, 2, 3)).numpy()
+    assert hidden.min() >= 1
+    assert found == pytest.approx(20 * hidden, rel=1e-4, abs=1e-3)
+
+
+def test_everything_measured_on_a_member_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores are of posterior means, the total correlation is of codes that were drawn; votes as in the recipe."""
+    recipe = FamilyRecipe(latent=2, sample=50, votes=90, dci_sample=30)
+    given: dict[str, Any] = {}
+
+    def score(name: str, value: Any) -> Callable[..., Any]:
+        def scored(*arguments: Any, **options: Any) -> Any:
+            given[name] = (*arguments, options)
+            return value
+
+        return scored
+
+    values = {"mig": 0.1, "grouped_mig": 0.2, "sap": 0.3, "modularity": 0.4, "explicitness": 0.5, "active_units": 2,
+              "factor_vae_score": 0.6, "beta_vae_score": 0.7, "dci": (0.8, 0.85, 0.9)}  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setattr(vae.disentanglement, name, score(name, value))
+    monkeypatch.setattr(vae, "gaussian_total_correlation", lambda codes: float(codes.std()))
+    found = {name: each.value for name, each in vae.measured(recipe, Known(3.0), 0, torch.device("cpu")).items()}
+    trees = {"dci_disentanglement": 0.8, "dci_completeness": 0.85, "dci_informativeness": 0.9}
+    assert {name: found[name] for name in (*values, *trees) if name != "dci"} == {
+        **{name: value for name, value in values.items() if name != "dci"}, **trees,
+    }  # fmt: skip
+    assert found["reconstruction"] == pytest.approx(4096 * log(2))
+    assert found["kl"] == pytest.approx(9)
+    assert found["total_correlation"] == pytest.approx(1, abs=0.3)
+    factors = vae.test_images(50, 0)[0]
+    for name in ("mig", "grouped_mig", "sap", "modularity", "explicitness", "dci"):
+        assert (given[name][0] == 3).all(), name
+        assert np.array_equal(given[name][1], factors), name
+    assert (given["active_units"][0] == 3).all()
+    assert given["dci"][2] == {"train": 30, "test": 15}
+    votes = {"train_votes": 90, "eval_votes": 45}
+    assert given["factor_vae_score"][3] == {"variance_images": 50} | votes
+    assert given["beta_vae_score"][3] == votes
+
+
+def test_images_are_looked_up_where_more_would_be_drawn_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vae.dsprites, "IMAGES", 700)
+    monkeypatch.setattr(vae.dsprites, "render", lambda factors: factors)
+    monkeypatch.setattr(vae.dsprites, "as_batch", lambda images, device: images)
+    monkeypatch.setattr(vae.dsprites, "index", lambda factors: factors[:, 0])
+    monkeypatch.setattr(vae.dsprites, "factors_of", lambda places: np.stack([places] * 5, 1))
+    asked: list[int] = []
+
+    class Telling:
+        def encode(self, factors: np.ndarray) -> Any:
+            asked.append(len(factors))
+            return SimpleNamespace(mean=torch.from_numpy(10.0 * factors[:, :1]))
+
+    some = np.stack([np.array([699, 3, 3])] * 5, 1)
+    for drawn, kept in ((700, False), (701, True)):
+        asked.clear()
+        sprites = vae.Sprites(Telling(), torch.device("cpu"), drawn)  # type: ignore[arg-type]
+        assert sum(asked) == (700 if kept else 0)
+        assert sprites.encode(some)[:, 0].tolist() == [6990, 30, 30]
+        assert sum(asked) == (700 if kept else 3)
+
+
+def test_lesions_are_measured_on_every_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[np.ndarray, np.ndarray]] = []
+    monkeypatch.setattr(vae.disentanglement, "mig", lambda codes, factors: given.append((codes, factors)) or 0.25)
+    denoiser = vae.DenoisingAutoencoder(1, 64)
+    for parameter in denoiser.parameters():
+        torch.nn.init.zeros_(parameter)
+    run: Any = SimpleNamespace(recipe=FamilyRecipe(), device=torch.device("cpu"))
+    found = FAMILY.load().lesion_measures(run, {"beta": Known(1.0), "denoising": denoiser})
+    assert found == {
+        "beta.reconstruction": pytest.approx(4096 * log(2)), "beta.kl": pytest.approx(1), "beta.mig": 0.25,
+        "denoising.reconstruction": pytest.approx(4096 * log(2)),
+    }  # fmt: skip
+    assert (given[0][0] == 1).all()
+    assert np.array_equal(given[0][1], vae.test_images(256, 0)[0])
+
+
 # --- kl
 
 
 def test_every_claim_on_the_divergences_holds(tiny_run: Callable[[str], Run]) -> None:
-    findings = judge(DIVERGENCE.claims(), tiny_run("kl").measures(), "tiny")
+    run = tiny_run("kl")
+    for name, value in run.study.load().lesion_measures(run, {}).items():
+        assert value == pytest.approx(run.measures()[name].value, abs=1e-9), name
+    findings = judge(DIVERGENCE.claims(), run.measures(), "tiny")
     assert [finding.claim.id for finding in findings if finding.verdict != "holds"] == []
 
 
