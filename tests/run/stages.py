@@ -24,7 +24,7 @@ from phantastic.run import stages
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.run.stages import Clock, Stage, expected, general, label
-from phantastic.show import terminal
+from phantastic.show import progress
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks/support/times.py"
 TABLE = [
@@ -264,7 +264,7 @@ def test_lines_where_there_is_no_terminal(world: World, capsys: pytest.CaptureFi
         with speaking(lang):
             (world.folder / "stages.json").unlink(missing_ok=True)
             clock = world.clock()
-            clock.watch = terminal.lines(clock, 1)
+            clock.watch = progress.lines(clock, 1)
             with clock.stage("classifier", 1200):
                 world.pass_by(25)
                 clock.point("classifier", 600, 1.0)
@@ -281,9 +281,9 @@ def test_lines_where_there_is_no_terminal(world: World, capsys: pytest.CaptureFi
 def test_every_stage_is_announced_and_points_only_every_ten_seconds(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: world.now[0]))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: world.now[0]))
     clock = world.clock()
-    clock.watch = terminal.lines(clock, 1)
+    clock.watch = progress.lines(clock, 1)
     for name, steps in (("classifier", 1200), ("seed0/denoiser", 1500)):
         with clock.stage(name, steps):
             for step, seconds in ((100, 4), (200, 5.5), (300, 1), (400, 9)):
@@ -298,7 +298,7 @@ def test_every_stage_is_announced_and_points_only_every_ten_seconds(
 
 def test_a_run_without_a_table_says_what_it_knows(phantastic, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phantastic.show.report.publish", lambda run: [])
-    monkeypatch.setattr(terminal, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
     known = phantastic("run", "toy", "--preset", "tiny", "--set", "steps=3").stderr
     assert re.search(r"^stage 2 of 3: mirror  step 2/3  loss \S+  \d+ s left in all$", known, re.M)
     assert re.search(r"^stage 3 of 3: measuring: error/0  0 s left in all$", known, re.M)
@@ -313,7 +313,7 @@ def test_a_run_without_a_table_says_what_it_knows(phantastic, home: Path, monkey
 def test_bars(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     clock = world.clock()
-    bars = terminal.Bars(clock, 1)
+    bars = progress.Bars(clock, 1)
     clock.watch = bars.watch
 
     def drawn() -> str:

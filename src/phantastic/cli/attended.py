@@ -12,7 +12,7 @@ from phantastic.ground.errors import Refused, Stopped, command
 from phantastic.run import stages
 from phantastic.run.execute import execute, owned
 from phantastic.run.folder import Run
-from phantastic.show import report, terminal
+from phantastic.show import progress, report, terminal
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def attend(run: Run[Any], every: float, as_json: bool) -> None:
             slow = run.device.type == "cpu" and not precision.hardware("cpu")[0]
             if slow and run.manifest.precision == "bfloat16":
                 terminal.note(word["slow_bfloat16"])
-            with terminal.progress(run.clock, run.recipe.seeds) as run.clock.watch:
+            with progress.progress(run.clock, run.recipe.seeds) as run.clock.watch:
                 execute(run)
         if not parallel.part():
             return
