@@ -256,8 +256,9 @@ def _diff(row: sympy.Expr, *symbols: sympy.Symbol) -> sympy.Expr:
     if not row.has(sympy.Abs, sympy.sign):
         return row.diff(*symbols)  # type: ignore[return-value]
     real: dict[Any, Any] = {s: sympy.Dummy(real=True) for s in row.free_symbols | {*symbols}}
-    slope = row.xreplace(real).diff(*(real[s] for s in symbols)).replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
-    return slope.xreplace({stand_in: s for s, stand_in in real.items()})  # type: ignore[return-value]
+    of_reals: Any = row.xreplace(real)
+    slope = of_reals.diff(*(real[s] for s in symbols)).replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+    return slope.xreplace({stand_in: s for s, stand_in in real.items()})
 
 
 def _expressions(functions: Functions) -> list[sympy.Expr]:

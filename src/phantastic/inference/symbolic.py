@@ -210,8 +210,8 @@ class _Printer(PythonCodePrinter):
             return f"({float(expr)!r})"
         return super()._print(expr, **settings)
 
-    def _print_sign(self, expr: Any) -> str:
-        return f"sign({self._print(expr.args[0])})"
+    def _print_sign(self, e: Any) -> str:
+        return f"sign({self._print(e.args[0])})"
 
     def _print_Piecewise(self, expr: Any) -> Any:
         text = "0.0"
