@@ -10,7 +10,7 @@ SERIAL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench reproduce
+.PHONY: help install demo test lint bench mutants reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -31,7 +31,14 @@ lint: $(INSTALLED) ## ruff, and pyright on src
 bench: $(INSTALLED) ## speed, side by side with what a user would pick instead
 	set -e; for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each"; done
 
-reproduce: $(INSTALLED) ## the heavy tests, and every study at its full preset (hours)
+mutants: $(INSTALLED) ## small modules spoilt line by line: tests must catch nine in ten (ten minutes)
+	$(PIP) -e ".[mutation]"
+	$(SERIAL) $(BIN)/mutmut run > mutants.log
+	$(BIN)/mutmut results
+	$(BIN)/mutmut export-cicd-stats
+	$(BIN)/python -c 'import json; s = json.load(open("mutants/mutmut-cicd-stats.json")); print(s["killed"], "of", s["total"], "caught"); raise SystemExit(s["killed"] < 0.9 * s["total"])'
+
+reproduce: $(INSTALLED) mutants ## the heavy tests, and every study at its full preset (hours)
 	$(SERIAL) $(BIN)/python -m pytest -m reproduce --timeout 0
 	set -e; for study in $$($(BIN)/python -c 'from phantastic.declare.study import register; print(*register())'); do \
 	    $(BIN)/phantastic run $$study --preset full; done
