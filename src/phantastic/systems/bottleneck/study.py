@@ -174,7 +174,7 @@ FUSION = Study(
         "full": FULL,
         "paper": PAPER,
     },
-    minutes={"tiny": 0.1, "quick": 11.8, "full": 78},
+    minutes={"tiny": 0.1, "quick": 11.3, "full": 78},
     measures=(
         "{late,rgb,spectrogram,early,middle,bottleneck*,vanilla*,tokens*}.{map,redundant,visual,auditory,synergy}",
         "{late,rgb,spectrogram,bottleneck*,vanilla*,tokens*}.macs.{published,own,read}",
