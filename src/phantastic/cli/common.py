@@ -1,5 +1,8 @@
 """What the verbs of the command line share: errors for people, options, the names of studies and runs."""
 
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -42,6 +45,15 @@ class Verbs(click.Group):
 
             reason = REASONS.get(error.errno or 0, error.strerror or str(error))
             fail(f"{error.filename}: {reason}" if error.filename else reason, 1)
+
+
+def open_streams() -> None:
+    """What is printed never ends a run: neither a stream that who called has closed, nor a letter it cannot show."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        with suppress(AttributeError):
+            getattr(sys, name).reconfigure(errors="replace")
 
 
 def fail(message: str, status: int) -> NoReturn:

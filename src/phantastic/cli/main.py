@@ -1,14 +1,12 @@
 """The verbs. Each imports what it needs when it is called: help, lists and refusals load no PyTorch."""
 
 import os
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from phantastic import __version__
-from phantastic.cli.common import Verbs, target, with_checkpoints, with_json, with_lang, with_root
+from phantastic.cli.common import Verbs, open_streams, target, with_checkpoints, with_json, with_lang, with_root
 from phantastic.ground import parallel
 from phantastic.ground.errors import Refused, command
 
@@ -16,11 +14,7 @@ from phantastic.ground.errors import Refused, command
 @parallel.one_voice()
 def main() -> None:
     """The command ``phantastic``."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who called: nobody listens
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-        with suppress(AttributeError):  # a letter that the terminal cannot show must not end a run
-            getattr(sys, name).reconfigure(errors="replace")
+    open_streams()
     cli()
 
 

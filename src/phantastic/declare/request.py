@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite, nan
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct, ValidationError, convert
 from msgspec.structs import fields
@@ -16,6 +16,10 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     One that may be left out is None then, or has a value of its own.
     """
+
+    def given(self, *names: str) -> dict[str, Any]:
+        """Those of these options that were not left out, with their values."""
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 Q = TypeVar("Q", bound=Request)

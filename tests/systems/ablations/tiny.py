@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from halted import halted
 
 from phantastic.declare.claims import Measure, judge
 from phantastic.declare.recipe import compose
-from phantastic.ground.errors import Stopped
 from phantastic.ground.randomness import initialised
 from phantastic.pretraining.batches import Batch
 from phantastic.pretraining.plan import Plan, build, leftward, next_words
-from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.ablations import conditions, experiment, transfer_methods
 from phantastic.systems.ablations.study import STUDY, AblationsRecipe
@@ -243,22 +242,9 @@ def test_every_claim_has_its_measures(run: Run) -> None:
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Path) -> None:
-    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu"})
-    other = Run.create(STUDY, recipe, "tiny", tmp_path)
-
-    def stop(event: str) -> None:
-        if other.clock.name.endswith("masking-80-20-0"):
-            raise Stopped
-
-    other.clock.watch = stop
-    with pytest.raises(Stopped):
-        execute(other)
-    stages: list[str] = []
-    other.clock.watch = lambda event: stages.append(other.clock.name) if other.clock.steps else None
-    execute(other)
-    other.close()
+    stages, measures = halted(STUDY, tmp_path, "masking-80-20-0")
     assert "seed0/full" not in stages
-    assert other.measures() == run.measures()
+    assert measures == run.measures()
 
 
 def test_a_task_is_worth_its_first_official_measure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ def test_bad_options_are_refused(tmp_path: Path) -> None:
         (f"--target={path} --bin=nan", "--bin nan is not possible"),
         (f"--target={path} --bin=inf", "--bin inf is not possible"),
         (f"--target={path} --bin=1e-300", "allowed: 48 to 512"),
+        (f"--target={path} --bin=5e-324", "allowed: 48 to 512"),
         (f"--target={path} --bin=10", "allowed: 48 to 512"),
         (f"--target={path} --prior=9", "--prior 9 is not possible; allowed: number from -16 to 8"),
         (f"--target={path} --prior=strong", "--prior strong is not possible; allowed: number from -16 to 8"),

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from halted import halted
 
 from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
-from phantastic.ground.errors import Refused, Stopped
+from phantastic.ground.errors import Refused
 from phantastic.nn.language.model import Model
 from phantastic.pretraining import wordpiece
 from phantastic.pretraining.batches import Language
@@ -19,7 +20,6 @@ from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.objectives.distillation import distillation
 from phantastic.pretraining.objectives.translation_lm import both_languages
 from phantastic.pretraining.plan import Plan
-from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.transfer import bilingual, crossing, distilling, nearest, students, tasks, tuned
 from phantastic.systems.transfer.distilling import Distilling
@@ -458,22 +458,9 @@ def test_without_a_lesion_a_few_sentences_give_what_was_recorded(run: Run) -> No
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Path) -> None:
-    recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu"})
-    other = Run.create(STUDY, recipe, "tiny", tmp_path)
-
-    def stop(event: str) -> None:
-        if other.clock.name.endswith("masked"):
-            raise Stopped
-
-    other.clock.watch = stop
-    with pytest.raises(Stopped):
-        execute(other)
-    stages: list[str] = []
-    other.clock.watch = lambda event: stages.append(other.clock.name) if other.clock.steps else None
-    execute(other)
-    other.close()
+    stages, measures = halted(STUDY, tmp_path, "masked")
     assert set(stages) == {"seed0/masked", "seed0/random"}
-    assert other.measures() == run.measures()
+    assert measures == run.measures()
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

@@ -33,7 +33,7 @@ ASKED = ("fill", "attend", "surprisal", "embed")
 def apply(run: Run[BertRecipe], network: Callable[[], Model], request: BertApply) -> list[str]:
     """``fill``: the likeliest words at [MASK]; ``attend``: a picture of all heads; ``surprisal`` and ``embed``: tables
     of all words of a file. One at a time."""
-    given = {name: value for name in ASKED if (value := getattr(request, name)) is not None}
+    given = request.given(*ASKED)
     if len(given) != 1:
         raise Refused(f"apply bert takes one of {', '.join(f'--{name}' for name in ASKED)} at a time")
     [(verb, value)] = given.items()

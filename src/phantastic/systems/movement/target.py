@@ -71,7 +71,7 @@ def read(path: str) -> Path2D:
 def width_of_bins(path: Path2D, asked: float | None) -> float:
     """How long a bin is in the file's time: as asked, or as far apart as the samples are; longer for long paths."""
     span = float(path.time[-1] - path.time[0])
-    width = float(np.median(np.diff(path.time))) if asked is None else max(asked, float(np.finfo(float).tiny))
+    width = float(np.median(np.diff(path.time))) if asked is None else asked
     if asked is None and span / width > MOST - 1:
         width = span / (MOST - 1)
     bins = int(span / width * (1 + 1e-9)) + 1 if span / width < 1e9 else 10**9

@@ -52,7 +52,7 @@ def looked_at(recipe: TransformerRecipe, name: str, model: Transformer, pairs: P
 
 def apply(run: Run[TransformerRecipe], request: TransformerApply) -> list[str]:
     """``reverse``: a string; ``translate``: an English sentence; ``to``: the file for the attention picture."""
-    given = {name: value for name in ("reverse", "translate") if (value := getattr(request, name)) is not None}
+    given = request.given("reverse", "translate")
     if len(given) != 1:
         raise Refused('apply transformer: give --reverse "abc" or --translate "the cow sleeps ."')
     ((verb, text),) = given.items()
