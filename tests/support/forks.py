@@ -102,7 +102,13 @@ def child(request: dict[str, Any]) -> None:
 def serve() -> None:
     sys.path.insert(0, str(Path(__file__).parent))
     os.environ |= {"OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+    import sabotage  # noqa: F401 - loaded once, for all children
     import torch
+    import toys  # noqa: F401
+
+    import phantastic.cli.attended
+    import phantastic.cli.main
+    import phantastic.show.report  # noqa: F401
 
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])  # the first optimiser imports 800 modules
 
