@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer, Real
 from numpy.typing import ArrayLike
 from scipy.stats import entropy
+from sklearn import config_context
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
@@ -147,7 +148,8 @@ def dci(
     importance, accuracy = np.empty((codes.shape[1], factors.shape[1])), []
     for k, factor in enumerate(factors.T):
         fit, held_out = _split(factor, k, train, test)
-        trees = GradientBoostingClassifier(random_state=0).fit(codes[fit], factor[fit])
+        with config_context(assume_finite=True, skip_parameter_validation=True):  # seen to above, and not at each tree
+            trees = GradientBoostingClassifier(random_state=0).fit(codes[fit], factor[fit])
         importance[:, k] = np.abs(trees.feature_importances_)
         accuracy.append(np.mean(trees.predict(codes[held_out]) == factor[held_out]))
     return _concentration(importance), _concentration(importance.T), float(np.mean(accuracy))
