@@ -124,4 +124,5 @@ def test_what_a_study_measures_is_declared(name: str, tiny_run: Callable[[str], 
     patterns = [names(pattern) for pattern in study.measures]
     spoken_of = {measure for claim in study.claims() for measure in (*claim.measure, *claim.than)}
     for measure in (*tiny_run(name).measures(), *spoken_of):
-        assert any(pattern.fullmatch(measure) for pattern in patterns), measure
+        examples = [measure.replace("*", row) for row in ("1", "80-10-10")] if "*" in measure else [measure]
+        assert any(pattern.fullmatch(each) for pattern in patterns for each in examples), measure

@@ -10,8 +10,8 @@ import torch
 from click.testing import Result
 from toys.experiment import Toy
 
-from phantastic.declare.claims import summarise
 from phantastic.declare.i18n import speaking
+from phantastic.declare.measure import summarise
 from phantastic.ground.errors import Refused
 from phantastic.lesion import Row, damage
 from phantastic.lesion.seeds import lesioned, over_seeds

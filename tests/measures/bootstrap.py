@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bert import measure as reading
 from phantastic.systems.bottleneck import dubbing, integration, places, scores

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from toys.study import TOY, ToyRecipe
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground.errors import Refused, Stopped
 from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.run.checkpoint import Checkpoints

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from phantastic.declare.claims import Claim, Finding, Measure
+from phantastic.declare.claims import Claim
 from phantastic.declare.i18n import Text, words
+from phantastic.declare.measure import Measure
+from phantastic.declare.verdicts import Finding
 from phantastic.ground.errors import Refused
 from phantastic.lesion import Row
 from phantastic.lesion.seeds import Lesioned
@@ -87,8 +89,8 @@ def test_a_bar_or_a_line_break_stays_within_its_cell_of_the_card(runs: Path) -> 
     manifest.store(folder, manifest.MEASURES, {"c": Measure(2.0, [2.0], 1.0, 3.0)}, made.format)
     card, word = export.model_card(Run.open(folder).study, folder, made), words()
     assert table(card, word["ledger"]) == [
-        ["✓ holds", "log p(x|z) ≥ 0 of |x|", "a\\|b = 1; required ≥ 0"],
-        ["× fails", "log p(x|z) ≥ 0 of |x|", "||"],
+        ["✓ holds", "log p(x|z) ≥ 0 of |x| (Fig. 1)", "a\\|b = 1; required ≥ 0"],
+        ["× fails", "log p(x|z) ≥ 0 of |x| (Fig. 1)", "||"],
     ]
     assert table(card, word["measures"]) == [["`c`", "2 [1, 3]"]]
     recipe = {row[0].strip("`"): row for row in table(card, word["recipe"])}

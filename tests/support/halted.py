@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import Study
 from phantastic.ground.errors import Stopped

@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 LANGUAGES = ("en", "ja")
-SYMBOLS = {"holds": "✓", "fails": "×", "untested": "–"}  # beside the word, never instead of it
+SYMBOLS = {"holds": "✓", "fails": "×", "undecided": "?", "untested": "–"}  # beside the word, never instead of it
 
 
 spoken: ContextVar[str] = ContextVar("language", default="en")

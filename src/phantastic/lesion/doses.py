@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 from msgspec import Struct
 from torch import nn
 
-from phantastic.declare.claims import Measure, summarise
+from phantastic.declare.measure import Measure, summarise
 from phantastic.ground.errors import Refused
 from phantastic.lesion.kinds import Sites, checked, damage
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from phantastic.declare.claims import summarise
+from phantastic.declare.measure import summarise
 from phantastic.lesion.doses import Row, by_dose, curve
 from phantastic.lesion.kinds import Sites
 from phantastic.run.experiment import Experiment

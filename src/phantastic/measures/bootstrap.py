@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 
 
 def over_items(

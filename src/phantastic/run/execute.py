@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from phantastic.declare.claims import Measure, across
+from phantastic.declare.measure import Measure, across
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import Study
 from phantastic.ground.allocator import keep_freed_memory

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.declare.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from phantastic import __version__
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.declare.recipe import Recipe, changed, validated
 from phantastic.declare.study import Study, find
 from phantastic.ground import files, parallel, precision

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
-from phantastic.declare.claims import Finding, Measure
+from phantastic.declare.measure import Measure
 from phantastic.declare.parameter import parameters
 from phantastic.declare.recipe import Recipe
+from phantastic.declare.verdicts import Finding
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, command, nearest
 

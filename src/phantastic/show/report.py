@@ -12,10 +12,10 @@ import altair as alt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from phantastic.declare.claims import Finding, judge
 from phantastic.declare.i18n import SYMBOLS, duration, language, words
 from phantastic.declare.parameter import parameters
 from phantastic.declare.recipe import differing
+from phantastic.declare.verdicts import Finding, judge
 from phantastic.ground import files
 from phantastic.ground.errors import command
 from phantastic.run import manifest, stages

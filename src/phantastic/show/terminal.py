@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from phantastic.declare.claims import Finding, Measure
 from phantastic.declare.i18n import SYMBOLS, duration, words
+from phantastic.declare.measure import Measure
 from phantastic.declare.parameter import parameters
 from phantastic.declare.request import Request
 from phantastic.declare.study import Study
+from phantastic.declare.verdicts import Finding
 from phantastic.ground.errors import Refused, printable
 from phantastic.run import manifest, stages
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from phantastic.show.doctor import Check
 
 PLAIN_WIDTH = 110  # columns where the output is not a terminal
-COLOURS = {"holds": "green", "fails": "bold red", "untested": "yellow"}  # beside the words, for those who see them
+# beside the words, for those who see them
+COLOURS = {"holds": "green", "fails": "bold red", "undecided": "magenta", "untested": "yellow"}
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -213,8 +215,7 @@ def ledger(findings: Sequence[Finding], otherwise: str) -> None:
     rows = []
     for finding in findings:
         claim = finding.claim
-        published = f"; {word['published']}: {claim.published}" if claim.published else ""
-        text = f"{claim.statement}\n{finding.evidence}\n{claim.id} ({claim.source}{published})"
+        text = f"{claim.statement}\n{finding.evidence}\n{claim.id} ({claim.origin})"
         rows.append((verdict(finding.verdict), text))
     heading(word["ledger"])
     table([word["verdict"], word["claim"]], rows) if rows else say(otherwise)

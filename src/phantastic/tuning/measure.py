@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
 from phantastic.data import text_metrics
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.tuning.tasks import Answer, Task
 
 DRAWS = 300  # of a bootstrap

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-from phantastic.declare.claims import Measure, judge
 from phantastic.declare.i18n import speaking
+from phantastic.declare.measure import Measure
 from phantastic.declare.recipe import compose
+from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
 from phantastic.lesion import damage
 from phantastic.nn.language import load_pretrained
@@ -89,13 +90,13 @@ def test_the_library_reads_the_tokenizer(tmp_path: Path) -> None:
 
 
 def test_the_claims_can_fail() -> None:
-    def verdicts(excess: float, accuracy: float, agreement: float) -> list[str]:
-        found = {"masked.excess": excess, "next.accuracy": accuracy, "next.bayes": 0.9,
-                 "agreement.attractors1": agreement}  # fmt: skip
-        measures = {name: Measure(value, [value]) for name, value in found.items()}
+    def verdicts(excess: float, share: float, agreement: float) -> list[str]:
+        found = {"masked.excess": excess, "next.share": share, "agreement.attractors1": agreement}
+        measures = {name: Measure(value, [value], value - 0.005, value + 0.005) for name, value in found.items()}
         return [finding.verdict for finding in judge(STUDY.claims(), measures, "quick")]
 
-    assert verdicts(0.09, 0.89, 0.97) == ["holds"] * 3
+    assert verdicts(0.09, 0.96, 0.97) == ["holds"] * 3
+    assert verdicts(0.099, 0.951, 0.951) == ["undecided"] * 3
     assert verdicts(0.11, 0.86, 0.94) == ["fails"] * 3
 
 

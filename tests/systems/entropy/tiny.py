@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
+from phantastic.declare.verdicts import judge
 from phantastic.run.folder import Run
 from phantastic.systems.entropy import column, experiment, measure
 from phantastic.systems.entropy.information import divergence, information

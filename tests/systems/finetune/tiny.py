@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from phantastic.data import text_metrics
-from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
+from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language import load_pretrained

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from phantastic.declare.claims import Measure, judge
+from phantastic.declare.measure import Measure, summarise
+from phantastic.declare.verdicts import judge
 from phantastic.systems.gan import experiment as gan
 from phantastic.systems.gan.study import STUDY, GameRecipe
 from phantastic.world import dsprites
@@ -24,11 +25,11 @@ def data(count: int) -> torch.Tensor:
 
 
 def verdicts(images: torch.Tensor) -> dict[str, str]:
-    """The ledger where a GAN makes ``images`` and a VAE grey pictures of data."""
+    """The ledger where, under two seeds, a GAN makes ``images`` and a VAE grey pictures of data."""
     found: dict[str, Measure] = {}
     for kind, made in {"gan": images, "vae": 0.8 * data(500)}.items():
         pictured = gan.pictured(made, np.random.default_rng(0))
-        found |= {f"image.{kind}.{name}": measure for name, measure in pictured.items()}
+        found |= {f"image.{kind}.{name}": summarise([measure.value] * 2) for name, measure in pictured.items()}
     wanted = {"gan.shapes", "gan.places", "gan.sharp"}
     return {f.claim.id: f.verdict for f in judge(STUDY.claims(), found, "quick") if f.claim.id in wanted}
 

@@ -15,8 +15,9 @@ import torch
 from PIL import Image
 
 from phantastic.data.gaze import binned, following
-from phantastic.declare.claims import judge, summarise
+from phantastic.declare.measure import summarise
 from phantastic.declare.recipe import compose
+from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
 from phantastic.lesion import damage, sites
 from phantastic.run.folder import Run

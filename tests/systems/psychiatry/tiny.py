@@ -16,9 +16,10 @@ import torch
 from click.testing import CliRunner
 
 from phantastic.cli.main import cli
-from phantastic.declare.claims import judge
+from phantastic.declare.measure import Measure
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import Study
+from phantastic.declare.verdicts import judge
 from phantastic.lesion import damage
 from phantastic.run.folder import Run
 from phantastic.systems.psychiatry import (
@@ -226,8 +227,12 @@ def test_a_cohort_is_scored_by_group_and_against_the_truth() -> None:
         "names": ["a", "b"], "recovery": [[0.9, [0.8, 0.7], 0.95, 0.1], [0.5, [0.4, 0.3], 0.9, 0.2]],
         "difference": [[2.0, 1.5, 2.5], [2.0, 1.5, 2.5]], "true_difference": [3.0, 1.8], "group": [0, 1, 0, 1],
         "clinic": {"gain": [1.0, 5.0, 3.0, math.nan]},
+        "truth": [[0, 1], [1, 2], [2, 0]], "mean": [[0, 1], [1, 2], [2, 9]], "deviation": [[1, 1]] * 3,
     }  # fmt: skip
-    found = schizophrenia.measures(results, "eyes")
+    found = {
+        name: each.value if isinstance(each, Measure) else each
+        for name, each in schizophrenia.measures(results, "eyes", 0).items()
+    }
     assert [found[f"eyes.a.{key}"] for key in ("r", "controls.r", "patients.r", "coverage", "error")] == [
         0.9, 0.8, 0.7, 0.95, 0.1,
     ]  # fmt: skip
@@ -278,7 +283,7 @@ def test_every_seed_has_a_cohort_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     asked: list[tuple] = []
     for name in ("eyes", "hands"):
         monkeypatch.setattr(schizophrenia, name, lambda recipe, seed, name=name: asked.append((name, seed)) or name)
-    monkeypatch.setattr(schizophrenia, "measures", lambda results, study: {f"{study}.x": results})
+    monkeypatch.setattr(schizophrenia, "measures", lambda results, study, seed: {f"{study}.x": results})
     run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
     found = schizophrenia.Schizophrenia().one_seed(run, SchizophreniaRecipe(seed=2), 5)
     assert asked == [("eyes", 5), ("hands", 5)]

@@ -184,9 +184,9 @@ def test_diversity_is_0_for_flat_labels_and_log_k_for_constant_ones():
         result = diversity(concepts, np.stack([labels] * 3), VOCABULARY.sizes)
         assert result[:2] == pytest.approx(expected, abs=1e-12)
         assert np.isnan(result[2])  # nothing is open
-        mean = mean_diversity(concepts, np.stack([labels] * 3), VOCABULARY)
+        mean = mean_diversity(concepts, np.stack([labels] * 3), VOCABULARY, 0).value
         assert mean == pytest.approx(np.mean(expected), abs=1e-12)
-    assert mean_diversity(concepts[2:], constant[None], VOCABULARY) == 0
+    assert mean_diversity(concepts[2:], constant[None], VOCABULARY, 0).value == 0
 
 
 def test_the_diversity_of_random_labels_falls_as_one_over_their_number():

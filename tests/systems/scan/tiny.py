@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from phantastic.declare.claims import judge
 from phantastic.declare.i18n import speaking
 from phantastic.declare.parameter import parameters
 from phantastic.declare.recipe import compose, validated
 from phantastic.declare.study import register
+from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run

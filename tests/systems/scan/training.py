@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
@@ -501,6 +502,10 @@ def mind(**changes: Any) -> Mind:
     return Mind(**parts | changes)
 
 
+def numbers(measures: Mapping[str, Measure]) -> dict[str, float]:
+    return {name: measure.value for name, measure in measures.items()}
+
+
 def flat(open_factors: Mapping[int, int]) -> float:
     """The diversity of honest samples, nats: (k - 1) / 2n on average, by how often a factor of k values is open."""
     share = sum((k - 1) * times for k, times in open_factors.items()) / sum(open_factors.values())
@@ -509,7 +514,7 @@ def flat(open_factors: Mapping[int, int]) -> float:
 
 def test_a_mind_that_means_what_it_says_is_wholly_accurate_and_varied() -> None:
     concepts = VOCABULARY.draw(80, numpy_generator(0, "concepts"))
-    found = imagined(scene(concepts[:50], concepts[50:]), mind(), RECIPE, 0, "x.")
+    found = numbers(imagined(scene(concepts[:50], concepts[50:]), mind(), RECIPE, 0, "x."))
     assert set(found) == {f"x.sym2img.{kind}{of}" for kind in ("accuracy", "diversity") for of in ("", ".held_out")}
     for of in ("", ".held_out"):
         assert found[f"x.sym2img.accuracy{of}"] == 1
@@ -520,7 +525,7 @@ def test_what_was_held_out_is_imagined_apart() -> None:
     """A mind with one picture, of all first values: right of every concept taught here and of none held out."""
     taught = np.array([[0, OPEN, OPEN, 0], [0, 0, 0, 0], [OPEN, 0, OPEN, OPEN]])
     narrow = mind(encode=lambda symbols: certain(khot(np.zeros((len(symbols), 4), int))))
-    found = imagined(scene(taught, np.where(taught == 0, 1, OPEN)), narrow, RECIPE, 0, "")
+    found = numbers(imagined(scene(taught, np.where(taught == 0, 1, OPEN)), narrow, RECIPE, 0, ""))
     assert (found["sym2img.accuracy"], found["sym2img.accuracy.held_out"]) == (1, 0)
     # of the first concept two colours are open, of the last three factors; constant labels are log k from flat
     expected = (log(4) + (log(3) + 2 * log(4)) / 3) / 2
@@ -531,7 +536,7 @@ def test_operators_are_measured_on_both_operands_given_as_symbols_and_as_images(
     """By an eye that does not see what an object is: of an image, then, the object is right as often as by chance."""
     tests = Operations(*draw_operations(VOCABULARY, 600, numpy_generator(0, "operations")))
     none = np.full((1, 4), 0)
-    found = recombined(scene(none, none), mind(vae=Eye(blind=1)), Logical(), tests, RECIPE, 0)  # type: ignore[arg-type]
+    found = numbers(recombined(scene(none, none), mind(vae=Eye(blind=1)), Logical(), tests, RECIPE, 0))  # type: ignore[arg-type]
     complete = (tests.first != OPEN).all(1)
     for index, name in enumerate(("and", "in_common", "ignore")):
         assert found[f"operators.{name}.accuracy"] == 1
@@ -545,7 +550,7 @@ def test_operators_are_measured_on_both_operands_given_as_symbols_and_as_images(
         expected = 1 - 2 / 3 * objects.mean()
         assert found[f"operators.image.{name}.accuracy"] == pytest.approx(expected, abs=0.03)
         assert 0 < found[f"operators.image.{name}.diversity"] < 2 * flat({3: 1, 4: 3})
-    whole = recombined(scene(none, none), mind(), Logical(), tests, RECIPE, 0)  # type: ignore[arg-type]
+    whole = numbers(recombined(scene(none, none), mind(), Logical(), tests, RECIPE, 0))  # type: ignore[arg-type]
     assert whole["operators.image.ignore.accuracy"] == whole["operators.image.in_common.accuracy"] == 1
 
 
@@ -557,7 +562,7 @@ def test_images_are_named_factor_by_factor() -> None:
         return 80 * torch.cat([codes[:, : wall.start], codes[:, wall].roll(1, 1), codes[:, wall.stop :]], 1) - 40
 
     concepts = VOCABULARY.draw(10, numpy_generator(0, "concepts"))
-    found = both_ways(scene(concepts, concepts), mind(symbols=shifted), RECIPE, 0, "")
+    found = numbers(both_ways(scene(concepts, concepts), mind(symbols=shifted), RECIPE, 0, ""))
     parts = [found[f"img2sym.{name}"] for name in ("identity", "object", "wall", "floor", "accuracy")]
     assert parts == [1, 1, 0, 1, 0.75]
 
@@ -577,7 +582,7 @@ def test_the_hierarchy_is_used_where_concepts_of_every_level_are_uttered(counts:
         return logits
 
     concepts = VOCABULARY.draw(10, numpy_generator(0, "concepts"))
-    found = both_ways(scene(concepts, concepts), mind(symbols=uttering), RECIPE, 0, "")
+    found = numbers(both_ways(scene(concepts, concepts), mind(symbols=uttering), RECIPE, 0, ""))
     assert found["img2sym.diversity"] == pytest.approx(diversity, abs=1e-6)
 
 

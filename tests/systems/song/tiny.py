@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
+from phantastic.declare.verdicts import MARGINS, judge
 from phantastic.inference import published
 from phantastic.inference.precision import Precisions
 from phantastic.lesion import damage, sites
@@ -36,7 +36,9 @@ def test_every_preset_is_valid(preset: str) -> None:
 def test_the_songs_are_recognised_at_tiny(run: Run) -> None:
     findings = judge(STUDY.claims(), run.measures(), "tiny")
     assert {f.claim.id: f.evidence for f in findings if f.verdict == "fails"} == {}
-    assert {f.claim.id for f in findings if f.verdict == "holds"} == {"song.categories", "song.prandtl"}
+    tested = [f.claim for f in findings if f.verdict == "undecided"]  # of one noise there is no interval
+    assert {claim.id for claim in tested} == {"song.categories", "song.prandtl"}
+    assert all(met.value >= 0 for claim in tested for met, _ in MARGINS[claim.predicate](claim, run.measures()))
     for finding in findings:
         assert JAPANESE.search(finding.claim.statement.ja)
         assert not JAPANESE.search(finding.claim.statement.en)

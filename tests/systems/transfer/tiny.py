@@ -10,8 +10,8 @@ import pytest
 import torch
 from halted import halted
 
-from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
+from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
 from phantastic.nn.language.model import Model
 from phantastic.pretraining import wordpiece

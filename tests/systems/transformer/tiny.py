@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import speaking
+from phantastic.declare.measure import Measure
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.folder import Run
@@ -321,11 +321,11 @@ def test_how_far_learned_positions_stand_from_sinusoids(
 
         def once(self, name: str, compute: object, of: object) -> dict[str, Measure]:
             learner = name.partition("/")[2]
-            return {f"{learner}.words": Measure(shares.get(learner, 0.1), [0.0])}
+            return {f"{learner}.words": Measure(shares.get(learner, 0.1), [shares.get(learner, 0.1)])}
 
     study = experiment.Transformers()
     found = study.one_seed(Once(), STUDY.presets["tiny"], 0)  # pyright: ignore[reportArgumentType]
-    assert found["learned.deviation"] == pytest.approx(deviation)
+    assert found["learned.deviation"].value == pytest.approx(deviation)
 
 
 def test_lesions_count_words_and_followed_ones(tiny_run: Callable[[str], Run]):

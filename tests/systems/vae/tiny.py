@@ -15,15 +15,15 @@ import pytest
 import torch
 from PIL import Image
 
-from phantastic.declare.claims import judge
 from phantastic.declare.recipe import compose
 from phantastic.declare.study import Study
+from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.gan import experiment as gan
 from phantastic.systems.gan import study as gan_study
-from phantastic.systems.vae import vae
+from phantastic.systems.vae import curve, vae
 from phantastic.systems.vae.study import DIVERGENCE, FAMILY, FamilyApply, FamilyRecipe
 from phantastic.world import dsprites
 
@@ -195,11 +195,11 @@ def opened(tmp_path: Path) -> Iterator[Callable[[FamilyRecipe], Run]]:
 
 
 def test_epochs_are_averaged_and_held_against_the_published_ones(opened: Callable[[FamilyRecipe], Run]) -> None:
-    run = opened(FamilyRecipe(steps=2 * vae.EPOCH))
-    for step in range(120, 2 * vae.EPOCH + 1, 120):
-        first = step <= vae.EPOCH
+    run = opened(FamilyRecipe(steps=2 * curve.EPOCH))
+    for step in range(120, 2 * curve.EPOCH + 1, 120):
+        first = step <= curve.EPOCH
         run.log("seed0/vae", step, {"loss": 1.0, "reconstruction": 71.01 if first else 1.1 * 38.56, "kl": 26.64})
-    found = vae.from_curve(run, "vae", 0)
+    found = {name: each.value for name, each in curve.from_curve(run, "vae", 0).items()}
     assert found["epoch1.reconstruction.deviation"] == pytest.approx(0, abs=1e-9)
     assert found["epoch2.reconstruction.deviation"] == pytest.approx(0.1)
     assert found["epoch2.kl"] == pytest.approx(26.64)
@@ -209,7 +209,8 @@ def test_capacity_is_held_against_c_only_after_c_is_reached(opened: Callable[[Fa
     run = opened(FamilyRecipe(steps=40, capacity_steps=20, capacity=10.0))
     for step in range(10, 41, 10):
         run.log("seed0/capacity", step, {"loss": 1.0, "kl": 11.0 if step > 20 else 3.0})
-    assert vae.from_curve(run, "capacity", 0) == {"kl.deviation": pytest.approx(0.1)}
+    found = curve.from_curve(run, "capacity", 0)
+    assert {name: each.value for name, each in found.items()} == {"kl.deviation": pytest.approx(0.1)}
 
 
 def test_total_correlation_of_a_known_gaussian() -> None:
@@ -299,7 +300,7 @@ def test_everything_measured_on_a_member_stands_under_its_name(monkeypatch: pyte
     for name, value in values.items():
         monkeypatch.setattr(vae.disentanglement, name, score(name, value))
     monkeypatch.setattr(vae, "gaussian_total_correlation", lambda codes: float(codes.std()))
-    found = {name: each.value for name, each in vae.measured(recipe, Known(3.0), 0, torch.device("cpu")).items()}
+    found = {name: each.value for name, each in vae.measured(recipe, "vae", Known(3.0), 0, torch.device("cpu")).items()}
     trees = {"dci_disentanglement": 0.8, "dci_completeness": 0.85, "dci_informativeness": 0.9}
     assert {name: found[name] for name in (*values, *trees) if name != "dci"} == {
         **{name: value for name, value in values.items() if name != "dci"}, **trees,

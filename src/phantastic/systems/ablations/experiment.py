@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure, average, less
 from phantastic.ground.randomness import numpy_generator
 from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.language.model import Model
@@ -20,7 +20,7 @@ from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.ablations import figures as drawn
-from phantastic.systems.ablations.conditions import CURVE, MASKINGS, TASKS, asked, plans, sizes
+from phantastic.systems.ablations.conditions import CURVE, TASKS, asked, plans, sizes
 from phantastic.systems.ablations.study import AblationsRecipe
 from phantastic.systems.ablations.transfer_methods import worth
 from phantastic.tuning import tasks
@@ -140,25 +140,15 @@ def curve(run: Run[AblationsRecipe], setting: Setting, scores: Mapping[tuple[str
 
 def differences(measures: Mapping[str, Measure]) -> dict[str, Measure]:
     """What claims are about: the cost of leaving out next sentences, by kind of task; of showing nothing but [MASK], by
-    kind of use; and the best row of all other maskings."""
-
-    def one(value: float) -> Measure:
-        return Measure(value, [value])
-
+    kind of use. All networks are scored on the same draws of test items."""
     cost = {
-        task: measures[f"direction.full.{task}"].value - measures[f"direction.no-nsp.{task}"].value
+        task: less(measures[f"direction.full.{task}"], measures[f"direction.no-nsp.{task}"])
         for task in TASKS["direction"]
     }
-    contrasts = {
-        "nsp.cost.pairs": one(float(np.mean([cost[task] for task in PAIRS]))),
-        "nsp.cost.single": one(cost[SINGLE]),
-    }
+    contrasts = {"nsp.cost.pairs": average([cost[task] for task in PAIRS]), "nsp.cost.single": cost[SINGLE]}
     for task, use in (("questions", "tuned"), ("tagging", "tuned"), ("tagging", "features")):
-        scores = {name: measures[f"masking.{name}.{task}.{use}"].value for name in MASKINGS}
-        contrasts[f"masking.best-other.{task}.{use}"] = one(
-            max(value for name, value in scores.items() if name != "80-10-10")
-        )
-        contrasts[f"masking.cost-of-mask.{task}.{use}"] = one(scores["80-10-10"] - scores["100-0-0"])
+        shown, all_masked = (measures[f"masking.{name}.{task}.{use}"] for name in ("80-10-10", "100-0-0"))
+        contrasts[f"masking.cost-of-mask.{task}.{use}"] = less(shown, all_masked)
     return contrasts
 
 

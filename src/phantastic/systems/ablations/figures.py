@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.show.figure import BLACK, BLUE, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.ablations.conditions import CURVE, DIRECTIONS, MASKINGS, TASKS
 

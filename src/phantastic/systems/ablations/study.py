@@ -81,7 +81,7 @@ STUDY = Study(
     },
     minutes={"tiny": 0.1, "quick": 39},
     measures=(
-        "masking.{80-10-10,100-0-0,80-0-20,80-20-0,0-20-80,0-0-100,best-other,cost-of-mask}.{questions.tuned,tagging.tuned,tagging.features}",
+        "masking.{80-10-10,100-0-0,80-0-20,80-20-0,0-20-80,0-0-100,cost-of-mask}.{questions.tuned,tagging.tuned,tagging.features}",
         "size.*.{questions,acceptability,loss}",
         "direction.{full,no-nsp,ltr,ltr-lstm}.{entailment,paraphrase,acceptability,questions}",
         "curve.{full,ltr}.*",

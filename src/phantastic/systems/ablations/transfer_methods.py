@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.result import States

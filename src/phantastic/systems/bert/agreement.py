@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Batch, Language, tensors
 from phantastic.pretraining.corpus import Masked

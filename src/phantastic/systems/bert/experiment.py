@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.pretrained import save_pretrained

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, deviation, less, resampled
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Batch, Language, tensors
@@ -160,10 +160,14 @@ def against(
 def following(
     probabilities: Float[Tensor, " pairs"], best: Exact, test: Test, generator: np.random.Generator
 ) -> dict[str, Measure]:
-    """``next.accuracy``, that of Bayes' rule on the same pairs, and the share that it reaches above chance."""
+    """``next.accuracy``, ``next.bayes``, that of Bayes' rule on the same pairs, and ``next.share``: how far of the way
+    from chance (one half) to Bayes' rule."""
     right = (probabilities.numpy() > 0.5) == test.follows
     bayes = (np.array(best.follows) > 0.5) == test.follows
-    return {"next.accuracy": share_of(right, generator), "next.bayes": share_of(bayes, generator)}
+    rows = generator.integers(len(right), size=(DRAWS, len(right)))
+    one, other = (resampled(float(hits.mean()), hits[rows].mean(1).tolist()) for hits in (right, bayes))
+    share = deviation(less(one, 0.5), less(other, 0.5))
+    return {"next.accuracy": one, "next.bayes": other, "next.share": less(share, -1.0)}
 
 
 def share_of(right: Bool[np.ndarray, " items"], generator: np.random.Generator) -> Measure:

@@ -145,7 +145,7 @@ STUDY = Study(
     measures=(
         "masked.{loss,floor,excess}",
         "perplexity",
-        "next.{accuracy,bayes}",
+        "next.{accuracy,bayes,share}",
         "agreement.{,attractors0,attractors1,attractors2}",
     ),
     experiment="phantastic.systems.bert.experiment:BertExperiment",

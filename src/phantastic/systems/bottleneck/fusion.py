@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from phantastic.data.audiovisual import smooth
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, across, less, resampled
 from phantastic.ground import parallel
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.experiment import Experiment, Scores
@@ -98,22 +98,22 @@ def judged(model: FusionTransformer, tested: Callable[[], Corpus], seed: int, re
 
 def differences(
     recipe: FusionRecipe, plans: Mapping[str, Architecture], seeds: Sequence[Mapping[str, Measure]]
-) -> dict[str, float]:
-    """What the paper says of models beside one another, by their mean over the seeds."""
-    layers, centre = fused_layers(recipe), middle(recipe)
+) -> dict[str, Measure]:
+    """What the paper says of models beside one another: ``gain.layer2``, bottleneck fusion less vanilla fusion from
+    there; ``last.gain``, fusion in the last layer alone less late fusion; ``numbers.16``, with as many bottleneck
+    tokens less with the middle model's."""
+    layers, centre, scores = fused_layers(recipe), middle(recipe), across(seeds)
 
-    def each(name: str) -> np.ndarray:
-        return np.array([of_seed[f"{name}.map"].value for of_seed in seeds])
+    def gain(name: str, rival: str) -> Measure:
+        return less(scores[f"{name}.map"], scores[f"{rival}.map"])
 
     # what a sense writes into the bottleneck the other reads a layer later: in the last layer alone nothing passes
     passing = [layer for layer in layers if layer < recipe.layers - 1] or layers
-    gains = [each(f"bottleneck{layer}") - each(f"vanilla{layer}") for layer in passing]
-    measures = {"gain.least": float(np.stack(gains).mean(1).min())}
+    measures = {f"gain.layer{layer}": gain(f"bottleneck{layer}", f"vanilla{layer}") for layer in passing}
     if (last := recipe.layers - 1) in layers and last:
-        measures["last.gain"] = float(abs(each(f"bottleneck{last}") - each("late")).mean())
-    numbers = [f"bottleneck{centre}", *(name for name in plans if name.startswith("tokens") and name != "tokens1")]
-    counts = np.stack([each(name).mean() for name in numbers])
-    return measures | {"numbers.spread": float(counts.max() - counts.min())}
+        measures["last.gain"] = gain(f"bottleneck{last}", "late")
+    more = [name for name in plans if name.startswith("tokens") and name != "tokens1"]
+    return measures | {f"numbers.{name[6:]}": gain(name, f"bottleneck{centre}") for name in more}
 
 
 def computed(recipe: FusionRecipe, plans: Mapping[str, Architecture]) -> dict[str, float]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import altair as alt
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.bottleneck.clips import fused_layers, groups_of, middle
 from phantastic.systems.bottleneck.study import FusionRecipe

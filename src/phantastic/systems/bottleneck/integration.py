@@ -9,7 +9,7 @@ import torch
 from msgspec import Struct
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.randomness import Epochs, numpy_generator
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import torch_generator
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import altair as alt
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.measures.gaussian import NORMAL
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.show.traces import Rows, coloured, heading, line, points

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from phantastic.data import glue
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground import files
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model

@@ -6,8 +6,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.show.figure import BLUE, GREEN, ORANGE, SKY, Figure
 
 STARTS = {

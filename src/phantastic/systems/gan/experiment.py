@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
 from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.autoencoder.model import VAE, he_initialised

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.errors import Refused
 from phantastic.nn.language.model import Model
 from phantastic.run.checkpoint import pack

@@ -6,8 +6,8 @@ from typing import Any
 import altair as alt
 import torch
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.run.folder import Run
 from phantastic.show.figure import BLACK, BLUE, ORANGE, Figure
 from phantastic.systems.probe.arcs import arcs

@@ -1,12 +1,14 @@
 """The study `schizophrenia`: cohorts, their precisions inferred from behaviour, and a map of regimes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure, resampled
+from phantastic.ground.randomness import numpy_generator
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed
 from phantastic.inference.published.simulation import Simulation
@@ -15,7 +17,7 @@ from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.psychiatry import cohort, measure, regimes, schizophrenia_figures
 from phantastic.systems.psychiatry.cohort import Cohort, Group
-from phantastic.systems.psychiatry.fit import Data, Posterior, infer
+from phantastic.systems.psychiatry.fit import NORMAL, Data, Posterior, infer
 from phantastic.systems.psychiatry.measure import INTENDED, vector
 from phantastic.systems.psychiatry.simulate import follow, intending, pressed, watched, watching
 from phantastic.systems.psychiatry.study import SchizophreniaRecipe
@@ -23,6 +25,7 @@ from phantastic.systems.psychiatry.tasks import EYES, OCCLUDED, Task, equal_forc
 
 Inferred = dict[str, Any]  # of one task, see `inferred`
 WHO = ("controls", "patients")
+DRAWS = 500  # of a bootstrap
 
 
 def eye_groups(recipe: SchizophreniaRecipe) -> tuple[Group, ...]:
@@ -93,28 +96,44 @@ def lists(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
     return {name: tensor.tolist() for name, tensor in tensors.items()}
 
 
-def measures(results: Inferred, study: str) -> dict[str, float]:
-    """The numbers of one task by name."""
-    scores: dict[str, float] = {}
+def measures(results: Inferred, study: str, seed: int) -> dict[str, Measure | float]:
+    """The numbers of one task by name; of what is measured on people, with an interval over resampled people."""
+    scores: dict[str, Measure | float] = {}
+    truth, mean, deviation = (np.array(results[key]) for key in ("truth", "mean", "deviation"))
+    within_interval = np.abs(mean - truth) <= NORMAL * deviation
+
+    def over_people(value: float, statistic: Callable[[np.ndarray], float], count: int) -> Measure:
+        rows = numpy_generator(seed, f"{study}/bootstrap").integers(count, size=(DRAWS, count))
+        with np.errstate(divide="ignore", invalid="ignore"):  # of few people a resample may be one of them
+            draws = [statistic(each) for each in rows]
+        return resampled(value, draws) if np.isfinite(draws).all() else Measure(value, [value])
+
     for k, name in enumerate(results["names"]):
         r, within, coverage, error = results["recovery"][k]
-        mean, low, high = results["difference"][k]
+        apart, low, high = results["difference"][k]
         true = results["true_difference"][k]
         scores |= {
-            f"{study}.{name}.r": r,
-            f"{study}.{name}.coverage": coverage,
+            f"{study}.{name}.r": over_people(
+                r, lambda rows, k=k: float(np.corrcoef(mean[rows, k], truth[rows, k])[0, 1]), len(truth)
+            ),
+            f"{study}.{name}.coverage": over_people(
+                coverage, lambda rows, k=k: float(within_interval[rows, k].mean()), len(truth)
+            ),
             f"{study}.{name}.error": error,
-            f"{study}.{name}.difference": mean,
+            f"{study}.{name}.difference": apart,
             f"{study}.{name}.difference.low": low,
             f"{study}.{name}.difference.high": high,
             f"{study}.{name}.difference.missed": max(low - true, true - high),
         }
         scores |= {f"{study}.{name}.{who}.r": value for who, value in zip(WHO, within, strict=True)}
-    group = torch.tensor(results["group"])
+    group = np.array(results["group"])
     for name, values in results["clinic"].items():
-        recorded = torch.tensor(values, dtype=torch.float64)
+        recorded = np.array(values, float)
         for number, who in enumerate(WHO):
-            scores[f"{study}.{who}.{name}"] = float(recorded[group == number].nanmean())
+            own = recorded[group == number]
+            scores[f"{study}.{who}.{name}"] = over_people(
+                float(np.nanmean(own)), lambda rows, own=own: float(np.nanmean(own[rows])), len(own)
+            )
     return scores
 
 
@@ -138,7 +157,7 @@ class Schizophrenia(Experiment[SchizophreniaRecipe]):
         """Two cohorts, in one task each."""
         eye_results = run.once(f"seed{seed}/eyes", lambda: eyes(recipe, seed), Inferred)
         hand_results = run.once(f"seed{seed}/hands", lambda: hands(recipe, seed), Inferred)
-        return measures(eye_results, "eyes") | measures(hand_results, "hands")
+        return measures(eye_results, "eyes", seed) | measures(hand_results, "hands", seed)
 
     def overall(
         self, run: Run[SchizophreniaRecipe], recipe: SchizophreniaRecipe, seeds: Sequence[Mapping[str, Measure]]

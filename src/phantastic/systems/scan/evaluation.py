@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phantastic.declare.measure import Measure, summarise
 from phantastic.ground.randomness import numpy_generator, torch_generator
+from phantastic.measures.bootstrap import mean, over_items
 from phantastic.measures.disentanglement import dci, grouped_mig, mig
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
 from phantastic.nn.distributions import Gaussian, sample
@@ -67,9 +69,10 @@ class Setting(NamedTuple):
 
 
 @torch.no_grad()
-def imagined(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
-    """sym2img: accuracy and diversity on the concepts taught and on those held out."""
-    measures = {}
+def imagined(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, Measure]:
+    """sym2img: accuracy and diversity on the concepts taught and on those held out; all intervals here are over
+    resampled concepts, rooms or operations, the same ones for every model."""
+    measures: dict[str, Measure] = {}
     device = next(model.vae.parameters()).device
     for name, concepts in (("", scene.concepts), (".held_out", scene.held_out)):
         noise = torch_generator(seed, f"imagine{name}", device=device)
@@ -78,32 +81,40 @@ def imagined(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix:
             return model.decode(sample(model.encode(torch.from_numpy(scene.vocabulary.khot(rows)).to(device)), noise))
 
         labels = imagine_and_read(concepts, imagine, scene.classifier, recipe.samples)
-        measures[f"{prefix}sym2img.accuracy{name}"] = float(accuracy(concepts, labels).mean())
-        measures[f"{prefix}sym2img.diversity{name}"] = mean_diversity(concepts, labels, scene.vocabulary)
+        measures[f"{prefix}sym2img.accuracy{name}"] = over(accuracy(concepts, labels), seed, "concepts")
+        measures[f"{prefix}sym2img.diversity{name}"] = mean_diversity(concepts, labels, scene.vocabulary, seed)
     return measures
 
 
-def mean_diversity(concepts: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary) -> float:
+def over(items: np.ndarray, seed: int, kind: str) -> Measure:
+    """The mean over items of a kind, with an interval."""
+    return over_items(items, numpy_generator(seed, f"bootstrap {kind}"), mean)
+
+
+def mean_diversity(concepts: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary, seed: int) -> Measure:
     """Mean over the concepts that leave something open; 0 if none does."""
     if not (concepts == OPEN).any():
-        return 0.0
-    return float(np.nanmean(diversity(concepts, labels, vocabulary.sizes)))
+        return Measure(0.0, [0.0])
+    each = diversity(concepts, labels, vocabulary.sizes)
+    return over(each[np.isfinite(each)], seed, "concepts that leave something open")
 
 
 @torch.no_grad()
-def both_ways(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, float]:
+def both_ways(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, Measure]:
     """sym2img and img2sym."""
     measures = imagined(scene, model, recipe, seed, prefix)
     logits = name_images(scene, model, seed)
     right = values_of(logits, scene.vocabulary.blocks) == scene.factors
-    measures |= {f"{prefix}img2sym.{name}": float(share) for name, share in zip(FACTORS, right.mean(0), strict=True)}
-    measures[f"{prefix}img2sym.accuracy"] = float(right.mean())
+    measures |= {
+        f"{prefix}img2sym.{name}": over(hits, seed, "rooms") for name, hits in zip(FACTORS, right.T, strict=True)
+    }
+    measures[f"{prefix}img2sym.accuracy"] = over(right.mean(1), seed, "rooms")
     # How many factors the concepts it utters for an image name: the flatter, the more of the hierarchy it uses.
     uttered = torch.bernoulli(torch.sigmoid(logits), generator=torch_generator(seed, "utter", device=logits.device))
     named = torch.stack([uttered[:, block].amax(1) for block in scene.vocabulary.blocks], dim=1).sum(1).long()
     share = np.bincount(named.cpu().numpy(), minlength=5)[1:5] / max(1, int((named > 0).sum()))
     seen = share[share > 0]
-    measures[f"{prefix}img2sym.diversity"] = float(np.log(4) + (seen * np.log(seen)).sum())
+    measures[f"{prefix}img2sym.diversity"] = summarise([np.log(4) + (seen * np.log(seen)).sum()])
     return measures
 
 
@@ -117,7 +128,7 @@ def name_images(scene: Setting, model: Mind, seed: int) -> Tensor:
 @torch.no_grad()
 def recombined(
     scene: Setting, model: Mind, operators: Recombinator, tests: Operations, recipe: ScanRecipe, seed: int
-) -> dict[str, float]:
+) -> dict[str, Measure]:
     """Accuracy and diversity of each operator on held-out results, the first operand given as symbol and as image."""
     vocabulary = scene.vocabulary
     device = next(operators.parameters()).device
@@ -145,8 +156,8 @@ def recombined(
             rows = operations.operator == index
             if rows.any():
                 key = f"operators.{kind}{name.lower().replace(' ', '_')}"
-                measures[f"{key}.accuracy"] = float(accuracy(operations.result[rows], read[rows]).mean())
-                measures[f"{key}.diversity"] = mean_diversity(operations.result[rows], read[rows], vocabulary)
+                measures[f"{key}.accuracy"] = over(accuracy(operations.result[rows], read[rows]), seed, key)
+                measures[f"{key}.diversity"] = mean_diversity(operations.result[rows], read[rows], vocabulary, seed)
     return measures
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
@@ -71,8 +71,8 @@ def learned(run: Run[ScanRecipe], recipe: ScanRecipe, seed: int) -> dict[str, Me
     operators = train_operators(run, recipe, scene.rooms, symbols, visual, taught, seed)
     imagine(operators)
 
-    def once(name: str, compute: Callable[[], dict[str, float]]) -> dict[str, float]:
-        return run.once(f"seed{seed}/{name}", compute, dict[str, float])
+    def once(name: str, compute: Callable[[], dict[str, Measure]]) -> dict[str, Measure]:
+        return run.once(f"seed{seed}/{name}", compute, dict[str, Measure])
 
     measures = once("scan", lambda: both_ways(scene, scan, recipe, seed, ""))
     measures |= once("operators", lambda: recombined(scene, scan, operators, tests, recipe, seed))
@@ -90,11 +90,10 @@ def learned(run: Run[ScanRecipe], recipe: ScanRecipe, seed: int) -> dict[str, Me
         model = train_joint(run, recipe, scene.vocabulary, lessons, pool, seed, name)
         measures |= once(name, lambda model=model, name=name: both_ways(scene, joined(model), recipe, seed, f"{name}."))
 
-    results = {name: Measure(value, [value]) for name, value in measures.items()}
     for name, vae in (("visual", visual), ("entangled", entangled)):
         parts = run.once(f"seed{seed}/{name}-parts", partial(disentangled, scene, vae, seed), dict[str, list[float]])
-        results |= {f"{name}.{key}": resampled(float(np.mean(values)), values) for key, values in parts.items()}
-    return results
+        measures |= {f"{name}.{key}": resampled(float(np.mean(values)), values) for key, values in parts.items()}
+    return measures
 
 
 def setting(run: Run[ScanRecipe], recipe: ScanRecipe) -> Setting:
@@ -187,7 +186,7 @@ class Scan(Experiment[ScanRecipe]):
         )
         model = grounded(networks["visual"], networks["denoiser"], networks["scan"])  # pyright: ignore[reportArgumentType]
         measures = both_ways(scene, model, recipe, recipe.seed, "")
-        return {name: measures[name] for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}
+        return {name: measures[name].value for name in ("sym2img.accuracy", "sym2img.diversity", "img2sym.accuracy")}
 
     def figures(self, run: Run[ScanRecipe]) -> dict[str, Figure]:
         return figures.figures(run, self.networks(run))

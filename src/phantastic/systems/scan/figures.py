@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text, speaking
+from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import numpy_generator, torch_generator
 from phantastic.nn.autoencoder.model import VAE
 from phantastic.nn.distributions import sample

@@ -12,8 +12,8 @@ from jaxtyping import Float64
 from PIL import Image
 from torch import Tensor
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.inference.published.song import SONGS
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.show.traces import Rows, band, coloured, heading, line, over_time, trace

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.randomness import numpy_generator
 from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.language.model import Model

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Batch, Examples, Language

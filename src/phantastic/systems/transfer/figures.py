@@ -6,8 +6,8 @@ import altair as alt
 import numpy as np
 from torch.nn.functional import normalize
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.batches import Language
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import final
 
-import numpy as np
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure, deviation
 from phantastic.ground.randomness import numpy_generator
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
@@ -30,7 +29,7 @@ def measured(
     recipe: TransformerRecipe, name: str, model: Transformer, seed: int, device: torch.device
 ) -> dict[str, Measure]:
     """Everything measured on one trained learner, on strings or sentences drawn for this alone."""
-    learner, generator = LEARNERS[name], numpy_generator(seed, "measure/bootstrap")
+    learner = LEARNERS[name]
     pairs = drawn(recipe, learner, recipe.tested, seed, "measure").to(device)
     exact, words = measure.written(model, pairs)
     shares: dict[str, Shares] = {"exact": exact, "words": words}
@@ -42,7 +41,7 @@ def measured(
         chosen = drawn(recipe, learner, max(recipe.tested // 4, 1), seed, "measure/choose").to(device)
         shares["followed"] = measure.looked(model, pairs, measure.best_follower(model, chosen))
         shares["straight"] = measure.straight(pairs)
-    return {f"{name}.{key}": share.measure(generator) for key, share in shares.items()}
+    return {f"{name}.{key}": share.measure(numpy_generator(seed, "measure/bootstrap")) for key, share in shares.items()}
 
 
 @final
@@ -55,9 +54,8 @@ class Transformers(Experiment[TransformerRecipe]):
         for name in LEARNERS:
             compute = partial(measured, recipe, name, learn(run, name, seed), seed, run.device)
             measures |= run.once(f"seed{seed}/{name}", compute, dict[str, Measure])
-        accuracies = measures["learned.words"].value, measures["reversal.words"].value
-        deviation = accuracies[0] / accuracies[1] - 1 if accuracies[1] else float(np.sign(accuracies[0]))
-        return measures | {"learned.deviation": deviation}
+        learned, sinusoids = measures["learned.words"], measures["reversal.words"]
+        return measures | {"learned.deviation": deviation(learned, sinusoids)}
 
     def networks(self, run: Run[TransformerRecipe]) -> dict[str, nn.Module]:
         """The Transformer that reverses strings and the one that translates, of the first seed."""

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.nn.attention import reading
 from phantastic.systems.transformer.model import Transformer
 from phantastic.systems.transformer.task import END, PAD, Pairs

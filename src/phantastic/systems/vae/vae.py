@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from phantastic.data import folders
-from phantastic.declare.claims import Measure, resampled
+from phantastic.declare.measure import Measure, resampled
 from phantastic.ground import files
 from phantastic.ground.randomness import initialised, numpy_generator, torch_generator
 from phantastic.measures import disentanglement
@@ -23,6 +23,7 @@ from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure, write
+from phantastic.systems.vae.curve import EPOCH, PUBLISHED, from_curve
 from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity
 from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
 from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
@@ -31,13 +32,6 @@ from phantastic.systems.vae.study import FamilyApply, FamilyRecipe
 from phantastic.systems.vae.vae_figures import against_limits, learning, pictures, traversals
 from phantastic.world import dsprites
 
-EPOCH = dsprites.IMAGES // 64  # steps, 11,520, of the published runs
-# Mean reconstruction and KL over an epoch, nats per image, as logged by disentangling-vae (Dubois et al. 2019) with the
-# settings of the preset `full`.
-PUBLISHED = {
-    ("vae", 1): (71.01, 33.67), ("vae", 2): (38.56, 26.64),
-    ("beta", 1): (87.90, 20.71), ("beta", 2): (64.42, 15.04),
-}  # fmt: skip
 AT_ONCE = 512  # images in a pass without gradients
 Member = VAE | DenoisingAutoencoder
 
@@ -177,8 +171,9 @@ def gaussian_total_correlation(codes: Float[np.ndarray, "n d"]) -> float:
     return float(0.5 * (np.log(covariance.diagonal()).sum() - np.linalg.slogdet(covariance)[1]))
 
 
-def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.device) -> dict[str, Measure]:
-    """Everything measured on one trained member."""
+def measured(recipe: FamilyRecipe, name: str, model: Member, seed: int, device: torch.device) -> dict[str, Measure]:
+    """Everything measured on one trained member. What is measured image by image is resampled alike for all members;
+    the votes of the two scores are not the same ones, and are drawn apart."""
     factors, images = test_images(recipe.sample, seed)
     batch, generator = dsprites.as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
     if isinstance(model, DenoisingAutoencoder):
@@ -186,9 +181,11 @@ def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.devic
     result = coded(model, batch, seed)
     means, codes = result.q.mean.double().numpy(), result.codes.double().numpy()
 
+    apart = numpy_generator(seed, f"measure/bootstrap/{name}")
+
     def accuracy(score: float) -> Measure:
         tested = recipe.votes // 2
-        return resampled(score, (generator.binomial(tested, score, size=500) / tested).tolist())
+        return resampled(score, (apart.binomial(tested, score, size=500) / tested).tolist())
 
     votes = {"train_votes": recipe.votes, "eval_votes": recipe.votes // 2}
     sprites = Sprites(model, device, 3 * 64 * (recipe.votes + recipe.votes // 2))  # images in the votes of both scores
@@ -215,26 +212,6 @@ def measured(recipe: FamilyRecipe, model: Member, seed: int, device: torch.devic
     }
 
 
-def from_curve(run: Run[FamilyRecipe], objective: str, seed: int) -> dict[str, float]:
-    """The training curve's mean over each published epoch, how far it is from the published mean, and C's from C."""
-    recipe, points = run.recipe, run.curve(f"seed{seed}/{objective}")
-    measures = {}
-    if recipe.images == dsprites.IMAGES and recipe.batch == 64:
-        for epoch in range(1, min(2, recipe.steps // EPOCH) + 1):
-            within = [point for point in points if (epoch - 1) * EPOCH < point["step"] <= epoch * EPOCH]
-            for place, term in enumerate(("reconstruction", "kl")):
-                if term not in within[0]:
-                    continue
-                value = float(np.mean([point[term] for point in within]))
-                measures[f"epoch{epoch}.{term}"] = value
-                if (objective, epoch) in PUBLISHED:
-                    measures[f"epoch{epoch}.{term}.deviation"] = value / PUBLISHED[objective, epoch][place] - 1
-    if objective == "capacity" and recipe.capacity and recipe.steps > recipe.capacity_steps:
-        settled = [point["kl"] for point in points if point["step"] > recipe.capacity_steps]
-        measures["kl.deviation"] = float(np.mean(settled)) / recipe.capacity - 1
-    return measures
-
-
 # --- the study
 
 
@@ -247,7 +224,7 @@ class Family(Experiment[FamilyRecipe]):
         data = dsprites.part(recipe.images, recipe.seed)
         measures: dict[str, Measure | float] = {}
         for objective in recipe.objectives:
-            compute = partial(measured, recipe, fit(run, objective, seed, data), seed, run.device)
+            compute = partial(measured, recipe, objective, fit(run, objective, seed, data), seed, run.device)
             scores = run.once(f"seed{seed}/{objective}", compute, dict[str, Measure])
             curve = from_curve(run, objective, seed)
             measures |= {f"{objective}.{name}": score for name, score in (scores | curve).items()}

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from phantastic.declare.claims import Measure
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import torch_generator
 from phantastic.nn.autoencoder.denoising import occlude
 from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
