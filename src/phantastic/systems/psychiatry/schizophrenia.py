@@ -130,9 +130,9 @@ def measures(results: Inferred, study: str, seed: int) -> dict[str, Measure | fl
     for name, values in results["clinic"].items():
         recorded = np.array(values, float)
         for number, who in enumerate(WHO):
-            own = recorded[group == number]
+            own = recorded[(group == number) & np.isfinite(recorded)]
             scores[f"{study}.{who}.{name}"] = over_people(
-                float(np.nanmean(own)), lambda rows, own=own: float(np.nanmean(own[rows])), len(own)
+                float(own.mean()), lambda rows, own=own: float(own[rows].mean()), len(own)
             )
     return scores
 
