@@ -65,13 +65,11 @@ def test_what_went_wrong_first_is_what_is_said(run: Run, tmp_path: Path) -> None
             run.folder.rename(tmp_path / "elsewhere")
             raise Refused("first")
 
-    with pytest.raises(Refused, match="^first$"):
+    with pytest.raises(Refused, match=r"^first$"):
         work()
-    with (
-        pytest.raises(Refused, match="was moved or deleted"),
-        owned(run.open(tmp_path / "elsewhere", writing=True)) as own,
-    ):
-        own.folder.rename(tmp_path / "again")
+    again = Run.open(tmp_path / "elsewhere", writing=True)
+    with pytest.raises(Refused, match="was moved or deleted"), owned(again):
+        again.folder.rename(tmp_path / "gone")
 
 
 def test_a_number_is_a_measure_without_an_interval() -> None:

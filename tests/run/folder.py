@@ -102,9 +102,10 @@ def test_of_a_name_that_was_just_taken_nothing_is_overwritten(tmp_path: Path, mo
 def test_a_beginning_that_fails_leaves_its_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(files, "write_json", lambda path, value: (_ for _ in ()).throw(Refused("full")))
-        with pytest.raises(Refused, match="full"):
+        with pytest.raises(Refused) as refusal:
             Run.create(TOY, TINY, "tiny", tmp_path, "mine")
     Run.create(TOY, TINY, "tiny", tmp_path, "mine").close()
+    assert str(refusal.value) == "full"  # kept so long, and the lock of that try with it
 
 
 # --- what is noted
@@ -192,6 +193,28 @@ def test_a_damaged_line_is_named_when_the_run_is_opened_and_the_folder_stays_fre
         with pytest.raises(Refused, match=r"metrics\.jsonl, line 2 is damaged \(.+\); nothing was changed"):
             Run.open(run.folder, writing=True)
     assert content(run.folder) == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_times_that_are_damaged_are_named_when_the_run_is_opened(run: Run, finished: bool) -> None:
+    run.manifest.finished = finished
+    run.close()
+    (run.folder / "stages.json").write_text("{")
+    with pytest.raises(Refused, match=r"stages\.json is damaged"):
+        Run.open(run.folder, writing=True)
+
+
+def test_a_run_of_a_gpu_needs_none_once_it_is_finished(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run.manifest.device = "cuda"
+    run.close()
+    with pytest.raises(Refused, match="no CUDA GPU"):
+        Run.open(run.folder, writing=True)
+    run.manifest.finished = True
+    files.write_json(run.folder / manifest.MANIFEST, run.manifest)
+    again = Run.open(run.folder, writing=True)
+    again.close()
+    assert again.device == torch.device("cpu")
 
 
 # --- who owns it
