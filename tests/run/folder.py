@@ -189,9 +189,11 @@ def test_a_damaged_line_is_named_when_the_run_is_opened_and_the_folder_stays_fre
     run.close()
     (run.folder / "metrics.jsonl").write_text('{"stage": "fit", "step": 1}\n' + line + "\n")
     before = content(run.folder)
+    refusals = []
     for _ in range(2):  # the first time the lock was given back
-        with pytest.raises(Refused, match=r"metrics\.jsonl, line 2 is damaged \(.+\); nothing was changed"):
+        with pytest.raises(Refused, match=r"metrics\.jsonl, line 2 is damaged \(.+\); nothing was changed") as refusal:
             Run.open(run.folder, writing=True)
+        refusals.append(refusal)
     assert content(run.folder) == before
 
 
