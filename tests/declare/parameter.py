@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import pytest
+from msgspec import Meta
 
 from phantastic.declare.parameter import Parameter, parameters, parse_settings
 from phantastic.declare.recipe import Recipe, about
@@ -20,6 +21,7 @@ class Mine(Recipe, frozen=True, kw_only=True):
     few: Annotated[tuple[int, ...], about("some numbers", "数")] = (1, 2)
     kinds: Annotated[tuple[Literal["x", "y"], ...], about("some kinds", "種類")] = ("x",)
     names: tuple[str, ...] = ("a", "b")
+    bare: Annotated[int, Meta(description="in English")] = 1
     model: Annotated[str, about("a network", "ネットワーク", network=True)] = ""
 
 
@@ -53,6 +55,7 @@ def test_all_that_a_page_needs_of_a_parameter() -> None:
     assert (rate.kind, rate.unit) == ("number", "1/s")
     assert (rate.above, rate.below, rate.least, rate.most) == (0, 0.5, None, None)
     assert (free.text.en, free.text.ja) == ("free", "free")  # its name, where nothing is said
+    assert KNOWN["bare"].text.ja == "in English"
     assert (KNOWN["kinds"].kind, KNOWN["kinds"].choices, KNOWN["kinds"].item) == ("list", ("x", "y"), "string")
     assert (KNOWN["few"].item, KNOWN["few"].default) == ("integer", (1, 2))
     assert [name for name, parameter in KNOWN.items() if parameter.network] == ["model"]

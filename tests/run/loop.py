@@ -87,6 +87,7 @@ def test_while_it_is_trained_a_network_is_in_training_and_afterwards_it_is_not(r
 def test_steps_are_saved_as_often_as_was_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of steps that take a second each, every third; what is saved with it is where the time went."""
     now, saved, module = [0.0], [], Weights()
+    monkeypatch.setattr("phantastic.run.train.LOGGED_POINTS", 1)
     monkeypatch.setattr("phantastic.run.train.time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(stages, "monotonic", lambda: now[0])
     run.checkpoint_seconds = 3.0

@@ -68,6 +68,18 @@ def test_a_gpu_is_welcome_and_not_needed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert doctor.gpu() == Check("GPU", True, "card 0, card 1")
 
 
+@pytest.mark.parametrize("available", [True, False])
+def test_the_arithmetic_is_that_of_the_device_that_auto_takes(monkeypatch: pytest.MonkeyPatch, available: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setattr(doctor.precision, "hardware", lambda device: (device == "cuda", f"a {device}"))
+    said = (
+        "bfloat16, which is in hardware here: a cuda"
+        if available
+        else "float32; bfloat16 is not in hardware here: a cpu"
+    )
+    assert doctor.arithmetic() == Check("precision", True, f"auto takes {said}")
+
+
 @pytest.mark.parametrize(
     ("free", "ok", "said"), [(2**30, True, "1.0"), (2**30 - 1, False, "1.0"), (3 << 29, True, "1.5")]
 )
