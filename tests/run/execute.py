@@ -21,7 +21,9 @@ pytestmark = pytest.mark.usefixtures("toy")
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("phantastic.run.folder.git_revision", lambda: "")
+    monkeypatch.setattr("os.fsync", lambda number: None)  # nothing here is about a crash
     recipe = ToyRecipe(steps=2, seed=3, precision="float32", threads=1, device="cpu")
     return Run.create(TOY, recipe, "tiny", tmp_path, "run")
 

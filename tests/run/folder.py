@@ -1,5 +1,6 @@
 """A run folder from its beginning to its end: its name, what is noted and when, what is refused and left as it is."""
 
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -23,6 +24,13 @@ from phantastic.run.lock import begin, locked
 
 pytestmark = pytest.mark.usefixtures("toy")
 TINY = ToyRecipe(steps=30, precision="float32", threads=1)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git is not asked at every beginning, nor the disk waited for: nothing here is about a crash."""
+    monkeypatch.setattr(module, "git_revision", lambda: "")
+    monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.usefixtures("toy")
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("phantastic.run.folder.git_revision", lambda: "")
+    monkeypatch.setattr("os.fsync", lambda number: None)  # nothing here is about a crash
     run = Run.create(TOY, ToyRecipe(precision="float32", threads=1, device="cpu"), "tiny", tmp_path, "run")
     run.checkpoint_seconds = math.inf
     return run

@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
-from toys.study import TOY, ToyRecipe
+from toys.study import ToyRecipe
 
 from phantastic.declare.claims import Measure
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
 from phantastic.run import manifest
-from phantastic.run.folder import Run
 
 pytestmark = pytest.mark.usefixtures("toy")
 Lay = Callable[..., Path]
@@ -19,14 +19,16 @@ Lay = Callable[..., Path]
 
 @pytest.fixture
 def lay(home: Path) -> Lay:
-    """Lays a run of the toy into runs/, its manifest altered as told."""
+    """Lays the manifest of a run of the toy into runs/, altered as told."""
 
     def one(name: str, **changes: object) -> Path:
-        run = Run.create(TOY, ToyRecipe(precision="float32", threads=1), "tiny", Path("runs"), name)
-        run.close()
-        path = run.folder / manifest.MANIFEST
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-        return run.folder
+        recipe = manifest.plain(ToyRecipe(precision="float32", threads=1))
+        began = "2026-01-01T00:00:00+00:00"
+        made = manifest.Manifest(2, "toy", "tiny", recipe, "0", {}, "machine", "cpu", 1, "", began)
+        folder = Path("runs/toy") / name
+        folder.mkdir(parents=True)
+        (folder / manifest.MANIFEST).write_text(json.dumps(msgspec.to_builtins(made) | changes))
+        return folder
 
     return one
 

@@ -101,6 +101,13 @@ def test_what_a_study_takes(said: Said) -> None:
     assert ["What fit takes"] in lines
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git is not asked at every beginning, nor the disk waited for."""
+    monkeypatch.setattr("phantastic.run.folder.git_revision", lambda: "")
+    monkeypatch.setattr("os.fsync", lambda number: None)
+
+
 def laid(name: str, finished: bool = False, **recipe: object) -> Path:
     """A run of the toy as it lies on disk, without training."""
     run = Run.create(TOY, ToyRecipe(precision="float32", threads=1, **recipe), "tiny", Path("runs"), name)  # type: ignore[arg-type]

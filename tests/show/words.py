@@ -93,7 +93,7 @@ def test_the_page_grows_and_says_once_where(runs: Path, capsys: pytest.CaptureFi
 def test_curves_are_by_stage_and_quantity_and_coloured_only_where_there_are_seeds() -> None:
     assert report.training_curves([]) is None
     one = [{"stage": "fit", "step": step, "loss": 2.0 * step, "kl": 1.0} for step in (1, 2)]
-    several = [{**point, "stage": f"seed{seed}/fit"} for point in one for seed in (3, 4)]
+    several = [{**point, "stage": f"seed{seed}/fit"} for point in one for seed in (3, 12)]
     for points, coloured in ((one, False), (several, True)):
         drawn = report.training_curves([*points, {"stage": "judge", "step": 1, "loss": 0.0}])
         assert drawn is not None
