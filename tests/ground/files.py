@@ -167,19 +167,20 @@ def test_what_the_disk_says_is_said_with_what_to_do(
     assert str(files.refusal(Path("x"), OSError("odd"))) == "cannot write x: odd. What was saved before is intact"
 
 
-def test_no_file_stays_open_where_the_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    count, fsync = len(os.listdir("/proc/self/fd")), os.fsync
+def test_no_folder_stays_open_where_the_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, begin, end, fsync = set(), os.open, os.close, os.fsync
 
     def fail(number: int) -> None:
         if stat.S_ISDIR(os.fstat(number).st_mode):
             raise OSError(errno.EIO, "Input/output error")
         fsync(number)
 
+    monkeypatch.setattr(os, "open", lambda *how: (number := begin(*how), opened.add(number))[0])
+    monkeypatch.setattr(os, "close", lambda number: (opened.discard(number), end(number)))
     monkeypatch.setattr(os, "fsync", fail)
-    for _ in range(3):
-        with pytest.raises(Refused):
-            files.write(tmp_path / "file", NEW)
-    assert len(os.listdir("/proc/self/fd")) == count
+    with pytest.raises(Refused, match="Input/output error"):
+        files.write(tmp_path / "file", NEW)
+    assert opened == set()
 
 
 @pytest.mark.parametrize(

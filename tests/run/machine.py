@@ -62,6 +62,8 @@ def test_the_revision_of_the_source_says_whether_it_was_changed(
     file.write_text("1")
     monkeypatch.setattr(machine, "__file__", str(file))
     monkeypatch.chdir(elsewhere)
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # as where a hook runs the tests
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert machine.git_revision() == ""
     who = ["-c", "user.name=a", "-c", "user.email=a@e.org"]
