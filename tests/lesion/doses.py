@@ -139,3 +139,9 @@ def test_curves_of_several_seeds_are_pooled_by_measure_dose_and_sham() -> None:
     assert (damaged.mean, damaged.each, damaged.sham, damaged.dose) == (2.0, [0.0, 2.0, 3.0, 3.0], False, 0.5)
     assert (damaged.low, damaged.high) == pytest.approx((2 - 12.7062047, 2 + 12.7062047))
     assert (sham.mean, sham.each, sham.sham) == (8.0, [7.0, 9.0], True)
+
+
+def test_what_not_every_seed_measured_is_left_out() -> None:
+    both = [Row(name, 0.5, 1.0, None, None, [1.0]) for name in "ab"]
+    assert [row.measure for row in over_seeds([both, both, both[:1]])] == ["a"]
+    assert [row.measure for row in over_seeds([both, both[1:], both])] == ["b"]
