@@ -193,3 +193,74 @@ def test_every_type_of_entry(tmp_path: Path) -> None:
         entry = GAUSS.replace("@book", f"@{kind}").replace("publisher", venue)
         (tmp_path / kind).mkdir()
         assert references.find("gauss1809", bibliography(tmp_path / kind, entry)).venue == "Perthes & Besser"
+
+
+# --- in words
+
+
+def test_a_paper_of_many_authors(tmp_path: Path) -> None:
+    entry = KIM.replace("Mnih, A.", "Mnih, A. and Chen, R. T. Q. and others").replace("100\\%", "is it?")
+    paper = references.find("kim2018", bibliography(tmp_path, entry))
+    assert paper.short == "Kim et al. 2018"
+    assert paper.reference == (
+        "Kim, H.; Mnih, A.; Chen, R. T. Q. et al. (2018). Disentangling by Factorising, is it? "
+        "International Conference on Machine Learning"
+    )
+    assert Paper("k", "Kim, H. and others", 2018, "So!", "V", "", "").short == "Kim et al. 2018"
+    assert Paper("k", "Kim, H.", 2018, "So!", "V", "", "").reference == "Kim, H. (2018). So! V"
+
+
+def test_volume_pages_publisher_and_note_follow_the_venue(tmp_path: Path) -> None:
+    def venue(kind: str, name: str, more: str) -> str:
+        entry = f"@{kind}{{k,\n  author = {{A, B.}},\n  title = {{T}},\n  {name} = {{V}},\n  year = {{1}},\n{more}}}"
+        references.read.cache_clear()
+        return references.find("k", bibliography(tmp_path, entry)).venue
+
+    volume, pages = "  volume = {3},\n", "  pages = {1--2},\n"
+    publisher, note = "  publisher = {P},\n", "  note = {N},\n"
+    assert venue("article", "journal", pages + volume) == "V 3:1–2"
+    assert venue("article", "journal", volume + note + publisher) == "V 3, P, N"
+    assert venue("book", "publisher", note) == "V, N"
+    assert venue("misc", "howpublished", pages) == "V 1–2"
+
+
+def test_what_keeps_capitals_and_escapes_is_taken_out(tmp_path: Path) -> None:
+    title = r"{The {BETA}}  50\\% \\& \\# a\\_b \\$ --\n   end".replace("\\\\", "\\").replace("\\n", "\n")
+    paper = references.find("kim2018", bibliography(tmp_path, KIM.replace("100\\%", title)))
+    assert paper.title.endswith("The BETA 50% & # a_b $ – end")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refusal"),
+    [
+        (
+            "Mnih, A.}",
+            "Mnih, A.}}",
+            "; take out a brace too many before it or, if it is a remark, begin it with %",
+        ),
+        ("kim2018", "gauss1809", "the key stands twice; take one of the two out or give it another key"),
+        ("booktitle", "author", "it has author twice; leave one"),
+        ("Factorising}, 100\\%}", "x", "is not closed: look for a brace, a quote or a comma that is missing in it"),
+        ("Kim", 'K{\\"i}m', "write the letter itself: only & % # _ $ have a \\ before them"),
+        ("@inproceedings", "@thesis", "unknown type '@thesis'; allowed: article, book, "),
+        ("@inproceedings", "x" * 100 + "\n@inproceedings", f"'{'x' * 80}' belongs to no entry"),
+        (
+            "year = {2018}",
+            "yea = {2018}",
+            "entry 'kim2018' lacks year; an @inproceedings has author, title, year, book",
+        ),
+    ],
+)
+def test_damage_is_said_with_what_to_do(old: str, new: str, refusal: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as error:
+        references.read(bibliography(tmp_path, KIM.replace(old, new, 1), GAUSS))
+    assert refusal in str(error.value)
+
+
+def test_a_remark_between_entries_is_none_of_them(tmp_path: Path) -> None:
+    papers = references.read(bibliography(tmp_path, "% one", KIM, "% two\n% three", GAUSS, "% four"))
+    assert list(papers) == ["kim2018", "gauss1809"]
+    (tmp_path / "other").mkdir()
+    loose = bibliography(tmp_path / "other", KIM, GAUSS, "loose")
+    with pytest.raises(Refused, match=r"line 17, after entry 'gauss1809': 'loose' belongs to no entry"):
+        references.read(loose)

@@ -3,8 +3,11 @@
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from phantastic.ground import allocator
 
 SCRIPT = """
 import resource, sys
@@ -28,3 +31,17 @@ def test_memory_that_was_freed_is_not_fetched_again():
     ]
     assert faults[0] > 20 * 1000
     assert faults[1] < 100
+
+
+def test_elsewhere_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: pytest.fail("the C library was asked"))
+    assert not allocator.keep_freed_memory()
+
+
+@pytest.mark.parametrize("takes", [{-1, -3}, {-1}, {-3}, set()])
+def test_it_is_done_where_both_thresholds_are_taken(monkeypatch: pytest.MonkeyPatch, takes: set[int]) -> None:
+    library = SimpleNamespace(mallopt=lambda which, value: int(which in takes))
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.39"))
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: library)
+    assert allocator.keep_freed_memory() == (len(takes) == 2)

@@ -1,6 +1,7 @@
 """Draws hang on (seed, purpose, step) and on nothing else, and differ wherever one of these does."""
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,3 +68,18 @@ def test_within_initialised_weights_hang_on_seed_and_purpose_and_nothing_outside
     with pytest.raises(RuntimeError), initialised(0, "model"):
         torch.nn.init.normal_(torch.empty(2)) @ torch.empty(3)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_seed_is_the_same_for_ever() -> None:
+    """What was drawn years ago is drawn again; without a step it is the first."""
+    assert [derive(0, "fit"), derive(7, "noise", 3)] == [7671203264882605124, 8908783609193850076]
+    assert numpy_generator(0, "fit").random() == np.random.default_rng(derive(0, "fit", 0)).random()
+    assert torch_generator(0, "fit").initial_seed() == derive(0, "fit", 0)
+
+
+def test_a_generator_is_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SimpleNamespace(manual_seed=lambda seed: seed)
+    asked: list[object] = []
+    monkeypatch.setattr(torch, "Generator", lambda device: (asked.append(device), made)[1])
+    assert torch_generator(0, "fit", 3, "cuda:1") == derive(0, "fit", 3)
+    assert asked == ["cuda:1"]

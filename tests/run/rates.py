@@ -47,6 +47,29 @@ def test_shares_are_of_the_step_size_that_a_group_began_with() -> None:
         assert [o.param_groups[0]["lr"] for o in (one, two)] == [share, 0.1 * share]
 
 
+@pytest.mark.parametrize(("steps", "warmup", "rising"), [(10, 0.16, 2), (10, 0.0, 1), (10, 1.0, 10), (1, 0.5, 1)])
+def test_a_warm_up_is_of_whole_steps_and_of_one_at_least(steps: int, warmup: float, rising: int) -> None:
+    for shape in (warm_and_linear(steps, warmup), warm_and_cosine(steps, warmup)):
+        assert [shape(step) for step in range(rising)] == pytest.approx([(i + 1) / rising for i in range(rising)])
+        after = [shape(step) for step in range(rising, steps)]
+        assert after == sorted(after, reverse=True)
+        assert after[:1] in ([], [1])
+    linear, cosine = (shape(10, 0.16) for shape in (warm_and_linear, warm_and_cosine))
+    assert [linear(6), linear(10)] == pytest.approx([0.5, 0])
+    assert [cosine(4), cosine(6), cosine(10)] == pytest.approx([0.5 + 0.125**0.5, 0.5, 0])
+
+
+def test_the_last_part_falls_in_a_straight_line_whatever_the_steps() -> None:
+    assert [level_and_linear(9, 2)(step) for step in range(4, 9)] == pytest.approx([1, 8 / 9, 6 / 9, 4 / 9, 2 / 9])
+
+
+def test_every_group_of_an_optimiser_keeps_its_own_peak() -> None:
+    one, two = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.SGD([{"params": [one]}, {"params": [two], "lr": 0.5}], lr=2.0)
+    Peaks(iter([optimiser])).scale(0.5)
+    assert [group["lr"] for group in optimiser.param_groups] == [1, 0.25]
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5))
 def test_every_item_comes_at_most_once_an_epoch(items: int, batch: int, epoch: int) -> None:
     rows = Epochs(items, batch, 0, "order")

@@ -1,6 +1,7 @@
 """Networks between studies: found among the runs, made where there is none, or a folder; and noted with their hash."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,8 @@ def test_only_a_run_of_the_preset_as_it_stands_under_the_same_seed_will_do(tmp_p
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("bert/unfinished", "phantastic resume"),
-        ("bert/bare", "leaves no network"),
+        ("bert/unfinished", "the network of .*/bert/unfinished is not finished; finish it with: phantastic resume "),
+        ("bert/bare", "bare leaves no network; runs of 'bert' do, and folders in the Hugging Face layout are taken"),
         ("bert:tyni", "did you mean 'tiny'"),
     ],
 )
@@ -91,16 +92,69 @@ def test_what_was_taken_stands_in_the_manifest_and_must_stay_what_it_was(tmp_pat
     assert Run.open(run.folder).recipe.model == str(network)
     files.write(network / "model.safetensors", b"2")
     again = Run.open(run.folder, writing=True)
-    with pytest.raises(Refused, match="another network than when"):
+    with pytest.raises(Refused) as refusal:
         shelf.fetch(again, nothing_is_made)
     again.close()
+    assert str(refusal.value) == (
+        f"model: {network} is another network than when {run.folder} was begun; nothing was changed"
+    )
 
 
 def test_a_network_that_is_not_there_is_refused_by_its_key(probing) -> None:
     run = probing("no/such/folder")
-    with pytest.raises(Refused, match=r"model = 'no/such/folder' does not exist"):
+    with pytest.raises(Refused) as refusal:
         shelf.fetch(run, nothing_is_made)
     run.close()
+    expected = "expected a run, STUDY:PRESET or a model's folder"
+    assert str(refusal.value) == f"model = 'no/such/folder' does not exist; {expected}"
+
+
+def test_what_was_taken_is_on_disk_before_anything_is_learned_from_it(tmp_path: Path, probing) -> None:
+    """So that a run that is killed goes on with the same network, whatever the word names by then."""
+    network = left(tmp_path, "mine") / "pretrained"
+    run = probing("bert:tiny")
+    shelf.fetch(run, nothing_is_made)
+    assert manifest.read(run.folder).networks["model"].folder == str(network)
+    left(tmp_path, "newer")
+    shelf.fetch(run, nothing_is_made)
+    assert run.recipe.model == str(network)
+    run.close()
+
+
+def test_a_recipe_may_name_no_network(tmp_path: Path, probing) -> None:
+    run = probing("")
+    before = (run.folder / manifest.MANIFEST).stat().st_mtime_ns
+    shelf.fetch(run, nothing_is_made)
+    assert run.manifest.networks == {}
+    assert (run.folder / manifest.MANIFEST).stat().st_mtime_ns == before
+    run.close()
+
+
+def test_threads_and_devices_make_no_other_network(tmp_path: Path) -> None:
+    left(tmp_path, "older")
+    path = left(tmp_path, "mine", threads=3, device="cpu") / manifest.MANIFEST
+    path.write_text(path.read_text().replace('"started": "20', '"started": "29'))
+    assert shelf.network("bert:tiny", tmp_path, 0, nothing_is_made) == tmp_path / "bert/mine/pretrained"
+
+
+def test_a_word_that_names_no_study_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for word, folder in (("~/model", tmp_path / "model"), ("C:model", Path("C:model")), ("a/b", Path("a/b"))):
+        assert shelf.network(word, tmp_path, 0, nothing_is_made) == folder
+
+
+def test_the_hash_is_over_all_files_in_the_order_of_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever order the disk gives; it stands in manifests, so it may never be another."""
+    contents = {"b": b"2", "a": b"1", "c/d": b"3"}
+    for name, data in contents.items():
+        files.write(tmp_path / name, data)
+    wanted = sha256(b"a\x001b\x002c/d\x003").hexdigest()
+    assert shelf.digest(tmp_path) == wanted
+    found = sorted(tmp_path.rglob("*"), reverse=True)
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter(found))
+    assert shelf.digest(tmp_path) == wanted
 
 
 def test_names_and_contents_make_the_hash(tmp_path: Path) -> None:

@@ -185,3 +185,33 @@ def test_smooth_pictures_are_interpolated_and_keep_flat_colours() -> None:
     assert len(np.unique(smooth[inside, inside])) > 10
     flat = np.full((1, 1, 4, 4, 3), (10, 120, 240), np.uint8)
     assert (np.asarray(image_grid(flat, scale=8, smooth=True))[inside, inside] == (10, 120, 240)).all()
+
+
+def test_a_picture_is_as_large_as_its_tiles_its_labels_and_the_space_between() -> None:
+    """A line of a label takes 17 pixels; a row is as high as its image or its label, and the image in the middle."""
+    blue = np.full((2, 2, 4, 30, 3), (0, 0, 255), np.uint8)
+    size = (8 + 2 * 30 + 4 + 8, 8 + 2 * 4 + 4 + 8)
+    assert image_grid(blue).size == size
+    assert image_grid(blue, column_labels=["a", "b"]).size == (size[0], size[1] + 17)
+    assert image_grid(blue, column_labels=["a", "a b c d e f"]).size[1] == size[1] + 2 * 17
+    beside = image_grid(blue, ["a", "b"])
+    assert beside.size[1] == 8 + 2 * 17 + 4 + 8
+    ys = np.nonzero((np.asarray(beside) == (0, 0, 255)).all(-1).any(1))[0]
+    assert ys.tolist() == [*range(8 + 6, 8 + 10), *range(8 + 21 + 6, 8 + 21 + 10)]
+    long = image_grid(blue, ["label " * 20, "b"])
+    assert 8 + 150 + 8 < long.size[0] - size[0] + 8 <= 8 + 200 + 8
+    assert (image_grid(blue, scale=3).size[0], image_grid(blue, scale=3).size[1]) == (
+        8 + 2 * 90 + 4 + 8,
+        8 + 24 + 4 + 8,
+    )
+
+
+def test_grey_images_and_colours_stand_in_their_rows_and_columns() -> None:
+    """Row by row, whatever the channels; smooth ones are interpolated by a cubic, which overshoots an edge."""
+    grey = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * 40
+    picture = np.asarray(image_grid(grey))
+    assert picture[8:14:5, 8:19:5].tolist() == [[[v] * 3 for v in row] for row in ((0, 40, 80), (120, 160, 200))]
+    edge = np.full((1, 1, 1, 8, 1), 100, np.uint8)
+    edge[..., 4:, :] = 150
+    smooth = np.asarray(image_grid(edge, scale=8, smooth=True))[8, 8 : 8 + 64, 0]
+    assert smooth.min() < 100 < 150 < smooth.max()

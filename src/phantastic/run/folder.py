@@ -209,7 +209,7 @@ class Run(Generic[R]):
             if not path.exists() and self.lock is not None:
                 with self.clock.stage(name + stages.MEASURES):
                     result = compute()
-                self.refuse_ghost()
+                    self.refuse_ghost()  # before the stage's end is noted in it
                 store(self.folder, name_of(name), result, self.manifest.format)
         return self.result(name, kind)
 
