@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import torch_generator
 from phantastic.lesion import KINDS, Row, by_dose, checked, curve, damage, kinds, parse_doses, sites

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.ground.errors import Refused
 from phantastic.measures import bootstrap, intervention
 from phantastic.measures import disentanglement as scores

@@ -9,7 +9,7 @@ import torch
 from toys.experiment import Toy
 from toys.study import TOY, ToyRecipe
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.declare.recipe import compose
 from phantastic.ground.errors import Refused, Stopped
 from phantastic.run import execute as module

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from toys.study import ToyRecipe
 
-from phantastic.declare.claims import Measure
+from phantastic.declare.measure import Measure
 from phantastic.declare.study import register
 from phantastic.ground.errors import Refused
 from phantastic.run import manifest

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from phantastic.declare.claims import Claim, Finding, Measure
+from phantastic.declare.claims import Claim
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
+from phantastic.declare.verdicts import Finding
 from phantastic.run import manifest
 from phantastic.run.folder import Run
 from phantastic.show import report

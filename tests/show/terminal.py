@@ -10,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 from toys.study import TOY, ToyRecipe
 
-from phantastic.declare.claims import Claim, Finding, Measure
+from phantastic.declare.claims import Claim
 from phantastic.declare.i18n import Text
+from phantastic.declare.measure import Measure
+from phantastic.declare.verdicts import Finding
 from phantastic.ground import files
 from phantastic.lesion import Row
 from phantastic.lesion.kinds import Site
