@@ -75,7 +75,7 @@ def test_each_dropout_acts_where_the_library_has_it(architecture: str):
 
 OWN = {  # where the published models differ from the library's defaults, or the library has no such key
     "gpt2": {"classifier_dropout": 0.1},
-    "roberta": {"max_position_embeddings": 514, "layer_norm_eps": 1e-5},
+    "roberta": {"max_position_embeddings": 514, "layer_norm_eps": 1e-5, "type_vocab_size": 1},
     "xlm": {"initializer_range": 0.02, "summary_last_dropout": 0.0},
     "xlnet": {"d_head": None},
 }
