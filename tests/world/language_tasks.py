@@ -102,6 +102,49 @@ def test_minimal_pairs_differ_in_one_word_and_only_one_is_a_sentence():
     assert list(possible([text for (text,) in acceptable.sentences])) == [bool(label) for label in acceptable.labels]
 
 
+def test_either_kind_of_disagreement_is_as_often_shown_right_as_wrong():
+    pairs = tasks.minimal_pairs(GRAMMAR, 0, "pairs", 40)
+    shown = tasks.acceptability(GRAMMAR, 0, "pairs", 40)
+    counts = {(kind, label): 0 for kind in ("verb", "determiner") for label in (0, 1)}
+    for pair, (text,), label in zip(pairs, shown.sentences, shown.labels, strict=True):
+        assert text == (pair.good if label else pair.bad)
+        counts[pair.kind, label] += 1
+    assert set(counts.values()) == {10}
+
+
+def test_the_passive_comes_first_as_often_as_second():
+    first = [
+        is_passive_of(other, one)
+        for one, other in tasks.paraphrase(GRAMMAR, 0, "task", 2 * COUNT).sentences
+        if is_passive_of(one, other) != is_passive_of(other, one)
+    ]
+    assert len(first) > COUNT // 4
+    assert 0.3 < np.mean(first) < 0.7
+
+
+def test_the_verb_that_is_asked_about_stands_nowhere_else_and_do_agrees():
+    subjects, helped = 0, {"do": 0, "does": 0}
+    for one in tasks.questions(GRAMMAR, 0, "task", COUNT):
+        question, context = one.question.split()[:-1], one.context.split()
+        if sum(word in BASE for word in question) != 1:  # more, in relative clauses: which is meant, trees tell alone
+            continue
+        if question[1] in ("do", "does"):
+            begins = max((at + 1 for at in range(one.start) if context[at] == "."), default=0)
+            asked = context[begins:]  # the sentence from its subject on, which the question repeats
+            length = next(at for at, (a, b) in enumerate(zip(asked, question[2:], strict=False)) if BASE.get(a) == b)
+            verb = asked[length]
+            assert asked[:length] == question[2 : 2 + length]
+            assert (verb == BASE[verb]) == (question[1] == "do")
+            helped[question[1]] += 1
+        else:
+            verb = question[1]
+            subjects += 1
+        if verb in BASE:
+            forms = {BASE[verb], lexicon.with_s(BASE[verb])}
+            assert sum(word in forms for word in context) == 1, (one, forms)
+    assert min(subjects, *helped.values()) > COUNT // 20
+
+
 def test_paraphrases_say_the_same_and_the_others_do_not():
     found = tasks.paraphrase(GRAMMAR, 0, "task", COUNT)
     assert possible([text for pair in found.sentences for text in pair]).all()
@@ -130,6 +173,8 @@ def test_entailment_by_words():
             assert not re.match(rf"({QUANTIFIERS}|a) ", other)
         else:
             assert new, (one, other)
+            lemmas = [{BASE.get(word, word) for word in words} - {"is", "are", "not", "do", "does"} for words in (a, b)]
+            assert lemmas[1] - lemmas[0], (one, other)  # something of which the first says nothing
             denials["not" if "not" in b else "plain"] += 1
             added += set(a) < set(b)
     assert min(denials.values()) >= COUNT // 40
