@@ -132,6 +132,19 @@ def test_dropout_takes_weights_out_and_scales_the_others_up_in_training_only(key
     assert not dropped[weights == 0].any()
 
 
+def test_when_nothing_is_said_there_are_biases_and_no_dropout():
+    model = Attention(6, 2)
+    assert {name for name, _ in model.named_parameters()} == {
+        f"{layer}.{leaf}" for layer in ("query", "key", "value", "output") for leaf in ("weight", "bias")
+    }
+    assert {name for name, _ in Attention(6, 2, bias=False).named_parameters()} == {
+        f"{layer}.weight" for layer in ("query", "key", "value", "output")
+    }
+    for keys in (9, 70):
+        x = drawn(4, 1, keys, 6).float()
+        torch.testing.assert_close(model.train()(x), model.eval()(x))
+
+
 @pytest.mark.parametrize("kind", ["forward_pre", "forward", "full_backward_pre", "full_backward"])
 def test_whoever_hooks_the_weights_is_called_however_many_keys_there_are(kind: str):
     model, called = attention(2), []
