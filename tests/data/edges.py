@@ -6,9 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from media import brightening, tone, write_sound, write_video
 from PIL import Image
 
-from phantastic.data import audioset, audiovisual, clips, glue, media, minimal_pairs, race, spectrogram, text
+from phantastic.data import (
+    audioset,
+    audiovisual,
+    clips,
+    folders,
+    glue,
+    media,
+    minimal_pairs,
+    race,
+    spectrogram,
+    squad,
+    text,
+)
 from phantastic.data.clips import Entry, Listing
 from phantastic.data.media import Fault
 from phantastic.data.text_metrics import MEASURES, best_answer, measure, normalised, squad_measures, token_f1
@@ -209,20 +222,20 @@ def test_a_transform_is_the_smallest_that_holds_the_window_and_resolves_every_ba
 
 def test_masks_of_which_nothing_is_said_are_those_of_mbt():
     """One of up to 48 bands and four of up to 48 frames (Nagrani et al. 2021), every length as likely, everywhere."""
-    hidden = audiovisual.spec_augment(torch.ones(400, 300, 96), numpy_generator(0, "masks")) == 0
+    hidden = audiovisual.spec_augment(torch.ones(300, 200, 64), numpy_generator(0, "masks")) == 0
     bands, times = hidden.all(1), hidden.all(2)
     lengths = bands.sum(1)
     assert int(lengths.max()) == 48
     assert int(lengths.min()) == 0
     assert float(lengths.double().mean()) == pytest.approx(24, abs=2)
-    stretches = (times.int().diff(dim=1, prepend=torch.zeros(400, 1)) == 1).sum(1)
+    stretches = (times.int().diff(dim=1, prepend=torch.zeros(300, 1)) == 1).sum(1)
     assert int(stretches.max()) == 4
     covered = float(times.double().mean())
-    assert covered == pytest.approx(1 - (1 - 24 / 300) ** 4, abs=0.03)
+    assert covered == pytest.approx(1 - (1 - 24 / 200) ** 4, abs=0.03)
     ends = bands.double().mean(0)
     assert float(ends[0]) > 0  # from the first band to the last
     assert float(ends[-1]) > 0
-    assert float(ends[40:56].mean()) > 2 * float(ends[0])
+    assert float(ends[24:40].mean()) > 2 * float(ends[0])
     longest = audiovisual.masked(500, 1, 10, 10, numpy_generator(0, "longest"))
     assert Counter(longest.sum(1).tolist()).keys() == set(range(11))  # as long as all there is
     for epsilon in (0.0, 1.0):
@@ -327,3 +340,82 @@ def test_a_report_counts_by_reason_and_names_the_first_five():
         "2 of 10 clips are used", "left out, silent: 7 (c0, c1, c2, c3, c4 and 2 more)", "left out, missing: 1 (m)",
         "note: 2 (a, b)", "other: 1 (a)",
     ]  # fmt: skip
+
+
+def test_a_picture_of_more_than_two_to_the_26_pixels_is_not_read(tmp_path):
+    Image.new("1", (2**13 + 1, 2**13)).save(tmp_path / "large.png")
+    with pytest.raises(Refused, match="8193x8192 pixels; at most 67,108,864 are read"):
+        folders.picture(tmp_path / "large.png", 8)
+
+
+def test_a_folder_of_frames_lasts_as_long_as_its_clip_is_listed_or_as_its_sound(tmp_path):
+    """The middle second of four, of which the folder holds ten pictures; by the sound's two, its first half."""
+    write_sound(tmp_path / "clip.wav", tone(4.0))
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for place in range(10):
+        Image.new("RGB", (8, 8), (20 * place, 0, 0)).save(folder / f"{place}.png")
+    for whole, seconds, expected in ((4.0, 1.0, [80, 100]), (None, 2.0, [20, 60])):
+        listing = Listing(("a",), (Entry(("clip",), whole, (0,)),))
+        found, _ = clips.load(listing, tmp_path, seconds=seconds, frames=2, size=8)
+        assert found.frames[0, :, 0, 0, 0].tolist() == expected
+    start, whole = 0.5, 8.0  # listed as twice as long as its sound: pictures are counted by the list
+    clip = clips.read([tmp_path / "clip.wav", folder], start, 1.0, whole, 2, 8)
+    assert clip.frames[:, 0, 0, 0].tolist() == [int((start + at) / whole * 10) * 20 for at in (0.25, 0.75)]
+
+
+def test_a_sound_file_that_ends_where_it_should_begin_is_truncated(tmp_path):
+    path = write_sound(tmp_path / "clip.wav", tone(2.0))
+    for start, there in ((1.9999, True), (2.0, False), (2.5, False)):
+        if there:
+            samples, rate, lasts = media.sound_of_file(path, start, 1.0)
+            assert (len(samples), rate, lasts) == (2, RATE, 2.0)
+        else:
+            with pytest.raises(Fault, match="ends before"):
+                media.sound_of_file(path, start, 1.0)
+
+
+def test_of_a_video_s_sound_only_the_part_asked_for_is_taken(tmp_path):
+    path = write_video(tmp_path / "clip.avi", brightening(2.0), np.linspace(0, 0.9, 2 * RATE)[:, None])
+    for start, seconds in ((0.0, 0.5), (0.7, 0.6), (1.5, 5.0)):
+        samples, rate = media.sound_of_video(path, start, seconds)
+        assert rate == RATE
+        expected = np.linspace(0, 0.9, 2 * RATE)[round(start * RATE) :][: round(seconds * RATE)]
+        np.testing.assert_allclose(samples[:, 0], expected, atol=1e-3)
+
+
+def test_pictures_of_a_video_may_be_asked_for_up_to_a_tenth_of_a_second_after_it(tmp_path):
+    """Ten a second: the last of twenty is shown until two seconds."""
+    path = write_video(tmp_path / "clip.mp4", brightening(2.0), None)
+    levels = brightening(2.0)[:, 0, 0, 0].astype(int)
+    found = media.frames_of_video(path, np.array([0.0, 0.05, 0.11, 1.0, 1.55, 1.95, 2.09]), 16)[:, 8, 8, 0]
+    assert np.abs(found.astype(int) - levels[[0, 0, 1, 10, 15, 19, 19]]).max() <= 4
+    with pytest.raises(Fault, match=r"nothing after 2\.00 s"):
+        media.frames_of_video(path, np.array([0.5, 2.11]), 16)
+
+
+@pytest.mark.parametrize(("labels", "expected"), [([-1, -1], None), ([0, 1], [0, 1]), ([-1, 1], [-1, 1])])
+def test_labels_that_are_hidden_are_all_hidden(monkeypatch, labels, expected):
+    asked = []
+
+    def rows(name: str, configuration: str, split: str) -> list[dict]:
+        asked.append((name, configuration, split))
+        return [{"question": "q", "sentence": str(at), "label": label} for at, label in enumerate(labels)]
+
+    monkeypatch.setattr(glue, "hub", rows)
+    found = glue.load("QNLI", "dev")
+    assert (found.labels, found.indices) == (expected, ["0", "1"])
+    assert found.sentences == [("q", "0"), ("q", "1")]
+    assert asked == [("nyu-mll/glue", "qnli", "validation")]
+
+
+def test_an_answer_is_the_very_letters_of_its_text():
+    for said, start in (("the Barn", 3), ("The barn", 3)):
+        with pytest.raises(Refused, match="does not stand at character 3"):
+            squad._checked(squad.Answer(said, start), "in the barn", "here")
+    assert squad._checked(squad.Answer("the barn", 3), "in the barn", "here").start == 3
+
+
+def test_a_file_of_predictions_keeps_letters_as_they_are(tmp_path):
+    path = squad.write_predictions({"é": "牛"}, tmp_path / "out.json")
+    assert path.read_bytes().decode() == '{"é": "牛"}'
