@@ -200,6 +200,10 @@ def test_a_wheel_comes_in_at_one_side_and_leaves_at_the_other():
         seen = light.any((1, 2))
         assert TIMES[seen][0] == pytest.approx(start, abs=0.06)
         assert TIMES[seen][-1] == pytest.approx(start + lasts, abs=0.06)
+        around = painted(act, start + lasts / 2 + np.array([-0.2, 0.2]))
+        xs, _ = middle((around.max(-1) > 0.02).astype(float))
+        speed = sign * (2 + 2 * act.event.size) / lasts  # from wholly outside to wholly outside
+        assert (xs[1] - xs[0]) / 0.4 == pytest.approx(speed, rel=0.03)
         halfway = painted(act, np.array([start + lasts / 2]))
         x, y = middle((halfway.max(-1) > 0.02).astype(float))
         assert (x[0], y[0]) == pytest.approx((0, FLOOR + act.event.size), abs=0.02)

@@ -87,3 +87,29 @@ def test_sizes_that_are_not_given_are_the_library_s(kind: str):
     for name in set(ours.__struct_fields__) - {"others"}:
         expected = OWN[kind][name] if name in OWN.get(kind, {}) else getattr(theirs, name)
         assert getattr(ours, name) == expected, name
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_first_weights_scatter_as_the_configuration_says(kind: str):
+    """Linear maps and tables by their deviation, padding and biases 0, norms 1."""
+    sizes = {"bert": "hidden_size", "roberta": "hidden_size", "distilbert": "dim", "gpt2": "n_embd", "xlnet": "d_model"}
+    options = {**SMALL[kind], sizes.get(kind, "emb_dim"): 48, "vocab_size": 200}
+    options |= {"init_std": 0.1, "embed_init_std": 0.3, "n_langs": 30} if kind == "xlm" else {"initializer_range": 0.1}
+    model = create(next(iter(FAMILIES[kind].architectures)), msgspec.convert(options, FAMILIES[kind].config))
+    own = {"content_bias", "distance_bias", "segment_bias", "segments", "mask"}  # XLNet's, drawn like its maps
+    for name, module in model.named_modules():
+        for leaf, parameter in module.named_parameters(recurse=False):
+            values, deviation = parameter.detach(), 0.1
+            if isinstance(module, nn.Embedding):
+                deviation = 0.3 if kind == "xlm" else 0.1
+                if module.padding_idx is not None:
+                    assert not values[module.padding_idx].any(), name
+                    values = torch.cat([values[: module.padding_idx], values[module.padding_idx + 1 :]])
+            elif leaf == "bias" or isinstance(module, nn.LayerNorm):
+                assert (values == float(leaf == "weight")).all(), (name, leaf)
+                continue
+            elif kind == "gpt2" and name.endswith(("attention.output", "mlp.contract")):
+                deviation = 0.1 / 2  # two layers, each of which adds to the stream twice
+            else:
+                assert leaf == "weight" or leaf in own, (name, leaf)
+            assert float(values.std()) == pytest.approx(deviation, rel=4 / (2 * values.numel()) ** 0.5), (name, leaf)
