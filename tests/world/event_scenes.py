@@ -70,22 +70,22 @@ def test_what_lags_beyond_the_clip_is_cut_off(lag: float):
 
 
 def test_an_event_that_may_be_absent_is_there_in_every_fourth_clip():
-    clips = events.render(replace(SILENT, frames=1), 0, "often", range(200))
+    clips = events.render(replace(SILENT, frames=1), 0, "often", range(70))
     assert len(ACTS) == 12
     share = clips.labels[:, [CLASSES.index(name) for name in ACTS]].mean()
-    assert share == pytest.approx(0.25, abs=0.03)
+    assert share == pytest.approx(0.25, abs=0.045)
     for happened in clips.events:  # the last two are those of every clip
         assert [event.name for event in happened[-2:]] == ["lamp", "voice"]
 
 
 def test_walls_are_between_a_third_and_three_fifths_bright_and_each_of_its_own_colour():
-    clips = events.render(replace(SILENT, frames=1), 0, "walls", range(150), (None, None))
+    clips = events.render(replace(SILENT, frames=1), 0, "walls", range(70), (None, None))
     dark = {"looms", "spins", "drifts", "dims"}
     plain = [not dark & {event.name for event in happened} for happened in clips.events]
     level = clips.frames[plain, 0, 0, 0] / 255 / (0.9 + 0.1 * 15 / 16)  # the upper left corner, lit from above
-    assert 0.345 < level.min() < 0.40
-    assert 0.55 < level.max() < 0.605
-    assert np.abs(np.corrcoef(level.T) - np.eye(3)).max() < 0.4
+    assert 0.345 < level.min() < 0.41
+    assert 0.54 < level.max() < 0.605
+    assert np.abs(np.corrcoef(level.T) - np.eye(3)).max() < 0.7
     floor = clips.frames[plain, 0, -1, 0] / 255
     rows = 1 - (np.arange(16) + 0.5) / 8
     assert rows[-1] < FLOOR

@@ -100,31 +100,20 @@ def test_minimal_pairs_differ_in_one_word_and_only_one_is_a_sentence():
     assert sum(pair.attractors > 0 for pair in pairs) > COUNT // 16
     acceptable = tasks.acceptability(GRAMMAR, 0, "pairs", COUNT)
     assert list(possible([text for (text,) in acceptable.sentences])) == [bool(label) for label in acceptable.labels]
-
-
-def test_either_kind_of_disagreement_is_as_often_shown_right_as_wrong():
-    pairs = tasks.minimal_pairs(GRAMMAR, 0, "pairs", 40)
-    shown = tasks.acceptability(GRAMMAR, 0, "pairs", 40)
-    counts = {(kind, label): 0 for kind in ("verb", "determiner") for label in (0, 1)}
-    for pair, (text,), label in zip(pairs, shown.sentences, shown.labels, strict=True):
-        assert text == (pair.good if label else pair.bad)
-        counts[pair.kind, label] += 1
-    assert set(counts.values()) == {10}
-
-
-def test_the_passive_comes_first_as_often_as_second():
-    first = [
-        is_passive_of(other, one)
-        for one, other in tasks.paraphrase(GRAMMAR, 0, "task", 2 * COUNT).sentences
-        if is_passive_of(one, other) != is_passive_of(other, one)
+    shown = [
+        (pair.kind, label)
+        for pair, (text,), label in zip(pairs, acceptable.sentences, acceptable.labels, strict=True)
+        if text == (pair.good if label else pair.bad)
     ]
-    assert len(first) > COUNT // 4
-    assert 0.3 < np.mean(first) < 0.7
+    # either kind of disagreement is as often shown right as wrong
+    assert {each: shown.count(each) for each in shown} == dict.fromkeys(
+        [(kind, label) for kind in ("verb", "determiner") for label in (0, 1)], COUNT // 4
+    )
 
 
 def test_the_verb_that_is_asked_about_stands_nowhere_else_and_do_agrees():
     subjects, helped = 0, {"do": 0, "does": 0}
-    for one in tasks.questions(GRAMMAR, 0, "task", COUNT):
+    for one in tasks.questions(GRAMMAR, 0, "task", COUNT // 2):
         question, context = one.question.split()[:-1], one.context.split()
         if sum(word in BASE for word in question) != 1:  # more, in relative clauses: which is meant, trees tell alone
             continue
@@ -142,19 +131,23 @@ def test_the_verb_that_is_asked_about_stands_nowhere_else_and_do_agrees():
         if verb in BASE:
             forms = {BASE[verb], lexicon.with_s(BASE[verb])}
             assert sum(word in forms for word in context) == 1, (one, forms)
-    assert min(subjects, *helped.values()) > COUNT // 20
+    assert min(subjects, *helped.values()) > COUNT // 40
 
 
 def test_paraphrases_say_the_same_and_the_others_do_not():
     found = tasks.paraphrase(GRAMMAR, 0, "task", COUNT)
     assert possible([text for pair in found.sentences for text in pair]).all()
-    bags = 0
+    bags, passive_first = 0, []
     for (one, other), label in zip(found.sentences, found.labels, strict=True):
         same = is_passive_of(one, other) or is_passive_of(other, one) or is_turned_round(one, other)
         assert same == bool(label), (one, other)
+        if is_passive_of(one, other) != is_passive_of(other, one):
+            passive_first.append(is_passive_of(other, one))
         nouns = [sorted(set(re.findall(r"[a-z]+", text)) - {"is", "are", "by"}) for text in (one, other)]
         bags += not label and len(set(nouns[0]) ^ set(nouns[1])) <= 2 and ("by" in one) != ("by" in other)
     assert bags > COUNT // 20  # in some pairs word order alone tells
+    assert len(passive_first) > COUNT // 8
+    assert 0.25 < np.mean(passive_first) < 0.75
 
 
 def test_entailment_by_words():
