@@ -238,6 +238,9 @@ def test_masks_of_which_nothing_is_said_are_those_of_mbt():
     assert float(ends[24:40].mean()) > 2 * float(ends[0])
     longest = audiovisual.masked(500, 1, 10, 10, numpy_generator(0, "longest"))
     assert Counter(longest.sum(1).tolist()).keys() == set(range(11))  # as long as all there is
+    short = audiovisual.masked(6000, 1, 5, 10, numpy_generator(0, "short"))
+    alone = short[short.sum(1) == 1].mean(0)  # a mask of one place may stand in any
+    assert alone == pytest.approx(0.1, abs=0.03)
     for epsilon in (0.0, 1.0):
         labels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
         torch.testing.assert_close(audiovisual.smooth(labels, epsilon), labels * (1 - epsilon) + epsilon / 3)

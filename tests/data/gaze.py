@@ -90,6 +90,9 @@ def test_bins_by_hand() -> None:
     thirds = [(0, 0, 1), (2, 3, 4), (5, 6, 7), (8, 9, 9)]  # held at the ends
     assert found[:, 0] == pytest.approx([np.mean(each) for each in thirds])
     assert found[:, 1] == pytest.approx([np.mean(np.square(each)) for each in thirds])
+    for samples in (4, 7, 8, 15):  # .3 / .1 is a little less than 3
+        steps = np.arange(samples) / 10
+        assert len(binned(steps, steps[:, None], 0.1)[0]) == samples
     at, found = binned(time, path, 0.05)  # finer than the samples: straight lines between them
     assert len(at) == 19
     assert found[1::2, 1] == pytest.approx((path[1:, 1] + path[:-1, 1]) / 2)
