@@ -158,6 +158,7 @@ def test_a_file_longer_than_one_block_is_read_whole(tmp_path, monkeypatch):
             np.full((12, 6), 3),
             r"'latents_classes' is \[3, 3, 3, 3, 3\] in row 0; expected each below",
         ),
+        ("latents_values", dsprites_arrays()["latents_values"] + 1e-3, r"'latents_values' is \[1.001, .* in row 0"),
         ("latents_values", np.zeros((11, 6)), "'latents_classes' has 12 rows, but 'latents_values' 11"),
         ("latents_values", np.zeros((12, 6)), r"'latents_values' is \[0.0, .* in row 0; expected \[1.0, 0.5, 0.0"),
         ("latents_values", np.float64(1), r"'latents_values' is float64\[\]"),

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from phantastic.ground.errors import Refused
-from phantastic.nn.language import heads
+from phantastic.nn.language import create, heads
 from phantastic.nn.language.bert import BertConfig
 from phantastic.nn.language.config import ACTIVATIONS, interpret
 from phantastic.nn.language.gpt2 import GPT2Config
@@ -18,6 +18,7 @@ from phantastic.nn.language.layers import attended, both, look_up, positions_of,
 from phantastic.nn.language.pretrained import FAMILIES
 from phantastic.nn.language.relative import RelativeAttention, sinusoids_of
 from phantastic.nn.language.result import States
+from phantastic.nn.language.xlm import XLMConfig
 
 X = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
 
@@ -217,3 +218,22 @@ def test_the_library_s_names_of_activations():
     assert {"relu": "relu", "gelu": "gelu", "gelu_python": "gelu"} | dict.fromkeys(tanh, "gelu_tanh") == ACTIVATIONS
     with pytest.raises(Refused, match="'hidden_act' is 'swish'"):
         BertConfig(hidden_act="swish").activated("hidden_act")
+
+
+def test_an_input_of_none_is_not_given_and_languages_only_where_they_are_used():
+    sizes = {
+        "vocab_size": 9,
+        "hidden_size": 4,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 4,
+    }
+    model = create("BertForMultipleChoice", BertConfig(**sizes)).eval()
+    words = torch.tensor([[[1, 2], [3, 4], [5, 6]]])
+    unsaid = model(words, attention_mask=None, labels=None, token_type_ids=None)
+    assert torch.equal(unsaid.logits, model(words).logits)
+    assert unsaid.logits.shape == (1, 3)
+    for languages, used, there in ((4, True, True), (4, False, False), (1, True, False)):
+        config = XLMConfig(vocab_size=9, emb_dim=4, n_layers=1, n_heads=2, n_langs=languages, use_lang_emb=used)
+        names = {name for name, _ in create("XLMModel", config).named_parameters()}
+        assert ("transformer.languages.weight" in names) == there
