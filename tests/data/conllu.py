@@ -90,6 +90,56 @@ def test_what_is_no_tree_is_refused_by_line(tmp_path: Path, rows: list[str], lin
         read(tmp_path, GOOD + "\n".join(rows))
 
 
+@pytest.mark.parametrize("comment", ["# sent_id = a b", "#sent_id=a b", "#  sent_id  =  a b  "])
+def test_a_sentence_is_called_by_its_last_sent_id(tmp_path: Path, comment: str) -> None:
+    others = ["# text = x = y", "# newdoc id = z", "# sent_id", "# my sent_id = c"]
+    [sentence] = read(tmp_path, "\n".join([*others[:2], comment, *others[2:], row(1, "a", 0)]))
+    assert sentence.name == "a b"
+    assert sentence.line == 1
+    [later] = read(tmp_path, "\n".join(["", "", comment.replace("a b", ""), row(1, "a", 0)]))
+    assert (later.name, later.line) == ("", 3)
+
+
+def test_tokens_and_empty_nodes_where_they_may_stand(tmp_path: Path) -> None:
+    rest = "\t_" * 8
+    for rows in (
+        ["0.1\tx" + rest, "0.2\tx" + rest, row(1, "a", 0)],
+        [row(1, "a", 0), "1.1\tx" + rest, row(2, "b", 1), "2.1\tx" + rest],
+        ["1-2\tx" + rest, row(1, "a", 0), "1.1\tx" + rest, row(2, "b", 1), "3-3\tx" + rest, row(3, "c", 1)],
+    ):
+        [sentence] = read(tmp_path, "\n".join(rows))
+        assert "".join(sentence.forms) == "abc"[: len(sentence.forms)]
+    for rows, line in (
+        ([row(1, "a", 0), "2-3\tx" + rest, row(2, "b", 1), "3-4\tx" + rest], 4),  # overlaps in its last word
+        ([row(1, "a", 0), "1.1\tx" + rest, "1.1\tx" + rest], 3),
+        (["1-3\tx" + rest, row(1, "a", 0), row(2, "b", 1)], 3),
+        (["1-2\tx" + rest, "# late", row(1, "a", 0), row(2, "b", 1)], 2),
+        (["0.1\tx" + rest, "# late", row(1, "a", 0)], 2),
+    ):
+        with pytest.raises(Refused, match=f"line {line}: "):
+            read(tmp_path, "\n".join(rows))
+
+
+@pytest.mark.parametrize("column", range(10))
+def test_an_empty_cell_is_named_by_its_column(tmp_path: Path, column: int) -> None:
+    cells = row(1, "a", 0).split("\t")
+    cells[column] = ""
+    name = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"][column]
+    with pytest.raises(Refused, match=f"line 1: column {name} is empty; write _"):
+        read(tmp_path, "\t".join(cells))
+
+
+PENN = ("''", ",", ".", ":", "``", "-LRB-", "-RRB-")  # what Hewitt & Manning (2019) leave out
+
+
+def test_the_seven_tags_of_punctuation_and_no_other(tmp_path: Path) -> None:
+    tags = [*PENN, *sorted(conllu.PTB_TAGS - set(PENN))]
+    rows = [row(at, "a", at - 1, "X", tag) for at, tag in enumerate(tags, start=1)]
+    (marks,) = conllu.punctuation(read(tmp_path, "\n".join(rows)))
+    assert marks.tolist() == [True] * 7 + [False] * (len(tags) - 7)
+    assert {"NN", "VBZ", "PRP$", "$", "#", "SYM", "HYPH", "XX"} <= set(tags)
+
+
 def test_what_is_no_file_of_sentences_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="holds no sentence"):
         read(tmp_path, "\n\n")

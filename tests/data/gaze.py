@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phantastic.data.gaze import binned, filled, following
+from phantastic.data.gaze import binned, correlations, filled, following
 from phantastic.ground.randomness import numpy_generator, torch_generator
 
 
@@ -79,3 +79,60 @@ def test_bins_of_a_line_lie_on_the_line(width: float) -> None:
     assert path[inside, 0] == pytest.approx(at[inside] * 3 - 7, abs=1e-6)
     same, _ = binned(time, time[:, None], 1.0)
     assert same.tolist() == time.tolist()
+
+
+def test_bins_by_hand() -> None:
+    """Ten samples a second into bins of .3 s, which begin at the first sample: each the mean of its three thirds."""
+    time = np.arange(10) / 10 + 5
+    path = np.stack([np.arange(10.0), np.arange(10.0) ** 2], 1)
+    at, found = binned(time, path, 0.3)
+    assert at == pytest.approx([5, 5.3, 5.6, 5.9])  # the last sample ends a bin's width exactly, and has one
+    thirds = [(0, 0, 1), (2, 3, 4), (5, 6, 7), (8, 9, 9)]  # held at the ends
+    assert found[:, 0] == pytest.approx([np.mean(each) for each in thirds])
+    assert found[:, 1] == pytest.approx([np.mean(np.square(each)) for each in thirds])
+    for samples in (4, 7, 8, 15):  # .3 / .1 is a little less than 3
+        steps = np.arange(samples) / 10
+        assert len(binned(steps, steps[:, None], 0.1)[0]) == samples
+    at, found = binned(time, path, 0.05)  # finer than the samples: straight lines between them
+    assert len(at) == 19
+    assert found[1::2, 1] == pytest.approx((path[1:, 1] + path[:-1, 1]) / 2)
+    assert len(binned(np.array([0.0, 1.0, 1.9]), np.zeros((3, 1)), 1.0)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("gaps", "missing", "longest"),
+    [([], 0, 0), ([0], 1, 1), ([9], 1, 1), ([2, 3, 7], 3, 2), ([0, 1, 2, 8, 9], 5, 3), ([1, 3, 5], 3, 1)],
+)
+def test_gaps_are_counted_and_the_longest_is_told(gaps: list[int], missing: int, longest: int) -> None:
+    path = np.stack([np.arange(10.0), np.arange(10.0)], 1)
+    path[gaps, 1] = np.nan  # in one axis only
+    whole, count, run = filled(np.arange(10.0), path)
+    assert (count, run) == (missing, longest)
+    there = [place for place in range(10) if place not in gaps]
+    assert whole[:, 1] == pytest.approx(np.clip(np.arange(10), there[0], there[-1]))
+    assert whole[:, 0] == pytest.approx(whole[:, 1])
+
+
+def test_velocities_correlate_as_the_sums_say() -> None:
+    """Central differences, uncentred, both axes together; above 0 the eye is late."""
+    eye, target = wander(40, 2), wander(40, 2).flip(0)
+    eye_velocity, target_velocity = (np.gradient(path.numpy(), axis=0) for path in (eye, target))
+    found, slopes = correlations(eye, target, 3)
+    assert found.shape == slopes.shape == (7,)
+    for lag in range(-3, 4):
+        pairs = [(eye_velocity[at + lag], target_velocity[at]) for at in range(40) if 0 <= at + lag < 40]
+        product = sum(float(e @ t) for e, t in pairs)
+        power, other = sum(float(t @ t) for _, t in pairs), sum(float(e @ e) for e, _ in pairs)
+        assert float(found[lag + 3]) == pytest.approx(product / math.sqrt(power * other))
+        assert float(slopes[lag + 3]) == pytest.approx(product / power)
+
+
+def test_a_lag_is_looked_for_within_an_eighth_of_the_recording() -> None:
+    path = wander(400, 2)[100:]
+    for lag, within in ((9, True), (14, False)):
+        target, eye = path[20:100], path[20 - lag : 100 - lag]  # 80 bins: ten either way
+        found = float(following(eye, target).lag)
+        assert abs(found) <= 10.5
+        assert (abs(found - lag) < 0.5) == within
+        assert float(following(eye, target, 16).lag) == pytest.approx(lag, abs=0.5)
+        assert float(following(target, eye, 16).lag) == pytest.approx(-lag, abs=0.5)

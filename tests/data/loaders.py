@@ -150,6 +150,7 @@ def test_a_file_longer_than_one_block_is_read_whole(tmp_path, monkeypatch):
         ("imgs", np.zeros((12, 64, 64)), r"'imgs' is float64\[12, 64, 64\]; expected uint8"),
         ("imgs", np.zeros((11, 64, 64), np.uint8), r"'imgs' is uint8\[11, 64, 64\]; expected uint8, 12 rows"),
         ("imgs", np.full((12, 64, 64), 255, np.uint8), "'imgs' holds values above 1"),
+        ("imgs", np.full((12, 64, 64), 2, np.uint8), "'imgs' holds values above 1"),
         ("imgs", np.asfortranarray(np.zeros((12, 64, 64), np.uint8)), "by columns"),
         ("latents_classes", np.zeros((12, 5), int), r"'latents_classes' is int64\[12, 5\]"),
         (
@@ -157,6 +158,7 @@ def test_a_file_longer_than_one_block_is_read_whole(tmp_path, monkeypatch):
             np.full((12, 6), 3),
             r"'latents_classes' is \[3, 3, 3, 3, 3\] in row 0; expected each below",
         ),
+        ("latents_values", dsprites_arrays()["latents_values"] + 1e-3, r"'latents_values' is \[1.001, .* in row 0"),
         ("latents_values", np.zeros((11, 6)), "'latents_classes' has 12 rows, but 'latents_values' 11"),
         ("latents_values", np.zeros((12, 6)), r"'latents_values' is \[0.0, .* in row 0; expected \[1.0, 0.5, 0.0"),
         ("latents_values", np.float64(1), r"'latents_values' is float64\[\]"),

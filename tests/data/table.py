@@ -59,3 +59,38 @@ def test_numbers_come_back_to_the_bit(
     text = "\n".join(["x"] * header + [repr(value) for value in values])
     found = written(tmp_path_factory.getbasetemp(), text)
     assert found.numbers("x" if header else "1").tolist() == values
+
+
+@pytest.mark.parametrize("cell", ["", ".", "NA", "N/A", "NaN", "nan", "null"])
+def test_whatever_stands_for_nothing_is_missing_and_makes_no_header(tmp_path: Path, cell: str) -> None:
+    found = written(tmp_path, f"{cell},2\n3, {cell} \n")
+    assert (found.names, found.header, found.lines) == (["1", "2"], False, [1, 2])
+    assert found.rows == [[cell, "2"], ["3", cell]]
+    assert str(found.numbers("1", missing=True).tolist()) == "[nan, 3.0]"
+    for column in "12":
+        with pytest.raises(Refused, match=f"line {column}, column '{column}'"):
+            found.numbers(column)
+
+
+def test_other_words_are_no_numbers_even_where_cells_may_be_missing(tmp_path: Path) -> None:
+    for cell in ("none", "-", "inf", "1_000", "1__0", "NAN", "0x10"):
+        found = written(tmp_path, f"x\n1\n{cell}\n")
+        with pytest.raises(Refused, match=f"line 3, column 'x': '{cell}'"):
+            found.numbers("x", missing=True)
+
+
+def test_rows_keep_their_lines_and_quotes_their_commas(tmp_path: Path) -> None:
+    found = written(tmp_path, '\n\n"a, b",c\n"one\ntwo",3\n\n4,5\n,\n6,7\n\n,\n')
+    assert found.names == ["a, b", "c"]
+    assert found.rows == [["one\ntwo", "3"], ["4", "5"], ["", ""], ["6", "7"]]
+    assert found.lines == [5, 7, 8, 9]
+    alone = written(tmp_path, "x\n1\n\n2\n")  # of a single column, an empty line is no missing sample
+    assert (alone.rows, alone.lines) == ([["1"], ["2"]], [2, 4])
+    with pytest.raises(Refused, match="line 3: 3 cells where the first row has 2"):
+        written(tmp_path, "1,2\n3,4\n5,6,7\n")
+    for damaged in (b"a,b\n1,\xff\n", b"\xff"):
+        (tmp_path / "bad.csv").write_bytes(damaged)
+        with pytest.raises(Refused, match=f"byte {damaged.index(255)}"):
+            table.read(str(tmp_path / "bad.csv"), "a CSV file")
+    with pytest.raises(Refused, match="has no column 'heigth'; did you mean 'height'"):
+        written(tmp_path, "age,height\n1,2\n").texts("heigth")

@@ -83,6 +83,80 @@ def test_the_fused_kernel_gives_the_numbers_of_the_explicit_form(
     torch.testing.assert_close(fused, explicit, rtol=0, atol=100 * torch.finfo(dtype).eps * largest)
 
 
+@pytest.mark.parametrize("masked", ["no mask", "some", "a query without a key"])
+def test_over_many_keys_training_unseen_gives_what_it_gives_when_looked_at(masked: str):
+    """Sixty keys: from there on PyTorch's own kernel computes, unless somebody looks."""
+    model, x, memory = attention(8, memory_width=5), drawn(8, 2, 9, WIDTH), drawn(9, 2, 60, 5)
+    mask = None if masked == "no mask" else random_mask(8, 2, 1, 9, 60)
+    if mask is not None and masked != "some":
+        mask[1, :, 4] = False
+
+    def computed() -> list[Tensor]:
+        for leaf in (x, memory, *model.parameters()):
+            leaf.requires_grad_().grad = None
+        output = model(x, memory, mask)
+        output.square().sum().backward()
+        return [output, *(leaf.grad for leaf in (x, memory, *model.parameters()))]
+
+    unseen = computed()
+    with reading([model.weights]) as found:
+        seen = computed()
+    torch.testing.assert_close(unseen, seen)
+    weights = found[0][0]
+    values = model.value(memory).unflatten(-1, (HEADS, -1)).transpose(1, 2)
+    torch.testing.assert_close(unseen[0], model.output((weights @ values).transpose(1, 2).flatten(2)))
+    if masked != "no mask":
+        assert mask is not None
+        assert bool((weights[(~mask & mask.any(-1, keepdim=True)).expand_as(weights)] == 0).all())
+
+
+@pytest.mark.parametrize("keys", [20, 70])
+@pytest.mark.parametrize("masked", [False, True])
+def test_dropout_takes_weights_out_and_scales_the_others_up_in_training_only(keys: int, masked: bool):
+    """With maps that change nothing and one-hot values, what comes out are the weights themselves."""
+    model = Attention(keys, 1, dropout=0.25).double()
+    with torch.no_grad():
+        for layer in (model.query, model.key):
+            layer.weight.copy_(drawn(3, keys, keys))
+        for layer in (model.value, model.output):
+            layer.weight.copy_(torch.eye(keys))
+    x = torch.eye(keys, dtype=torch.float64).expand(8, -1, -1)
+    mask = causal(keys) if masked else None
+    weights = model.eval()(x, mask=mask)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(8, keys, dtype=torch.float64))
+    with initialised(0, "dropout"):
+        dropped = model.train()(x, mask=mask)
+    kept = (dropped != 0)[weights != 0]
+    assert float(kept.double().mean()) == pytest.approx(0.75, abs=0.03)
+    torch.testing.assert_close(dropped[weights != 0][kept], weights[weights != 0][kept] / 0.75)
+    assert not dropped[weights == 0].any()
+
+
+def test_when_nothing_is_said_there_are_biases_and_no_dropout():
+    model = Attention(6, 2)
+    assert {name for name, _ in model.named_parameters()} == {
+        f"{layer}.{leaf}" for layer in ("query", "key", "value", "output") for leaf in ("weight", "bias")
+    }
+    assert {name for name, _ in Attention(6, 2, bias=False).named_parameters()} == {
+        f"{layer}.weight" for layer in ("query", "key", "value", "output")
+    }
+    for keys in (9, 70):
+        x = drawn(4, 1, keys, 6).float()
+        torch.testing.assert_close(model.train()(x), model.eval()(x))
+
+
+@pytest.mark.parametrize("kind", ["forward_pre", "forward", "full_backward_pre", "full_backward"])
+def test_whoever_hooks_the_weights_is_called_however_many_keys_there_are(kind: str):
+    model, called = attention(2), []
+    assert not model.weights.hooked
+    handle = getattr(model.weights, f"register_{kind}_hook")(lambda *_: called.append(kind))
+    assert model.weights.hooked
+    model(drawn(2, 1, 60, WIDTH).requires_grad_()).sum().backward()
+    assert called == [kind]
+    handle.remove()
+    assert not model.weights.hooked
+
+
 def test_looking_at_a_model_in_eval_mode_does_not_change_a_bit():
     model, x = attention(1).eval(), drawn(1, 2, 5, WIDTH).float()
     model.float()
@@ -213,6 +287,8 @@ def test_positions_learned_and_fixed():
     ("made", "message"),
     [
         (lambda: Attention(10, 3), "width of 10 does not divide into 3 heads"),
+        (lambda: Attention(10, 0), "into 0 heads"),
+        (lambda: Attention(10, -2), "into -2 heads"),
         (lambda: Block(4, 2, 8, activation="gelo"), "unknown activation 'gelo'; did you mean 'gelu'"),
         (lambda: sinusoids(3, 5), "even width"),
         (lambda: Attention(4, 2)(torch.zeros(1, 3, 4), mask=torch.zeros(3, 3)), "booleans, True = may attend"),

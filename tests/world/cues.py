@@ -39,6 +39,91 @@ def test_cues_scatter_as_they_say(trials):
     assert np.array_equal(trials.sources[:, 0] == trials.sources[:, 1], trials.common)
 
 
+def test_sources_fill_the_middle_half_and_no_cue_lies_beyond_the_edge():
+    trials = cues.render(Setting(16, 1, (0.9, 1.0), (0.9, 1.0), common=0.8, conflict=0.3), 1, "range", range(160))
+    for source in trials.sources.T:
+        assert -0.5 <= source.min() < -0.47
+        assert 0.47 < source.max() <= 0.5
+    for cue in (trials.seen, trials.heard):
+        assert (cue.min(), cue.max()) == pytest.approx((-0.95, 0.95))
+    assert trials.common.mean() == pytest.approx(0.8, abs=0.1)
+    assert cues.render(Setting(16, 1), 1, "range", range(20)).common.all()  # when nothing is said
+
+
+def test_reliabilities_are_even_in_their_logarithms_and_drawn_apart(trials):
+    seen, heard = (np.log(sigma / 0.05) / np.log(4) for sigma in (trials.sigma_seen, trials.sigma_heard))
+    for even in (seen, heard):
+        assert even.mean() == pytest.approx(0.5, abs=0.03)
+        assert even.std() == pytest.approx(12**-0.5, abs=0.02)
+    assert abs(np.corrcoef(seen, heard)[0, 1]) < 0.1
+
+
+def test_a_trial_of_which_nothing_is_said():
+    assert Setting() == Setting(
+        32, 4, (0.02, 0.2), (0.02, 0.2), common=1.0, conflict=0.0, asynchrony=0.0, visual_noise=0.04
+    )
+
+
+def test_the_burst_lasts_two_tenths_of_a_second_and_is_two_tenths_loud():
+    quiet = Setting(16, 1, sigma_heard=(0.001, 0.001))
+    onsets = []
+    for sound in cues.render(quiet, 0, "burst", range(40)).sound:
+        loud = np.flatnonzero(np.abs(sound[0]) > 0.02) / cues.RATE
+        assert loud[-1] - loud[0] == pytest.approx(0.2, abs=0.006)
+        onsets.append(loud[0])
+    assert 0.3 <= min(onsets) < 0.33
+    assert 0.66 < max(onsets) <= 0.71  # it begins somewhere in the middle
+    front = [cues.burst(0.0, 1e-9, 0.4, np.random.default_rng(seed))[0, 6500:9500] for seed in range(40)]
+    noise = [np.random.default_rng(seed).standard_normal(3200, np.float32)[100:3100] for seed in range(40)]
+    level = np.std(cues.sounds.ears(0.2 * np.concatenate(noise), 0.0)[0])
+    assert np.std(front) == pytest.approx(level, rel=0.03)
+    edge = np.std([cues.burst(0.0, 1e-9, 0.4, np.random.default_rng(seed))[0, 6420:6440] for seed in range(60)])
+    assert edge == pytest.approx(level * 26 / 80, rel=0.2)  # it swells within five thousandths
+
+
+def test_a_flash_lights_up_for_a_quarter_of_a_second_at_any_height():
+    setting = Setting(size=64, frames=100, visual_noise=0.0)
+    wall = np.full(3, 0.1)
+    for when, y in ((0.35, -0.3), (0.6, 0.3)):
+        frames = cues.flash(0.1, y, 0.1, when, wall, setting, np.random.default_rng(0)).astype(float)
+        light = frames[..., 0] - frames[0, ..., 0]
+        column = light.sum((0, 1))
+        assert column @ ((np.arange(64) + 0.5) / 32 - 1) / column.sum() == pytest.approx(0.1, abs=0.01)
+        times = (np.arange(100) + 0.5) / 100
+        brightest = light.max((1, 2))
+        assert times[brightest.argmax()] == pytest.approx(when, abs=0.011)
+        assert brightest.max() / 255 == pytest.approx(0.8 * (1 - 0.1), rel=0.05)
+        assert np.interp(when + 0.15, times, brightest) == pytest.approx(brightest.max() / np.e, rel=0.05)
+        rows = light.sum((0, 2))
+        assert -(rows @ ((np.arange(64) + 0.5) / 32 - 1)) / rows.sum() == pytest.approx(y, abs=0.02)
+    flashes = cues.render(Setting(size=64, frames=4, visual_noise=0.0), 3, "heights", range(50)).frames.astype(float)
+    light = (flashes - flashes.min((1, 3), keepdims=True)).sum((1, 3, 4))
+    height = -(light @ ((np.arange(64) + 0.5) / 32 - 1)) / light.sum(1)
+    assert -0.33 < height.min() < -0.22
+    assert 0.22 < height.max() < 0.33
+
+
+def test_the_ideal_observer_against_the_posterior_summed_point_by_point():
+    """Körding et al. (2007), Eqs. 2 to 5: every pair of places, a common cause where the two are one."""
+    grid = np.linspace(-RANGE, RANGE, 401)
+    for seen, heard, sigma_seen, sigma_heard, common in (
+        (0.1, 0.25, 0.05, 0.2, 0.5), (-0.45, -0.3, 0.15, 0.08, 0.3), (0.6, 0.2, 0.1, 0.1, 0.8),
+    ):  # fmt: skip
+
+        def likelihood(cue: float, sigma: float) -> np.ndarray:
+            return np.exp(-((cue - grid) ** 2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
+
+        sight, sound = likelihood(seen, sigma_seen), likelihood(heard, sigma_heard)
+        one = common * np.diag(sight * sound) / len(grid)
+        two = (1 - common) * np.outer(sight, sound) / len(grid) ** 2
+        joint = (one + two) / (one + two).sum()
+        estimate, same = ideal_observer(
+            np.array([seen]), np.array([heard]), np.array([sigma_seen]), np.array([sigma_heard]), common
+        )
+        assert same == pytest.approx(one.sum() / (one + two).sum(), rel=1e-2)
+        assert estimate[0] == pytest.approx((joint.sum(1) @ grid, joint.sum(0) @ grid), abs=2e-3)
+
+
 def test_a_conflict_moves_the_cues_apart_and_nothing_else():
     one, other = (cues.render(Setting(conflict=apart), 0, "apart", range(30)) for apart in (0.0, 0.2))
     assert np.array_equal(one.sources, other.sources)
@@ -143,9 +228,24 @@ def test_no_other_rule_is_nearer_to_the_sources(trials):
     "wrong",
     [
         {"sigma_seen": (0.2, 0.1)}, {"sigma_heard": (0.0, 0.1)}, {"sigma_seen": (0.1, float("nan"))}, {"common": 1.5},
-        {"size": 4}, {"frames": 0}, {"conflict": 2.0}, {"asynchrony": 1.0},
+        {"size": 4}, {"frames": 0}, {"conflict": 2.0}, {"asynchrony": 1.0}, {"size": 15}, {"size": 1025},
+        {"frames": 257}, {"common": -0.1}, {"conflict": 1.1}, {"conflict": -1.1}, {"asynchrony": 0.31},
+        {"asynchrony": -0.31}, {"visual_noise": -0.1}, {"visual_noise": 10.1}, {"sigma_seen": (0.1, 1.1)},
+        {"sigma_heard": (-0.1, 0.1)},
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(Refused, match="allowed"):
         cues.render(Setting(**wrong), 0, "wrong", [0])
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        {"size": 16}, {"size": 1024}, {"frames": 1}, {"frames": 256}, {"common": 0.0}, {"common": 1.0},
+        {"conflict": -1.0}, {"conflict": 1.0}, {"asynchrony": -0.3}, {"asynchrony": 0.3}, {"visual_noise": 0.0},
+        {"visual_noise": 10.0}, {"sigma_seen": (1.0, 1.0)}, {"sigma_heard": (1e-6, 1e-6)},
+    ],
+)  # fmt: skip
+def test_settings_reach_as_far_as_they_say(edge):
+    cues.check(Setting(**edge))

@@ -109,3 +109,41 @@ def test_nothing_is_drawn_or_found_for_factors_that_are_refused():
     for use in (dsprites.render, dsprites.index):
         with pytest.raises(Refused, match="'y' is 32 in row 0"):
             use(np.array([[0, 0, 0, 0, 32]]))
+
+
+def test_a_part_is_drawn_without_repetition_by_its_seed():
+    few, again, other = (dsprites.part(3000, seed) for seed in (0, 0, 1))
+    assert len(few) == 3000
+    places = dsprites.index(few.factors)
+    assert len(set(places.tolist())) == 3000
+    assert (np.diff(places) < 0).any()  # in no order
+    for size, column in zip(dsprites.SIZES, few.factors.T, strict=True):
+        assert np.bincount(column, minlength=size).min() > 0.6 * 3000 / size
+    assert np.array_equal(few.packed, again.packed)
+    assert np.array_equal(few.factors, again.factors)
+    assert not np.array_equal(few.factors, other.factors)
+    assert np.array_equal(few.images(np.arange(50)), dsprites.render(few.factors[:50]))
+
+
+def test_a_part_that_is_all_is_the_whole_in_its_order(monkeypatch: pytest.MonkeyPatch, everything):
+    monkeypatch.setattr(dsprites, "whole", lambda: everything)
+    assert dsprites.part(737_280, 5) is everything
+
+
+def test_batches_show_every_image_once_an_epoch():
+    data = dsprites.part(20, 0)
+    known = {image.tobytes(): place for place, image in enumerate(data.images(np.arange(20)))}
+    batches = dsprites.Batches(data, 5, 3, "batches", torch.device("cpu"))
+    epochs = [
+        [
+            known[image.numpy().astype(np.uint8).tobytes()]
+            for step in range(4 * epoch, 4 * epoch + 4)
+            for image in batches(step)[:, 0]
+        ]
+        for epoch in range(2)
+    ]
+    assert len(known) == 20
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(20))
+    assert epochs[0] != epochs[1]
+    assert torch.equal(batches(3), dsprites.Batches(data, 5, 3, "batches", torch.device("cpu"))(3))
+    assert batches(0).shape == (5, 1, 64, 64)

@@ -100,18 +100,54 @@ def test_minimal_pairs_differ_in_one_word_and_only_one_is_a_sentence():
     assert sum(pair.attractors > 0 for pair in pairs) > COUNT // 16
     acceptable = tasks.acceptability(GRAMMAR, 0, "pairs", COUNT)
     assert list(possible([text for (text,) in acceptable.sentences])) == [bool(label) for label in acceptable.labels]
+    shown = [
+        (pair.kind, label)
+        for pair, (text,), label in zip(pairs, acceptable.sentences, acceptable.labels, strict=True)
+        if text == (pair.good if label else pair.bad)
+    ]
+    # either kind of disagreement is as often shown right as wrong
+    assert {each: shown.count(each) for each in shown} == dict.fromkeys(
+        [(kind, label) for kind in ("verb", "determiner") for label in (0, 1)], COUNT // 4
+    )
+
+
+def test_the_verb_that_is_asked_about_stands_nowhere_else_and_do_agrees():
+    subjects, helped = 0, {"do": 0, "does": 0}
+    for one in tasks.questions(GRAMMAR, 0, "task", COUNT // 2):
+        question, context = one.question.split()[:-1], one.context.split()
+        if sum(word in BASE for word in question) != 1:  # more, in relative clauses: which is meant, trees tell alone
+            continue
+        if question[1] in ("do", "does"):
+            begins = max((at + 1 for at in range(one.start) if context[at] == "."), default=0)
+            asked = context[begins:]  # the sentence from its subject on, which the question repeats
+            length = next(at for at, (a, b) in enumerate(zip(asked, question[2:], strict=False)) if BASE.get(a) == b)
+            verb = asked[length]
+            assert asked[:length] == question[2 : 2 + length]
+            assert (verb == BASE[verb]) == (question[1] == "do")
+            helped[question[1]] += 1
+        else:
+            verb = question[1]
+            subjects += 1
+        if verb in BASE:
+            forms = {BASE[verb], lexicon.with_s(BASE[verb])}
+            assert sum(word in forms for word in context) == 1, (one, forms)
+    assert min(subjects, *helped.values()) > COUNT // 40
 
 
 def test_paraphrases_say_the_same_and_the_others_do_not():
     found = tasks.paraphrase(GRAMMAR, 0, "task", COUNT)
     assert possible([text for pair in found.sentences for text in pair]).all()
-    bags = 0
+    bags, passive_first = 0, []
     for (one, other), label in zip(found.sentences, found.labels, strict=True):
         same = is_passive_of(one, other) or is_passive_of(other, one) or is_turned_round(one, other)
         assert same == bool(label), (one, other)
+        if is_passive_of(one, other) != is_passive_of(other, one):
+            passive_first.append(is_passive_of(other, one))
         nouns = [sorted(set(re.findall(r"[a-z]+", text)) - {"is", "are", "by"}) for text in (one, other)]
         bags += not label and len(set(nouns[0]) ^ set(nouns[1])) <= 2 and ("by" in one) != ("by" in other)
     assert bags > COUNT // 20  # in some pairs word order alone tells
+    assert len(passive_first) > COUNT // 8
+    assert 0.25 < np.mean(passive_first) < 0.75
 
 
 def test_entailment_by_words():
@@ -130,6 +166,8 @@ def test_entailment_by_words():
             assert not re.match(rf"({QUANTIFIERS}|a) ", other)
         else:
             assert new, (one, other)
+            lemmas = [{BASE.get(word, word) for word in words} - {"is", "are", "not", "do", "does"} for words in (a, b)]
+            assert lemmas[1] - lemmas[0], (one, other)  # something of which the first says nothing
             denials["not" if "not" in b else "plain"] += 1
             added += set(a) < set(b)
     assert min(denials.values()) >= COUNT // 40

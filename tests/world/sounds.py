@@ -20,6 +20,50 @@ def peak(sound: np.ndarray, low: float, high: float) -> float:
     return (first + spectrum[first:last].argmax()) / 8
 
 
+TABLE = {  # modes (Fletcher & Rossing 1998), pitch of the lowest beside wood's, friction, seconds of contact
+    "wood": ((1, 2.756, 5.404, 8.933), 1.0, 0.02, 3e-4),  # a free bar
+    "metal": ((1, 1.73, 2.328, 3.906, 4.11, 6.301), 1.0, 0.002, 1e-4),  # a free circular plate
+    "glass": ((1, 2.25, 4, 6.25, 9), 1.4, 0.005, 1e-4),  # (n/2)² for n = 2 ... 6
+    "rubber": ((1, 1.594, 2.136, 2.296, 2.653), 0.4, 0.15, 2e-3),  # a membrane
+}
+
+
+def test_materials_are_those_of_the_table():
+    assert {m.name: (m.ratios, m.pitch, m.friction, m.contact) for m in MATERIALS} == TABLE
+    assert (MATERIALS[WOOD].name, MATERIALS[METAL].name) == ("wood", "metal")
+    assert (MATERIALS[GLASS].name, MATERIALS[RUBBER].name) == ("glass", "rubber")
+    assert peak(struck(WOOD), 200, 900) == pytest.approx(440, rel=0.005)  # concert pitch, of wood of size 1
+    # the partials of a church bell, by its prime (Rossing & Perrin 1987)
+    hum, prime, tierce, quint, nominal = sounds.BELL[:5]
+    assert (hum, prime, tierce, quint, nominal) == (1 / 2, 1, 6 / 5, 3 / 2, 2)
+
+
+@pytest.mark.parametrize("material", range(4))
+def test_a_mode_dies_by_its_support_and_its_friction(material: int):
+    """d = 4/s + π f tan φ (Wildes & Richards 1988)."""
+    frequencies, dampings = sounds.decays(np.array([material]), np.array([1.3]))
+    ratios, pitch, friction, _ = TABLE[MATERIALS[material].name]
+    expected = 440 * pitch / 1.3 * np.array(ratios)
+    np.testing.assert_allclose(frequencies[0, : len(ratios)], expected)
+    np.testing.assert_allclose(dampings[0, : len(ratios)], 4 + np.pi * expected * friction)
+    assert np.isinf(frequencies[0, len(ratios) :]).all()
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 0.4, -0.9, np.pi / 2])
+def test_a_head_of_seventeen_and_a_half_centimetres_delays_as_woodworth_has_it(azimuth: float):
+    """The near ear hears a/c sin θ before the head's middle, the far one a/c θ after, at 343 m/s; all a/c later."""
+    times = np.arange(4000) / RATE
+    wave = np.sin(2 * np.pi * 300 * times)
+    for ear, toward in zip(sounds.ears(wave.astype(np.float32), azimuth), (-azimuth, azimuth), strict=True):
+        late = 0.0875 / 343 * (1 - (np.sin(toward) if toward > 0 else toward))
+        corner = 2 * np.pi * 300 * 0.0875 / (2 * 343)
+        alpha = 1.05 + 0.95 * np.cos(1.2 * (np.pi / 2 - toward))
+        late -= np.angle((1 + 1j * alpha * corner) / (1 + 1j * corner)) / (2 * np.pi * 300)  # the shadow's own
+        turn = np.exp(-2j * np.pi * 300 * times[1600:3200])
+        phase = np.angle((ear[1600:3200] * turn).sum() / (wave[1600:3200] * turn).sum())
+        assert -phase / (2 * np.pi * 300) == pytest.approx(late, abs=4e-6)
+
+
 @pytest.mark.parametrize("material", [WOOD, METAL, GLASS])
 @pytest.mark.parametrize("size", [0.7, 1.0, 1.6])
 def test_modes_lie_where_form_and_size_put_them(material, size):
@@ -132,7 +176,9 @@ def test_rolling_is_louder_when_faster_and_duller_when_larger():
 def test_rolling_waxes_once_a_turn():
     """By two fifths of its mean three fifths: of the power's mean .44 the turn's own part is .48 (van den Doel)."""
     power = np.square(sounds.rolling(np.full(8 * RATE, 2.5), 0.6, np.random.default_rng(0)).astype(float))
-    share = np.abs(np.fft.rfft(power)) / power.sum() * 2
+    part = np.fft.rfft(power) / power.sum() * 2
+    share = np.abs(part)
+    assert part[20].real > 0.9 * share[20]  # loudest at the beginning of each turn
     assert share[np.arange(len(share)) == 8 * 2.5] == pytest.approx(0.48 / 0.44, abs=0.1)
     assert share[10:200].max() == share[20]
 
