@@ -204,7 +204,7 @@ def table(lengths: list[int], width: int = 0) -> np.ndarray:
 def test_exactly_a_share_of_all_positions_is_asked(length: int, asked: int) -> None:
     """max(1, round(.15 n)) as Python rounds: 1.5 -> 2, 2.5 -> 2, 4.5 -> 4; counted by hand."""
     tokens = table([length, 128], 128)
-    found = masked(tokens, Masking(), 1000, np.random.default_rng(length))
+    found = masked(tokens, Masking(), np.arange(1000), np.random.default_rng(length))
     labels = found.labels[0][found.labels[0] >= 0]
     assert len(labels) == asked
     positions = found.positions[0][: len(labels)]
@@ -217,7 +217,7 @@ def test_exactly_a_share_of_all_positions_is_asked(length: int, asked: int) -> N
 
 def test_eighty_ten_ten() -> None:
     tokens = table([128] * 4000)
-    found = masked(tokens, Masking(), 1000, np.random.default_rng(0))
+    found = masked(tokens, Masking(), np.arange(1000), np.random.default_rng(0))
     shown = np.take_along_axis(found.inputs, found.positions, 1)
     same = (shown == found.labels) & (shown != MASK)
     other = ~same & (shown != MASK)
@@ -225,15 +225,28 @@ def test_eighty_ten_ten() -> None:
     assert (shown == MASK).sum() / total == pytest.approx(0.8 + 0.1 / 1000, abs=0.0044)
     assert same.sum() / total == pytest.approx(0.1, abs=0.0033)
     drawn = shown[other]
-    assert drawn.min() < len(SPECIAL)  # of the whole vocabulary, the special tokens too
+    assert drawn.min() < len(SPECIAL)  # of all that is said to occur
     assert drawn.max() > 990
     assert np.bincount(drawn, minlength=1000)[5:100].sum() == pytest.approx(len(drawn) * 0.095, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["english", "japanese"])
+def test_what_stands_in_a_words_place_occurs_in_texts(name: str) -> None:
+    """Half of the vocabulary does not (the alphabet, pieces of words that have a piece of their own): a word from there
+    would be a second [MASK]."""
+    source = language(name)
+    told = np.unique(source.text(0, "corpus", 0, 2000).tokens)
+    assert set(source.occurring.tolist()) == set(told.tolist())
+    assert len(told) < len(source.wordpiece) / 2
+    batch = Examples(source, 0, 256, masking=Masking(0.15, 0.0, 0.0))(0)
+    shown = batch.input_ids.gather(1, batch.prediction_positions)[batch.labels >= 0]
+    assert set(shown.tolist()) <= set(told.tolist())
 
 
 @pytest.mark.parametrize(("mask", "same"), [(1.0, 0.0), (0.8, 0.0), (0.8, 0.2), (0.0, 0.2), (0.0, 0.0)])
 def test_the_rows_of_the_published_ablation(mask: float, same: float) -> None:
     tokens = table([128] * 500)
-    found = masked(tokens, Masking(0.15, mask, same), 10_000, np.random.default_rng(1))
+    found = masked(tokens, Masking(0.15, mask, same), np.arange(10_000), np.random.default_rng(1))
     shown = np.take_along_axis(found.inputs, found.positions, 1)
     assert (shown == MASK).mean() == pytest.approx(mask, abs=0.02)
     assert (shown == found.labels).mean() == pytest.approx(same, abs=0.02)
@@ -241,7 +254,7 @@ def test_the_rows_of_the_published_ablation(mask: float, same: float) -> None:
 
 def test_more_than_all_is_refused() -> None:
     with pytest.raises(Refused, match="more than all"):
-        masked(table([10]), Masking(0.15, 0.8, 0.3), 100, np.random.default_rng(0))
+        masked(table([10]), Masking(0.15, 0.8, 0.3), np.arange(100), np.random.default_rng(0))
 
 
 # --- batches

@@ -37,6 +37,11 @@ class Source(Protocol):
     @property
     def wordpiece(self) -> WordPiece: ...
 
+    @property
+    def occurring(self) -> Int[np.ndarray, " pieces"]:
+        """Those of the vocabulary that occur in texts."""
+        ...
+
     def text(self, seed: int, purpose: str, first: int, count: int) -> Text: ...
 
 
@@ -51,6 +56,10 @@ class Language(NamedTuple):
     def words(self) -> tuple[str, ...]:
         """The words of the world, in the order of their places there."""
         return self.grammar.sides[self.name].vocabulary
+
+    @property
+    def occurring(self) -> Int[np.ndarray, " pieces"]:
+        return np.unique(self.wordpiece.pieces(self.words).ids)
 
     def text(self, seed: int, purpose: str, first: int, count: int) -> Text:
         """Documents of the corpus in pieces."""
@@ -101,7 +110,7 @@ class Examples:
     def __call__(self, step: int) -> Batch:
         rows, follows = self.rows(step)
         generator = numpy_generator(self.seed, f"{self.purpose}: masks", step)
-        masked_rows = masked(rows.tokens, self.masking, len(self.source.wordpiece), generator)
+        masked_rows = masked(rows.tokens, self.masking, self.source.occurring, generator)
         return tensors((rows, follows), masked_rows, self.device)
 
     def rows(self, step: int) -> tuple[Written, np.ndarray]:

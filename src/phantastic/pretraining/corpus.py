@@ -120,7 +120,8 @@ def written(text: Text, pairs: Pairs) -> Written:
 
 class Masking(NamedTuple):
     """The share of positions to predict, and what stands there instead: [MASK], the ``same`` token or, in the
-    remaining cases, one of the whole vocabulary at random (80/10/10 in Devlin et al. 2019)."""
+    remaining cases, a random one (80/10/10 in Devlin et al. 2019): of those that occur in texts. One that occurs
+    nowhere would say as plainly as [MASK] that it is to be replaced."""
 
     share: float = 0.15
     mask: float = 0.8
@@ -136,9 +137,13 @@ class Masked(NamedTuple):
 
 
 def masked(
-    tokens: Int[np.ndarray, "examples longest"], masking: Masking, vocabulary: int, generator: np.random.Generator
+    tokens: Int[np.ndarray, "examples longest"],
+    masking: Masking,
+    occurring: Int[np.ndarray, " pieces"],
+    generator: np.random.Generator,
 ) -> Masked:
-    """Choose exactly max(1, round(share · positions)) of each example, special tokens counted but never chosen."""
+    """Choose exactly max(1, round(share · positions)) of each example, special tokens counted but never chosen; random
+    ones are drawn from ``occurring``."""
     if min(masking.mask, masking.same) < 0 or masking.mask + masking.same > 1 + 1e-9:
         raise Refused(f"{masking.mask} of the words masked and {masking.same} the same are more than all; at most 1")
     words = (tokens != PAD) & (tokens != CLS) & (tokens != SEP)
@@ -150,7 +155,7 @@ def masked(
     positions = np.where(selected, order, 0)
     truth = np.take_along_axis(tokens, positions, 1)
     kind = generator.random(order.shape)
-    random = generator.integers(vocabulary, size=order.shape)
+    random = occurring[generator.integers(len(occurring), size=order.shape)]
     replaced = np.where(kind < masking.mask, MASK, np.where(kind < masking.mask + masking.same, truth, random))
     inputs = tokens.copy()
     rows = np.nonzero(selected)[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tokenizers
+from jaxtyping import Int
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from phantastic.data.files import folder as existing_folder
@@ -81,6 +82,14 @@ class Rows:
     def pieces(self) -> list[list[list[int]]]:
         flat = iter(Reader(self.wordpiece.tokenizer, 1 << 30).pieces([text for row in self.rows for text in row]))
         return [[next(flat) for _ in row] for row in self.rows]
+
+    @cached_property
+    def distinct(self) -> list[int]:
+        return sorted({piece for row in self.pieces for text in row for piece in text})
+
+    @property
+    def occurring(self) -> Int[np.ndarray, " pieces"]:
+        return np.array(self.distinct)
 
     def text(self, seed: int, purpose: str, first: int, count: int) -> Text:
         rounds = {

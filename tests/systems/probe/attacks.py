@@ -14,6 +14,7 @@ from phantastic.data.conllu import flaw
 from phantastic.ground.errors import Refused
 from phantastic.show.figure import Figure, encoded
 from phantastic.systems.probe import arcs, controls, stored, trees
+from phantastic.systems.probe.measure import measure_distances
 from phantastic.systems.probe.wordpieces import Aligned, Pieces, Tokenizer, pool
 
 RNG = np.random.default_rng(0)
@@ -225,11 +226,31 @@ def test_the_chain_is_a_tree_of_neighbours() -> None:
 
 def test_control_trees_depend_on_the_words_alone() -> None:
     words = [f"w{number}" for number in range(40)]
-    [heads, turned, one] = controls.control_trees([words, words[::-1], ["w0"]], seed=0)
+    plain = np.zeros(40, bool)
+    [heads, turned, one] = controls.control_trees([words, words[::-1], ["w0"]], [plain, plain, plain[:1]], seed=0)
     assert all(flaw(each) is None for each in (heads, turned, one))
     assert set(heads[1:-1]) == {1, 40}
-    assert np.array_equal(heads[1:-1], turned[1:-1][::-1])
-    assert not np.array_equal(heads, controls.control_trees([words], seed=1)[0])
+    assert np.array_equal(heads[1:-1] == 1, turned[1:-1][::-1] == 1)
+    assert not np.array_equal(heads, controls.control_trees([words], [plain], seed=1)[0])
+
+
+def test_control_trees_hang_on_words_that_count_and_no_star_finds_them() -> None:
+    """With quotation marks around and a full stop at the end; half of the words hang on each end, so that a star, which
+    sees none of them, has about half of the edges (and the one between the ends), not all."""
+    forms = [["«", *(f"w{number}" for number in range(30 * start, 30 * start + 30)), "»", "."] for start in range(50)]
+    marks = [np.array([True, *[False] * 30, True, True])] * 50
+    hung = controls.control_trees(forms, marks, seed=0)
+    assert all(flaw(each) is None for each in hung)
+    assert all(each[1] == 0 and each[30] == 2 and set(each[2:30]) == {2, 31} for each in hung)
+    for on_last in (False, True):
+        found = measure_distances([controls.star(each, on_last) for each in marks], hung, marks)
+        assert found.share == pytest.approx(0.5 + 0.5 / 29, abs=0.1)
+    assert measure_distances(trees.distances(hung), hung, marks).share == 1
+
+
+def test_of_nothing_but_punctuation_the_ends_are_taken() -> None:
+    [heads] = controls.control_trees([["!", "?", "!"]], [np.ones(3, bool)], seed=0)
+    assert flaw(heads) is None
 
 
 @pytest.mark.parametrize("words", [["They", "saw", "it", "."], ["彼は", "それを", "見た", "。"], ["Stop"]])

@@ -58,7 +58,8 @@ def parallel(
     ahead, behind = np.where(turned, spans[1], spans[0]), np.where(turned, spans[0], spans[1])
     rows = written(text, Pairs(ahead, behind, np.ones(count, bool)))
     generator = numpy_generator(seed, f"{purpose}: masks", step)
-    masked_rows = masked(rows.tokens, masking or Masking(), len(languages[0].wordpiece), generator)
+    occurring = np.union1d(*(language.occurring for language in languages))
+    masked_rows = masked(rows.tokens, masking or Masking(), occurring, generator)
     places = np.arange(rows.tokens.shape[1])[None]
     begins = (ahead[:, 1] - ahead[:, 0] + 2)[:, None]
     positions = np.where(rows.segments == 1, places - begins, places)

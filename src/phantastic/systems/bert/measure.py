@@ -43,7 +43,7 @@ def test_of(language: Language, seed: int, count: int, share: float) -> Test:
     by [MASK]."""
     observed, follows = world.pairs(language.grammar, language.name, seed, "test", count)
     rows = rows_of(language, observed)
-    masks = masked(rows.tokens, Masking(share, 1.0, 0.0), len(language.wordpiece), numpy_generator(seed, "test masks"))
+    masks = masked(rows.tokens, Masking(share, 1.0, 0.0), language.occurring, numpy_generator(seed, "test masks"))
     chosen = masks.labels != IGNORED
     selected = np.zeros(observed.shape, bool)
     example, place = np.nonzero(chosen)[0], masks.positions[chosen]

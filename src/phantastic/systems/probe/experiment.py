@@ -91,7 +91,8 @@ def probed(run: Run[ProbeRecipe], recipe: ProbeRecipe, seed: int) -> dict[str, M
         scores[name] = once(name, partial(without, change))
         roots[name] = once(f"{name}/depth", partial(without, change, "depth"))
     scores["random"] = once("random", lambda: battery.probed(random_vectors(sentences, hidden, seed)))
-    scores["control"] = once("control", partial(at, best, heads=control_heads(sentences, seed)))
+    hung = control_heads(sentences, seed)
+    scores["control"], scores["star"] = once("control", partial(at, best, heads=hung)), battery.starred(hung)
     for rank in sorted({rank for rank in recipe.ranks if rank <= hidden}):
         scores[f"rank{rank}"] = once(f"rank{rank}", partial(at, best, rank=rank))
     run.once(f"seed{seed}/chosen", lambda: {"layer": best}, dict[str, int])

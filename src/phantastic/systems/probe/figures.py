@@ -29,6 +29,7 @@ CONTROLS = {
     "linear": CHAIN,
     "random": Text("random vectors", "無作為なベクトル"),
     "control": Text("best layer, control trees", "最良の層、対照課題の木"),
+    "star": Text("… without any word: a star", "… 単語を見ない星形"),
 }
 # BERT-Base, layer 7, on the Penn Treebank (Hewitt & Manning 2019, figure 5)
 PUBLISHED = {

@@ -78,6 +78,17 @@ class Battery:
                 measures.append(measure_depths(rows, split.heads, split.punctuation))
         return self.scored(*measures)
 
+    def starred(self, heads: Sequence[Heads]) -> Score:
+        """All words on the first or all on the last one, whichever is nearer to these trees in the dev sentences."""
+        scores = []
+        for on_last in (False, True):
+            measures = []
+            for split, trees in zip(self.sentences[1:], heads[1:], strict=True):
+                rows = [controls.star(marks, on_last) for marks in split.punctuation]
+                measures.append(measure_distances(rows, trees, split.punctuation))
+            scores.append(self.scored(*measures))
+        return max(scores, key=lambda score: score.dev)
+
     def scored(self, dev: Measures, test: Measures) -> Score:
         hits, count = test.each[self.resampled].sum(1).T
         draws = (hits / np.maximum(count, 1)).tolist()
@@ -115,4 +126,4 @@ def random_vectors(sentences: Sequence[Sentences], hidden: int, seed: int) -> Sp
 
 def control_heads(sentences: Sequence[Sentences], seed: int) -> list[Heads]:
     """Control trees of all sentences; a word's coin is the same everywhere."""
-    return [controls.control_trees(split.forms, seed) for split in sentences]
+    return [controls.control_trees(split.forms, split.punctuation, seed) for split in sentences]

@@ -110,7 +110,7 @@ STUDY = Study(
     minutes={"tiny": 0.1, "quick": 12.0},
     measures=(
         "best.layer",
-        "{best,middle,last,linear,untrained,words,decayed,projected,random,control,jabberwocky,layer*,rank*}.{uuas,dspr,root,nspr}",
+        "{best,middle,last,linear,untrained,words,decayed,projected,random,control,star,jabberwocky,layer*,rank*}.{uuas,dspr,root,nspr}",
         "untrained.layer*.{uuas,dspr}",
         "{over_linear,over_untrained,selectivity}",
     ),
