@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.randomness import numpy_generator
+from phantastic.inference import published
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed
 from phantastic.inference.published.simulation import Simulation
@@ -26,6 +27,7 @@ from phantastic.systems.psychiatry.tasks import EYES, OCCLUDED, Task, equal_forc
 Inferred = dict[str, Any]  # of one task, see `inferred`
 WHO = ("controls", "patients")
 DRAWS = 500  # of a bootstrap
+FELT, SEEN = 2, 17  # channels of the senses in pursuit: angle and velocity of the eye, photoreceptors
 
 
 def eye_groups(recipe: SchizophreniaRecipe) -> tuple[Group, ...]:
@@ -90,6 +92,23 @@ def identified() -> dict[str, float]:
     own = equal_forces(people, vector(0.5, 1.0, 1.5, 2.0, 2.5))
     moved = (own[1:] - own[0]).square().mean(-1).sqrt().tolist()
     return {f"matching.{name}.moves": value for name, value in zip(("attenuation", "delusion"), moved, strict=True)}
+
+
+def too_precise() -> dict[str, float]:
+    """How much further from a target that turns unexpectedly the eye is when log V1 rises by 2: that of vision, that of
+    the eye's felt position, or both; with the control's prior and with a reduced one."""
+    senses = {"vision": slice(FELT, None), "proprioception": slice(FELT), "both": slice(None)}
+    experiment = published.setup("occlusion", "fig4_reversal_highprec")
+    log_V = torch.full((len(senses) + 1, FELT + SEEN), 4.0, dtype=torch.float64)
+    for person, raised in enumerate(senses.values(), 1):
+        log_V[person, raised] = 6.0
+    ratios = {}
+    for prior, log_W in (("", 4.0), (".reduced", 0.0)):
+        model = experiment.model.with_level(2, W=vector(log_W).expand(len(log_V)).exp()[:, None])
+        model = model.with_level(1, V=log_V.exp())
+        distance = measure.rms(watched(experiment.changed(model=model).run()))
+        ratios |= {f"precise.{sense}{prior}": float(distance[k] / distance[0]) for k, sense in enumerate(senses, 1)}
+    return ratios
 
 
 def lists(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
@@ -164,6 +183,7 @@ class Schizophrenia(Experiment[SchizophreniaRecipe]):
     ) -> Scores:
         """What is not random."""
         fixed = run.once("identified", identified, dict[str, float])
+        fixed |= run.once("precise", too_precise, dict[str, float])
         return fixed | regimes.measures(run.once("map", lambda: regimes.mapped(recipe.grid), regimes.Mapped))
 
     def networks(self, run: Run[SchizophreniaRecipe]) -> dict[str, nn.Module]:

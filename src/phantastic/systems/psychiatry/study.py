@@ -250,6 +250,7 @@ SCHIZOPHRENIA = Study(
         "eyes.{controls,patients}.{rms,peak,hidden,seen,gain,lag}",
         "hands.{controls,patients}.{own,illusion}",
         "matching.{attenuation,delusion}.moves",
+        "precise.{vision,proprioception,both}.{,reduced}",
         "map.eye.{control,reduced,sensory}",
         "map.hand.{normal,delusional,unattenuated,strong}",
     ),

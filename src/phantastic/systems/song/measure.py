@@ -78,15 +78,15 @@ def named(recipe: SongRecipe, seed: int) -> Found:
     """The two causes of each song, and how many of them lie within their 90% intervals."""
     measures: Found = {}
     inside = 0
-    for song, (rayleigh, prandtl) in SONGS.items():
+    for song, (rayleigh, second) in SONGS.items():
         belief = recognised(song, seed)
         mean = belief.v[2][recipe.listened - 1]
         deviation = belief.covariance.v[recipe.listened - 1].diagonal().sqrt()
         letter = song[-1]
-        measures[f"{letter}.rayleigh"], measures[f"{letter}.prandtl"] = mean.tolist()
+        measures[f"{letter}.rayleigh"], measures[f"{letter}.second"] = mean.tolist()
         measures[f"{letter}.rayleigh.deviation"] = float(mean[0]) / rayleigh - 1
-        measures[f"{letter}.prandtl.deviation"] = float(mean[1]) / prandtl - 1
-        inside += int(((mean - mean.new_tensor([rayleigh, prandtl])).abs() <= NORMAL * deviation).sum())
+        measures[f"{letter}.second.deviation"] = float(mean[1]) / second - 1
+        inside += int(((mean - mean.new_tensor([rayleigh, second])).abs() <= NORMAL * deviation).sum())
     return measures | {"causes.inside": inside / 6}
 
 
@@ -103,10 +103,21 @@ def expected(recipe: SongRecipe, seed: int) -> Found:
 def surprised(recipe: SongRecipe, seed: int) -> Found:
     """Responses from the omission on, and what is heard in the silence."""
     measures: Found = {}
+    whole = heard(recipe, "full", seed).process
+    assert whole is not None
     for listener in LISTENERS:
-        responses = evoked(recipe, heard(recipe, listener, seed))
-        measures |= {f"{listener}.{name}": value for name, value in responses.items()}
+        belief = heard(recipe, listener, seed)
+        measures |= {f"{listener}.{name}": value for name, value in evoked(recipe, belief).items()}
+        measures[f"{listener}.song"] = alike(belief.v[1], whole.v[1], slice(recipe.sung + AFTER, None))
+        measures[f"{listener}.song.before"] = alike(belief.v[1], whole.v[1], slice(LOCKED, recipe.sung))
     return measures
+
+
+def alike(percept: Tensor, song: Tensor, where: slice) -> float:
+    """Mean correlation of what is heard with what the bird would sing, of the response's two channels; 0 where nothing
+    varies that is heard."""
+    pairs = [torch.stack([one, other]) for one, other in zip(percept[where].mT, song[where].mT, strict=True)]
+    return float(torch.stack([torch.corrcoef(pair)[0, 1].nan_to_num() for pair in pairs]).mean())
 
 
 def evoked(recipe: SongRecipe, belief: Result) -> Found:

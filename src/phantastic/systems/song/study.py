@@ -89,10 +89,10 @@ STUDY = Study(
     },
     minutes={"tiny": 0.1, "quick": 0.8, "full": 1.3},
     measures=(
-        "{A,B,C}.{rayleigh,prandtl}.{,deviation}",
+        "{A,B,C}.{rayleigh,second}.{,deviation}",
         "causes.inside",
         "{canonical,no_structure,no_dynamics}.error",
-        "{full,omission,attenuated,hallucination}.{peak,power,heard}",
+        "{full,omission,attenuated,hallucination}.{peak,power,heard,song,song.before}",
     ),
     experiment="phantastic.systems.song.experiment:Song",
 )
