@@ -74,13 +74,12 @@ def loss_of(model: FusionTransformer, dubbed: Dubbed, rows: Int[Tensor, " batch"
 
 
 @torch.no_grad()
-def answers(model: FusionTransformer, dubbed: Dubbed) -> Float[Array, "n 4"]:
-    """Logits."""
-    senses = tuple(model.architecture.senses)
-    parts = [
-        model(**dubbed.clips.inputs(slice(first, first + CHUNK), senses)).cpu()
-        for first in range(0, len(dubbed.seen), CHUNK)
-    ]
+def answers(model: FusionTransformer, dubbed: Dubbed, without: str = "") -> Float[Array, "n 4"]:
+    """Logits; ``without`` a sense, whose input is 0 then, the mean of what it ever takes in."""
+    parts = []
+    for first in range(0, len(dubbed.seen), CHUNK):
+        inputs = dubbed.clips.inputs(slice(first, first + CHUNK), tuple(model.architecture.senses))
+        parts.append(model(**{name: 0 * part if name == without else part for name, part in inputs.items()}).cpu())
     return torch.cat(parts).double().numpy()
 
 
@@ -92,30 +91,44 @@ def decision_time(logits: Float[Array, "n 4"]) -> Float[Array, " n"]:
 
 
 def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> Judgement:
-    """Accuracy and median time to decide on congruent clips, answers and time on incongruent ones; bootstrap draws."""
-    generator = numpy_generator(seed, "integration/dubbed/bootstrap")
-    items: dict[str, Array] = {}
+    """Accuracy and median time to decide on congruent clips, answers and time on incongruent ones; the same over
+    resampled happenings.
+
+    ``mistakes.hearing`` and ``mistakes.sight``: errors where the same clips are heard in the dark, or seen in silence
+    (the other sense's input is its mean). ``answers.fused``: of the incongruent ones, the share of answers that is
+    neither what was seen nor what was heard *nor* what either sense alone is taken for: what mishearing cannot explain.
+    """
+    items: dict[str, Array] = {}  # [happenings] or [happenings, dubs]
     congruent = render(recipe, seed, "integration/congruent", recipe.test_trials)
     logits = answers(model, congruent)
-    items["accuracy"] = (logits.argmax(1) == congruent.seen).astype(float)
-    items["mistakes"] = 1 - items["accuracy"]
+    items["accuracy"] = logits.argmax(1) == congruent.seen
+    items["mistakes"] = ~items["accuracy"]
     items["time.congruent"] = decision_time(logits)
-    kinds: dict[str, list[Array]] = {"seen": [], "heard": [], "third": []}
-    times = []
+    in_silence = answers(model, congruent, without="spectrogram").argmax(1)
+    in_the_dark = answers(model, congruent, without="rgb").argmax(1)
+    items["mistakes.sight"], items["mistakes.hearing"] = in_silence != congruent.seen, in_the_dark != congruent.seen
+    dubs: dict[str, list[Array]] = {"seen": [], "heard": [], "third": [], "fused": [], "time": []}
     for shift in (1, 2, 3):
         # the same happenings as in the congruent clips, but for the sound of the event
         incongruent = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
         logits = answers(model, incongruent)
-        responses = logits.argmax(1)
-        kinds["seen"].append(responses == incongruent.seen)
-        kinds["heard"].append(responses == incongruent.heard)
-        kinds["third"].append((responses != incongruent.seen) & (responses != incongruent.heard))
-        times.append(decision_time(logits))
-    items |= {f"answers.{name}": np.concatenate(values).astype(float) for name, values in kinds.items()}
-    items["time.incongruent"] = np.concatenate(times)
-    measures, draws = {}, {}
-    for name, values in items.items():
-        centre = np.median if name.startswith("time") else np.mean
-        measures[name] = float(centre(values))
-        draws[name] = [float(centre(values[generator.integers(len(values), size=len(values))])) for _ in range(DRAWS)]
-    return Judgement(measures, draws)
+        given, misheard = logits.argmax(1), answers(model, incongruent, without="rgb").argmax(1)
+        third = (given != incongruent.seen) & (given != incongruent.heard)
+        dubs["seen"].append(given == incongruent.seen)
+        dubs["heard"].append(given == incongruent.heard)
+        dubs["third"].append(third)
+        dubs["fused"].append(third & (given != misheard) & (given != in_silence))
+        dubs["time"].append(decision_time(logits))
+    items["time.incongruent"] = np.stack(dubs.pop("time"), 1)
+    items |= {f"answers.{name}": np.stack(values, 1) for name, values in dubs.items()}
+
+    def centre(name: str, rows: Array) -> float:
+        return float((np.median if name.startswith("time") else np.mean)(items[name][rows]))
+
+    generator = numpy_generator(seed, "integration/dubbed/bootstrap")
+    samples = generator.integers(recipe.test_trials, size=(DRAWS, recipe.test_trials))
+    whole = np.arange(recipe.test_trials)
+    return Judgement(
+        {name: centre(name, whole) for name in items},
+        {name: [centre(name, rows) for rows in samples] for name in items},
+    )

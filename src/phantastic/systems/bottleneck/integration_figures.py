@@ -55,9 +55,12 @@ def weights(by_model: Mapping[str, list[float]]) -> Figure:
     )
     caption = Text(
         "The weight of sight in responses to a flash and a burst of nine pairs of reliabilities, against its weight in "
-        "the ideal observer's responses to the same cues (w = (1/σ²seen) / (1/σ²seen + 1/σ²heard), but for the prior).",
-        "信頼性の異なる 9 通りの光と音への応答における視覚の重み。横軸は同じ手がかりに対する理想観察者での重み"
-        "(事前分布を除けば w = (1/σ²視) / (1/σ²視 + 1/σ²聴))。",
+        "the ideal observer's responses to the same cues, which always have one source: the share of sight among the "
+        "two coefficients of a regression of responses on the cues. But for the prior over places the ideal observer's "
+        "is w = (1/σ²seen) / (1/σ²seen + 1/σ²heard).",
+        "信頼性の異なる 9 通りの光と音(常に同じ音源)への応答における視覚の重み:"
+        "応答を二つの手がかりに回帰した係数のうち視覚の割合。横軸は同じ手がかりに対する理想観察者での重み"
+        "(位置の事前分布を除けば w = (1/σ²視) / (1/σ²視 + 1/σ²聴))。",
     )
     return Figure(str(caption), (diagonal.encode(x="x:Q", y="y:Q") + dots).properties(width=300, height=260))
 
@@ -126,9 +129,11 @@ def ventriloquist(capture: Mapping[str, list[float]], disparities: Sequence[floa
         )
     )
     caption = Text(
-        "The ventriloquist: where a burst is heard is drawn towards the flash, wholly (1) or not at all (0). Near cues "
-        "are taken for one event and fused, far ones kept apart (Körding et al. 2007).",
-        "腹話術効果:音の位置は光の方へ引き寄せられる(1 は完全に、0 は全く引き寄せられない)。"
+        "The ventriloquist: where a burst is heard is drawn towards the flash, wholly (1) or not at all (0): where it "
+        "is heard without sight less where it is heard with it, in units of the disparity. Near cues are taken for one "
+        "event and fused, far ones kept apart (Körding et al. 2007).",
+        "腹話術効果:音の位置は光の方へ引き寄せられる(1 は完全に、0 は全く引き寄せられない):"
+        "光なしで聞こえる位置から光とともに聞こえる位置を引き、ずれで割った値。"
         "近い手がかりは 1 つの出来事として融合され、遠い手がかりは分けられる(Körding et al. 2007)。",
     )
     return Figure(str(caption), chart.properties(width=360, height=220))

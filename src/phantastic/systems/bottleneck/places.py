@@ -86,10 +86,10 @@ def architectures(recipe: IntegrationRecipe) -> dict[str, Architecture]:
     return fused | {name: build({name: both[name]}, recipe.layers) for name in ("rgb", "spectrogram")}
 
 
-def training(recipe: IntegrationRecipe) -> cues.Setting:
-    """What is learned from: cues of all reliabilities, of one source or of two."""
+def training(recipe: IntegrationRecipe, common: float) -> cues.Setting:
+    """What is learned from: cues of all reliabilities; in a share of trials of one source, else of two."""
     spread = (recipe.sharpest, recipe.bluntest)
-    return cues.Setting(sigma_seen=spread, sigma_heard=spread, common=recipe.common)
+    return cues.Setting(sigma_seen=spread, sigma_heard=spread, common=common)
 
 
 def loss_of(logits: Float[Tensor, "batch _"], sources: Float[Tensor, "batch 2"]) -> Float[Tensor, ""]:
@@ -134,8 +134,3 @@ def weight(responses: Float[Array, " n"], trials: Trials) -> float:
 def spread(responses: Float[Array, " n"], trials: Trials) -> float:
     """Root mean squared distance of responses from the source."""
     return float(np.sqrt(np.mean((responses - trials.cues.sources[:, 0]) ** 2)))
-
-
-def captured(responses: Float[Array, "n 2"], trials: Trials, disparity: float) -> float:
-    """How far sight draws what is heard: 0 not at all, 1 all the way to where the flash was (the ventriloquist)."""
-    return float(np.mean(trials.cues.heard - responses[:, 1]) / disparity)

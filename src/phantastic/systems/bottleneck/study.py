@@ -278,12 +278,13 @@ INTEGRATION = Study(
     minutes={"tiny": 0.1, "quick": 5.6, "full": 18},
     measures=(
         "weight.{slope,slope.late,error}",
-        "capture.{near,near.ideal,far,far.late,far.ideal,ratio,error}",
+        "capture.{near,near.ideal,far,far.late,far.ideal,kept,error}",
         "spread.{bottleneck,late,rgb,spectrogram,ideal,excess}",
         "gain.{bottleneck,late,ideal}",
-        "{accuracy,mistakes}",
+        "accuracy",
+        "mistakes.{,sight,hearing}",
         "time.{congruent,incongruent}",
-        "answers.{seen,heard,third}",
+        "answers.{seen,heard,third,fused}",
     ),
     experiment="phantastic.systems.bottleneck.integration:Integration",
 )
