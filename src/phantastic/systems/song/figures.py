@@ -212,13 +212,14 @@ def omission(recipe: SongRecipe) -> Figure:
         "A song breaks off (dashed). Above: what is heard. Below: precision-weighted prediction errors at the senses, "
         "the simulated evoked response. The missing chirp evokes a response like the mismatch negativity. With "
         "imprecise priors it changes, over many songs it shrinks; if the senses are then taken to be imprecise as "
-        "well, something is heard although there is no song: loud, but not the song that would have followed. Responses "
-        "begin one or two bins before the song breaks off, since generalised coordinates are estimated from the bins "
-        "around.",
+        "well, something is heard although there is no song: loud, but not the song that would have followed. "
+        "Responses begin one or two bins before the song breaks off, since generalised coordinates are estimated from "
+        "the bins around.",
         "歌が途切れる(破線)。上:聞こえる歌。下:精度で重みづけた感覚の予測誤差、すなわち誘発応答の模擬。"
         "欠けたさえずりはミスマッチ陰性電位に似た応答を引き起こす。事前分布の精度が下がるとこの応答は変わり、"
         "多くの歌で平均すると小さくなる。さらに感覚の精度も低くみなすと、歌がないのに何かが聞こえる:"
-        "大きく聞こえるが、続くはずだった歌ではない。一般化座標を前後の時点から推定するため、応答は途切れる 1、2 時点前に始まる。",
+        "大きく聞こえるが、続くはずだった歌ではない。"
+        "一般化座標を前後の時点から推定するため、応答は途切れる 1、2 時点前に始まる。",
     )
     return Figure(str(caption), alt.hconcat(*columns, spacing=18))
 
