@@ -45,7 +45,8 @@ def _convolution() -> Simulation:
 
 
 def _triple(known: bool = False, precisions: bool = True, parameters: bool = True) -> Simulation:
-    level = {"V": LogPrecision(8.0, 0.0), "W": LogPrecision(0.0, 1.0)} if precisions else {}
+    senses = LogPrecision(8.0, 0.0) if parameters else LogPrecision(0.0, 1.0)  # with known parameters both are learned
+    level = {"V": senses, "W": LogPrecision(0.0, 1.0)} if precisions else {}
     model = linear_model(("A21", "C1_1") if parameters else (), **level)
     model = model.with_level(2, V=math.exp(16)) if known else model
     causes = bump(BINS, 12, 4)

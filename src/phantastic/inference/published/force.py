@@ -79,11 +79,11 @@ def matched(result: Result) -> Tensor:
     return perceived - CONFIDENCE * doubt
 
 
-def _replay(perceived: bool, delusion: float = 0.0) -> Simulation:
-    alone = pressing(6.0 - delusion, delusion)
+def _replay(perceived: bool, delusion: float = 0.0, force: float = 1.0) -> Simulation:
+    alone = pressing(6.0 - delusion, delusion, force)
     first = alone.run()
-    force = matched(first)[..., None] if perceived else first.process.x[1]  # type: ignore[union-attr]
-    return replayed(alone, force)
+    outside = matched(first)[..., None] if perceived else first.process.x[1]  # type: ignore[union-attr]
+    return replayed(alone, outside)
 
 
 RUNS = {
@@ -93,7 +93,7 @@ RUNS = {
         "fig5_replay_perceived": lambda: _replay(perceived=True),
         **{f"fig6_normal_F{F:g}": (lambda F=F: pressing(6.0, 0.0, F)) for F in (0.5, 1.0, 1.5, 2.0)},
         **{f"fig6_delusion_F{F:g}": (lambda F=F: pressing(4.0, 2.0, F)) for F in (0.5, 1.0, 1.5, 2.0)},
-        "fig7_delusion_D4_self": lambda: pressing(2.0, 4.0),
-        "fig7_delusion_D4_replay": lambda: _replay(perceived=True, delusion=4.0),
+        "fig7_delusion_D4_self": lambda: pressing(2.0, 4.0, 2.0),
+        "fig7_delusion_D4_replay": lambda: _replay(perceived=True, delusion=4.0, force=2.0),
     }
 }

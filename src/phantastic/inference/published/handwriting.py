@@ -13,6 +13,7 @@ from phantastic.inference.published.simulation import Simulation
 PLACES = ((1.0, 1.0), (1.1, 1.2), (1.0, 0.4), (1.0, 1.0), (1.4, 0.9), (0.9, 1.0))
 _MASS, _FRICTION = (4, 2), (8, 4)
 BINS = 256
+VIOLATED = 131  # bins before the forces are turned round
 
 
 def arm_models() -> tuple[Model, Model]:
@@ -95,7 +96,7 @@ def observed(actions: Tensor) -> Simulation:
 def _observation(violated: bool = False) -> Simulation:
     actions = _action().run().a[2]
     if violated:
-        actions = torch.cat([actions[: BINS // 2], -actions[BINS // 2 :]])
+        actions = torch.cat([actions[:VIOLATED], -actions[VIOLATED:]])
     return observed(actions)
 
 

@@ -80,7 +80,7 @@ _RATE = math.exp(-2)
 def _hierarchical(structure: bool = True, dynamics: bool = True) -> Simulation:
     model = hierarchical_model()
     if not structure:
-        model = Model([model.levels[0], Level(V=model.levels[1].V)], smoothness=1.0)
+        model = Model([model.levels[0], Level(V=1.0)], smoothness=1.0)
     return Simulation(
         "invert", model, _TRUE, _NONE, orders=(6, 2) if dynamics else (1, 2), data_orders=(6, 2), rate=_RATE
     )
