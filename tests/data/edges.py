@@ -61,6 +61,7 @@ def test_answers_lose_their_articles_punctuation_capitals_and_spaces():
     assert best_answer("an owl", ["cat", "owl bird"]) == (0, pytest.approx(2 / 3))
     assert best_answer("owl", ["the", "owl"]) == (1, 1)
     assert best_answer("", ["the", "an"]) == (1, 1)  # nothing is left of the right answers
+    assert best_answer("", ["the", "owl"]) == (0, 0)  # something is left of one, and that alone is right
     assert best_answer("x", ["the"]) == best_answer("x", []) == (0, 0)
     assert token_f1("b b c", "b c c") == pytest.approx(2 * 2 / 6)
     assert token_f1("", "the") == 1

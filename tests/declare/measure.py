@@ -119,6 +119,12 @@ def test_without_draws_two_intervals_must_be_apart():
     assert less(a, values(0.3)) == values(a.value - 0.3)  # nothing is known of the one, so nothing of the difference
 
 
+def test_a_sum_lies_between_the_sums_of_the_lower_and_of_the_upper_ends():
+    a, b = Measure(3.0, [3.0], 2.0, 4.0), Measure(10.0, [10.0], 8.0, 13.0)
+    assert less(a, b, -1.0) == Measure(13.0, [13.0], 10.0, 17.0)
+    assert average([a, b]) == Measure(6.5, [6.5], 5.0, 8.5)
+
+
 def test_a_known_number_shifts_all():
     measure = resampled(0.5, [0.25, 0.5, 0.75])
     assert less(measure, 0.25) == Measure(0.25, [0.25], 0.0, 0.5, [0.0, 0.25, 0.5])

@@ -169,6 +169,15 @@ def test_to_fail_by_one_of_many_the_level_is_shared_among_them():
     assert "5 comparisons" in verdict(claim("above", names, ("a",)), a=within(-1, 1), **several)[1]
 
 
+def test_the_two_sides_of_one_deviation_do_not_share_the_level():
+    """Only one of them can be overstepped: 2.1 standard errors beyond a bound refute one deviation, not one of two."""
+    draws = np.random.default_rng(0).normal(size=20_000)
+    for shift in (10 + 2.1, -10 - 2.1):
+        beyond = resampled(shift, (draws + shift).tolist())
+        assert verdict(claim("near", bound=10), a=beyond)[0] == "fails"
+        assert verdict(claim("near", ("a", "b"), bound=10), a=beyond, b=within(-1, 1))[0] == "undecided"
+
+
 def test_when_all_are_equal_such_a_claim_fails_one_time_in_twenty_at_most():
     generator, failed = np.random.default_rng(1), 0
     tested = claim("above", ("a",), tuple("bcdef"))

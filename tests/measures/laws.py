@@ -304,6 +304,20 @@ def test_a_vote_is_of_the_variance_relative_to_that_over_the_data_set():
     assert scores.factor_vae_score(encode, Grid((4, 4, 4)), 0, **options) == 1
 
 
+def test_votes_do_not_hang_on_the_unit_of_a_latent():
+    """Also where a latent varies though its factor is fixed: what is left then is least as a share of the whole."""
+
+    class Noisy(Grid):
+        def images(self, factors, generator):
+            return factors + 0.5 * generator.standard_normal(factors.shape)
+
+    def run(*scales):
+        options = {"variance_images": 1000, "train_votes": 100, "eval_votes": 100, "batch": 16}
+        return scores.factor_vae_score(lambda v: v * np.array(scales), Noisy((4, 4, 4)), 0, **options)
+
+    assert run(0.5, 8, 1024) == run(1, 1, 1) > 0.9  # powers of two: not even rounding differs
+
+
 def test_latents_of_a_smaller_deviation_than_a_twentieth_do_not_vote():
     """Of one latent that is collapsed and one that is not, all votes fall on the other: right by half."""
     options = {"variance_images": 4000, "train_votes": 300, "eval_votes": 600, "batch": 32}

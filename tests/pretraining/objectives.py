@@ -119,6 +119,16 @@ def test_a_long_gradient_is_clipped_to_a_norm_of_one() -> None:
     assert float(layer.weight.grad.norm()) == pytest.approx(1, abs=1e-5)  # pyright: ignore[reportOptionalMemberAccess]
 
 
+@pytest.mark.parametrize(("size", "clipped"), [(1.0, (0.6, 0.8)), (0.1, (0.3, 0.4))])
+def test_the_norm_is_of_weights_and_biases_together(size: float, clipped: tuple[float, float]) -> None:
+    """3 and 4 are 5 long: both become a fifth, whichever of them decays, and what is short enough stays."""
+    layer = nn.Linear(1, 1)
+    (3 * size * layer.weight.sum() + 4 * size * layer.bias.sum()).backward()
+    ClippedAdamW([layer], 0.1).step()
+    gradients = [float(parameter.grad) for parameter in layer.parameters() if parameter.grad is not None]
+    assert gradients == pytest.approx(clipped, abs=1e-5)
+
+
 # --- left to right
 
 

@@ -169,6 +169,23 @@ def test_the_memory_is_the_last_that_was_read():
         assert torch.equal(kept[:2], before[-2:])
 
 
+@pytest.mark.parametrize("clamp", [-1, 2])
+def test_beyond_the_clamped_distance_places_are_alike_on_either_side(clamp: int):
+    """In one layer, words change places unnoticed where they are at least as far away as distances are told apart."""
+    config = XLNetConfig(
+        vocab_size=19, d_model=8, n_layer=1, n_head=2, d_inner=8, initializer_range=0.5, clamp_len=clamp
+    )
+    with initialised(0, "model"):
+        model = create("XLNetModel", config).eval()
+    words = torch.tensor([[1, 2, 3, 4, 5, 6]])
+    states = model(words).last_hidden_state[0]
+    for place, moved in ((0, [0, 1, 5, 2, 4, 3]), (5, [2, 0, 3, 1, 4, 5])):
+        same = torch.allclose(model(words[:, moved]).last_hidden_state[0, place], states[place], atol=1e-5)
+        assert same == (clamp > 0)
+    nearer = model(words[:, [0, 2, 1, 3, 4, 5]]).last_hidden_state[0, 0]  # within the distance an order is seen
+    assert not torch.allclose(nearer, states[0], atol=1e-3)
+
+
 @pytest.mark.parametrize("cut", [1, 3, 5])
 def test_read_in_two_segments_a_text_is_read_as_in_one(cut: int):
     """One way and with memory enough: positions count from one another, so it does not matter where one begins."""
