@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -49,12 +50,18 @@ def summarise(values: Sequence[float]) -> Measure:
 
 def students(each: Sequence[float], level: float) -> Interval:
     """Student's interval of the mean of two values or more."""
-    from scipy.stats import t
-
     mean = sum(each) / len(each)
     deviation = math.sqrt(sum((value - mean) ** 2 for value in each) / (len(each) - 1))
-    margin = float(t.ppf((1 + level) / 2, len(each) - 1)) * deviation / math.sqrt(len(each))
+    margin = quantile(level, len(each)) * deviation / math.sqrt(len(each))
     return Interval(mean - margin, mean + margin)
+
+
+@lru_cache(maxsize=4096)
+def quantile(level: float, count: int) -> float:
+    """Of Student's distribution: how many standard errors the interval of a mean of ``count`` values reaches."""
+    from scipy.stats import t
+
+    return float(t.ppf((1 + level) / 2, count - 1))
 
 
 def resampled(value: float, draws: Sequence[float], each: Sequence[float] | None = None) -> Measure:

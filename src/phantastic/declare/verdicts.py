@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from phantastic.declare.claims import Claim, names
 from phantastic.declare.i18n import words
-from phantastic.declare.measure import LEVEL, Interval, Measure, interval, less, scaled, students
+from phantastic.declare.measure import LEVEL, Interval, Measure, interval, less, quantile, scaled, students
 
 Verdict = Literal["holds", "fails", "undecided", "untested"]
 MOST = 1000  # seeds, or times the test items, beyond which no number is given
@@ -149,15 +149,13 @@ def wanting(margins: Sequence[Margin]) -> str:
 
 def seeds_for(met: Measure) -> float:
     """The number of seeds at which Student's interval would leave out 0; infinite beyond `MOST`."""
-    from scipy.stats import t
-
     low, high = students(met.each, LEVEL)
     count = len(met.each)
-    deviation = (high - low) / 2 * math.sqrt(count) / float(t.ppf((1 + LEVEL) / 2, count - 1))
-    counts = range(count + 1, MOST + 1)
-    return next(
-        (n for n in counts if t.ppf((1 + LEVEL) / 2, n - 1) * deviation / math.sqrt(n) < abs(met.value)), math.inf
-    )
+    deviation = (high - low) / 2 * math.sqrt(count) / quantile(LEVEL, count)
+    for more in range(count + 1, MOST + 1):
+        if quantile(LEVEL, more) * deviation / math.sqrt(more) < abs(met.value):
+            return more
+    return math.inf
 
 
 def items_for(met: Measure, ends: Interval) -> float:
