@@ -1,6 +1,7 @@
 """The studies `fusion` and `integration`: their measures where the answer is known, and their tiny runs."""
 
 from collections.abc import Callable
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -286,22 +287,20 @@ def test_judgements_of_dubbed_clips_by_hand(monkeypatch: pytest.MonkeyPatch) -> 
     congruent clips, twice that in logarithms in dubbed ones. One that always says the first, for third answers."""
     odds = log(19)
 
-    def hears(model: object, dubbed: dubbing.Dubbed, without: str = "") -> np.ndarray:
+    def hears(model: object, dubbed: dubbing.Dubbed) -> np.ndarray:
         sure = 1 + (dubbed.seen != dubbed.heard).astype(float)
         return odds * sure[:, None] * np.eye(4)[dubbed.heard]
 
     recipe = structs.replace(SMALL, test_trials=8)
     monkeypatch.setattr(dubbing, "answers", hears)
-    found = dubbing.judged(None, recipe, 0)  # pyright: ignore[reportArgumentType]
+    found = dubbing.judged(JUDGES, recipe, 0)
     assert found.told == pytest.approx({
         "accuracy": 1, "mistakes": 0, "time.congruent": events.SECONDS, "time.incongruent": events.SECONDS / 2,
         "answers.seen": 0, "answers.heard": 1, "answers.third": 0, "answers.fused": 0, "mistakes.sight": 0,
         "mistakes.hearing": 0,
     })  # fmt: skip
-    monkeypatch.setattr(
-        dubbing, "answers", lambda model, dubbed, without="": np.eye(4)[np.zeros(len(dubbed.seen), int)]
-    )
-    found = dubbing.judged(None, recipe, 0)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(dubbing, "answers", lambda model, dubbed: np.eye(4)[np.zeros(len(dubbed.seen), int)])
+    found = dubbing.judged(JUDGES, recipe, 0)
     expected = {
         "accuracy": 1 / 4,
         "mistakes": 3 / 4,
@@ -317,11 +316,12 @@ def test_judgements_of_dubbed_clips_by_hand(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_loss_of_an_event_is_of_what_is_seen() -> None:
     dubbed = dubbing.render(SMALL, 0, "test", 4, 1)
     naming: Any = type("Naming", (), {"__call__": lambda self, **_: 30 * torch.eye(4)[[0, 2]]})()
-    naming.architecture = dubbing.architecture(SMALL)
+    naming.architecture = dubbing.architectures(SMALL)["dubbed"]
     assert float(dubbing.loss_of(naming, dubbed, torch.tensor([0, 2]))) == pytest.approx(0, abs=1e-6)
     assert float(dubbing.loss_of(naming, dubbed, torch.tensor([1, 3]))) == pytest.approx(30)
 
 
+JUDGES: Any = {name: name for name in ("dubbed", "dubbed.rgb", "dubbed.spectrogram")}
 MODELS = ("rgb", "spectrogram", "bottleneck", "late", "bottleneck.causes", "late.causes")
 
 
@@ -369,26 +369,24 @@ def test_sight_draws_hearing_both_ways_alike_and_not_at_all_where_it_is_ignored(
 def test_sense_by_sense_what_mishearing_explains_is_no_fusion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes every sound for the third event says a third thing of conflict, and nothing that is fused."""
 
-    def answers(model: str, dubbed: dubbing.Dubbed, without: str = "") -> np.ndarray:
-        if without == "spectrogram":
-            given = dubbed.seen
-        elif model == "fusing" and without != "rgb" and (dubbed.seen != dubbed.heard).any():
-            given = 6 - dubbed.seen - dubbed.heard - 2  # neither, nor the third event
-            given = np.where((given == dubbed.seen) | (given == dubbed.heard) | (given < 0) | (given > 3), 2, given)
-        else:
-            given = np.full_like(dubbed.seen, 2)
+    def answers(model: str, dubbed: dubbing.Dubbed, fusing: bool) -> np.ndarray:
+        given = dubbed.seen if model == "dubbed.rgb" else np.full_like(dubbed.seen, 2)
+        if fusing and model == "dubbed":  # neither, nor the third event
+            free = [next(k for k in (0, 1, 3) if k not in pair) for pair in zip(dubbed.seen, dubbed.heard, strict=True)]
+            given = np.array(free)
         return 9.0 * np.eye(4)[given]
 
-    monkeypatch.setattr(dubbing, "answers", answers)
-    recipe = structs.replace(SMALL, test_trials=40)
-    deaf = dubbing.judged("deaf", recipe, 0)  # pyright: ignore[reportArgumentType]
-    assert deaf.told["mistakes.hearing"] == 0.75
-    assert deaf.told["mistakes.sight"] == 0
-    assert deaf.told["answers.third"] == pytest.approx(0.5)  # where neither is the third event: 6 of 12 dubs
-    assert deaf.told["answers.fused"] == 0
-    fusing = dubbing.judged("fusing", recipe, 0)  # pyright: ignore[reportArgumentType]
-    assert fusing.told["answers.fused"] > 0
-    assert set(deaf.draws) == set(deaf.told)
+    recipe, told = structs.replace(SMALL, test_trials=40), []
+    for fusing in (False, True):
+        monkeypatch.setattr(dubbing, "answers", partial(answers, fusing=fusing))
+        found = dubbing.judged(JUDGES, recipe, 0)
+        told.append(found.told)
+        assert set(found.draws) == set(found.told)
+    deaf, fused = told
+    assert (deaf["mistakes.hearing"], deaf["mistakes.sight"]) == (0.75, 0)
+    assert deaf["answers.third"] == pytest.approx(0.5)  # where neither is the third event: 6 of 12 dubs
+    assert deaf["answers.fused"] == 0
+    assert fused["answers.fused"] == fused["answers.third"] == 1
 
 
 def test_a_response_is_the_mean_of_places() -> None:
@@ -492,7 +490,7 @@ def test_distances_of_answers_are_by_source(tiny_run: Callable[[str], Run], monk
     run = tiny_run("integration")
     models = run.study.load().networks(run)
     monkeypatch.setattr(places, "respond", lambda model, trials: trials.cues.sources + np.array([0.1, -0.3]))
-    monkeypatch.setattr(dubbing, "answers", lambda model, dubbed, without="": np.eye(4)[np.full(len(dubbed.seen), 2)])
+    monkeypatch.setattr(dubbing, "answers", lambda model, dubbed: np.eye(4)[np.full(len(dubbed.seen), 2)])
     found = run.study.load().lesion_measures(run, models)
     assert found == pytest.approx({"distance.seen": 0.1, "distance.heard": 0.3, "named": 0.25})
 

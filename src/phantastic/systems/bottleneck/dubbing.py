@@ -5,6 +5,7 @@ in the time to decide; in incongruent ones the answer may be what was seen, what
 MacDonald 1976).
 """
 
+from collections.abc import Mapping
 from math import log
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bottleneck.clips import CHUNK, Corpus, converted, senses_of
-from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
+from phantastic.systems.bottleneck.model import Architecture, FusionTransformer, Sense
 from phantastic.systems.bottleneck.scores import Judgement
 from phantastic.systems.bottleneck.study import FusionRecipe, IntegrationRecipe
 from phantastic.world import events
@@ -53,18 +54,25 @@ def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift
     return Dubbed(clips, seen, (seen + shift) % len(NAMES))
 
 
-def architecture(recipe: IntegrationRecipe) -> Architecture:
-    """As wide and deep as the models that localise."""
-    return Architecture(
-        senses_of(CUT),
-        layers=recipe.layers,
-        width=recipe.width,
-        heads=recipe.heads,
-        hidden=4 * recipe.width,
-        classes=len(NAMES),
-        fusion_layer=recipe.layers // 3,
-        bottlenecks=recipe.bottlenecks,
-    )
+def architectures(recipe: IntegrationRecipe) -> dict[str, Architecture]:
+    """``dubbed`` sees and hears; ``dubbed.rgb`` and ``dubbed.spectrogram`` have one sense. As wide and deep as the
+    models that localise."""
+    senses = senses_of(CUT)
+
+    def build(chosen: dict[str, Sense], fusion_layer: int) -> Architecture:
+        return Architecture(
+            chosen,
+            layers=recipe.layers,
+            width=recipe.width,
+            heads=recipe.heads,
+            hidden=4 * recipe.width,
+            classes=len(NAMES),
+            fusion_layer=fusion_layer,
+            bottlenecks=recipe.bottlenecks,
+        )
+
+    alone = {f"dubbed.{name}": build({name: sense}, recipe.layers) for name, sense in senses.items()}
+    return {"dubbed": build(senses, recipe.layers // 3), **alone}
 
 
 def loss_of(model: FusionTransformer, dubbed: Dubbed, rows: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
@@ -74,12 +82,13 @@ def loss_of(model: FusionTransformer, dubbed: Dubbed, rows: Int[Tensor, " batch"
 
 
 @torch.no_grad()
-def answers(model: FusionTransformer, dubbed: Dubbed, without: str = "") -> Float[Array, "n 4"]:
-    """Logits; ``without`` a sense, whose input is 0 then, the mean of what it ever takes in."""
-    parts = []
-    for first in range(0, len(dubbed.seen), CHUNK):
-        inputs = dubbed.clips.inputs(slice(first, first + CHUNK), tuple(model.architecture.senses))
-        parts.append(model(**{name: 0 * part if name == without else part for name, part in inputs.items()}).cpu())
+def answers(model: FusionTransformer, dubbed: Dubbed) -> Float[Array, "n 4"]:
+    """Logits."""
+    senses = tuple(model.architecture.senses)
+    parts = [
+        model(**dubbed.clips.inputs(slice(first, first + CHUNK), senses)).cpu()
+        for first in range(0, len(dubbed.seen), CHUNK)
+    ]
     return torch.cat(parts).double().numpy()
 
 
@@ -90,34 +99,35 @@ def decision_time(logits: Float[Array, "n 4"]) -> Float[Array, " n"]:
     return events.SECONDS * CERTAIN / np.maximum(best - second, 1e-6)
 
 
-def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> Judgement:
+def judged(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, seed: int) -> Judgement:
     """Accuracy and median time to decide on congruent clips, answers and time on incongruent ones; the same over
     resampled happenings.
 
-    ``mistakes.hearing`` and ``mistakes.sight``: errors where the same clips are heard in the dark, or seen in silence
-    (the other sense's input is its mean). ``answers.fused``: of the incongruent ones, the share of answers that is
-    neither what was seen nor what was heard *nor* what either sense alone is taken for: what mishearing cannot explain.
+    ``mistakes.hearing`` and ``mistakes.sight``: errors of the models of one sense on the same clips.
+    ``answers.fused``: of the incongruent ones, the share of answers that is neither what was seen nor what was heard
+    *nor* what a model of one sense takes its part for: what mishearing cannot explain.
     """
+    both, eye, ear = (models[name] for name in ("dubbed", "dubbed.rgb", "dubbed.spectrogram"))
     items: dict[str, Array] = {}  # [happenings] or [happenings, dubs]
     congruent = render(recipe, seed, "integration/congruent", recipe.test_trials)
-    logits = answers(model, congruent)
+    logits = answers(both, congruent)
     items["accuracy"] = logits.argmax(1) == congruent.seen
     items["mistakes"] = ~items["accuracy"]
     items["time.congruent"] = decision_time(logits)
-    in_silence = answers(model, congruent, without="spectrogram").argmax(1)
-    in_the_dark = answers(model, congruent, without="rgb").argmax(1)
-    items["mistakes.sight"], items["mistakes.hearing"] = in_silence != congruent.seen, in_the_dark != congruent.seen
+    by_eye = answers(eye, congruent).argmax(1)  # the pictures of the dubbed clips are the same
+    items["mistakes.sight"] = by_eye != congruent.seen
+    items["mistakes.hearing"] = answers(ear, congruent).argmax(1) != congruent.seen
     dubs: dict[str, list[Array]] = {"seen": [], "heard": [], "third": [], "fused": [], "time": []}
     for shift in (1, 2, 3):
         # the same happenings as in the congruent clips, but for the sound of the event
         incongruent = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
-        logits = answers(model, incongruent)
-        given, misheard = logits.argmax(1), answers(model, incongruent, without="rgb").argmax(1)
+        logits = answers(both, incongruent)
+        given, by_ear = logits.argmax(1), answers(ear, incongruent).argmax(1)
         third = (given != incongruent.seen) & (given != incongruent.heard)
         dubs["seen"].append(given == incongruent.seen)
         dubs["heard"].append(given == incongruent.heard)
         dubs["third"].append(third)
-        dubs["fused"].append(third & (given != misheard) & (given != in_silence))
+        dubs["fused"].append(third & (given != by_ear) & (given != by_eye))
         dubs["time"].append(decision_time(logits))
     items["time.incongruent"] = np.stack(dubs.pop("time"), 1)
     items |= {f"answers.{name}": np.stack(values, 1) for name, values in dubs.items()}
