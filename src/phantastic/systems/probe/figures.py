@@ -157,9 +157,10 @@ def controls(measures: Mapping[str, Measure]) -> Figure:
     )
     caption = Text(
         "UUAS in the test sentences, with 95% intervals. A probe sees more in a trained network than in vectors that "
-        "know words and their places; control trees can only be found by remembering words.",
+        "know words and their places; of control trees a star has about half without any word, more can only be found "
+        "by remembering words.",
         "テスト文の UUAS と 95% 区間。学習済みネットワークの中には、単語と位置だけを知るベクトルより多くが見つかる。"
-        "対照課題の木は、単語を覚えることでしか見つけられない。",
+        "対照課題の木は、約半分が単語を見ない星形でも当たり、それ以上は単語を覚えることでしか見つけられない。",
     )
     return Figure(str(caption), alt.layer(*parts).properties(width=340))
 
