@@ -14,7 +14,7 @@ import torch
 from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bert import measure as reading
-from phantastic.systems.bottleneck import dubbing, integration, places, scores
+from phantastic.systems.bottleneck import dubbing, locating, places, scores
 from phantastic.systems.gan import experiment as game
 from phantastic.systems.probe import probe_suite
 from phantastic.systems.transfer import crossing, distilling
@@ -32,7 +32,7 @@ TOLERANCE = 0.12  # the spread of 2000 draws is known to 1.6%, their quantiles t
 @pytest.fixture(autouse=True)
 def many_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many draws everywhere, so that their spread is known well."""
-    for module in (reading, dubbing, integration, scores, probe_suite, crossing, distilling, tuning):
+    for module in (reading, dubbing, locating, scores, probe_suite, crossing, distilling, tuning):
         monkeypatch.setattr(module, "DRAWS", DRAWS)
     monkeypatch.setattr(writing, "REDRAWN", DRAWS)
 
@@ -138,7 +138,8 @@ def test_scores_of_clips(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_answers_to_dubbed_clips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is right in three quarters of 80 congruent clips, and seen in a quarter of 240 dubbed ones."""
+    """What is right in three quarters of 80 congruent clips, and seen in a quarter of their 240 dubs, the same quarter
+    in all three: what is resampled are the 80 happenings."""
 
     def render(recipe: Any, seed: int, purpose: str, count: int, shift: int = 0) -> SimpleNamespace:
         return SimpleNamespace(seen=np.zeros(count, int), heard=np.full(count, shift))
@@ -150,27 +151,34 @@ def test_answers_to_dubbed_clips(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(dubbing, "render", render)
     monkeypatch.setattr(dubbing, "answers", answers)
-    found = dubbing.judged(None, SimpleNamespace(test_trials=80), 0)  # type: ignore[arg-type]
-    for name, share, count in (("accuracy", 0.75, 80), ("mistakes", 0.25, 80), ("answers.seen", 0.25, 240)):
+    models: Any = dict.fromkeys(("dubbed", "dubbed.rgb", "dubbed.spectrogram"))
+    found = dubbing.judged(models, SimpleNamespace(test_trials=80), 0)  # type: ignore[arg-type]
+    for name, share in (("accuracy", 0.75), ("mistakes", 0.25), ("answers.seen", 0.25)):
         assert found.told[name] == pytest.approx(share)
-        assert spread(found.draws[name]) == pytest.approx((share * (1 - share) / count) ** 0.5, rel=TOLERANCE)
+        assert spread(found.draws[name]) == pytest.approx((share * (1 - share) / 80) ** 0.5, rel=TOLERANCE)
 
 
 def test_the_slope_of_weights_over_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model's weight is its mean answer, the ideal observer's 0 to 8: the slope's error is that of nine means."""
-    count = iter(np.arange(9.0))
-    answered = np.repeat(ITEMS[:, None], 2, 1)
+    """A model's weight is its mean answer times 0 to 8, the ideal observer's 0 to 8: the slope is the mean answer, in
+    every resample of the same trials for all nine pairs."""
+    count = iter(range(9))
     nothing = cues.Cues(*np.zeros((8, N), np.float32))._replace(sources=np.zeros((N, 2), np.float32))
     trials = places.Trials(torch.zeros(N), torch.zeros(N), nothing)
-    monkeypatch.setattr(places, "render", lambda *_: trials)
-    monkeypatch.setattr(places, "ideal", lambda *_: np.full((N, 2), next(count)))
-    monkeypatch.setattr(places, "respond", lambda *_: answered)
+
+    def weighed(*_: Any) -> locating.Answered:
+        factor = next(count)
+        answers = dict.fromkeys(locating.REPORTED, factor * ITEMS) | {"ideal": np.full(N, factor)}
+        return locating.Answered(trials, answers, {})
+
+    drawn = dict.fromkeys(locating.WEIGHED, 1 + ITEMS)
+    monkeypatch.setattr(locating, "weighed", weighed)
+    monkeypatch.setattr(locating, "captured", lambda *_: locating.Answered(trials, {}, drawn))
     monkeypatch.setattr(places, "weight", lambda answers, _: answers.mean())
-    monkeypatch.setattr(integration, "curve", lambda *_: {})
-    models: Any = dict.fromkeys(integration.REPORTED)
-    found = integration.located(models, SimpleNamespace(test_trials=N, common=0.5), 0)  # type: ignore[arg-type]
-    assert spread(found.slopes) == pytest.approx(ERROR / np.square(np.arange(9) - 4).sum() ** 0.5, rel=TOLERANCE)
-    assert found.weights["bottleneck"] == pytest.approx([ITEMS.mean()] * 9)
+    found = locating.located({}, SimpleNamespace(test_trials=N), 0)  # type: ignore[arg-type]
+    assert found.told["weight.slope"] == pytest.approx(ITEMS.mean())
+    assert spread(found.draws["weight.slope"]) == pytest.approx(ERROR, rel=TOLERANCE)
+    assert spread(found.draws["capture.near"]) == pytest.approx(ERROR, rel=TOLERANCE)
+    assert found.weights["bottleneck"] == pytest.approx([k * ITEMS.mean() for k in range(9)])
 
 
 def test_scores_of_students_spread_alike_and_on_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
