@@ -174,6 +174,7 @@ def test_the_slope_of_weights_over_trials(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(locating, "weighed", weighed)
     monkeypatch.setattr(locating, "captured", lambda *_: locating.Answered(trials, {}, drawn))
     monkeypatch.setattr(places, "weight", lambda answers, _: answers.mean())
+    monkeypatch.setattr(places, "spread", lambda *_: 1.0)
     found = locating.located({}, SimpleNamespace(test_trials=N), 0)  # type: ignore[arg-type]
     assert found.told["weight.slope"] == pytest.approx(ITEMS.mean())
     assert spread(found.draws["weight.slope"]) == pytest.approx(ERROR, rel=TOLERANCE)
