@@ -141,7 +141,7 @@ def test_answers_to_dubbed_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is right in three quarters of 80 congruent clips, and seen in a quarter of their 240 dubs, the same quarter
     in all three: what is resampled are the 80 happenings."""
 
-    def render(recipe: Any, seed: int, purpose: str, count: int, shift: int = 0) -> SimpleNamespace:
+    def render(recipe: Any, seed: int, purpose: str, count: int, shift: int = 0, _: str = "") -> SimpleNamespace:
         return SimpleNamespace(seen=np.zeros(count, int), heard=np.full(count, shift))
 
     def answers(model: Any, dubbed: SimpleNamespace) -> np.ndarray:
@@ -151,8 +151,7 @@ def test_answers_to_dubbed_clips(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(dubbing, "render", render)
     monkeypatch.setattr(dubbing, "answers", answers)
-    models: Any = dict.fromkeys(("dubbed", "dubbed.rgb", "dubbed.spectrogram"))
-    found = dubbing.judged(models, SimpleNamespace(test_trials=80), 0)  # type: ignore[arg-type]
+    found = dubbing.judged(None, SimpleNamespace(test_trials=80), 0)  # type: ignore[arg-type]
     for name, share in (("accuracy", 0.75), ("mistakes", 0.25), ("answers.seen", 0.25)):
         assert found.told[name] == pytest.approx(share)
         assert spread(found.draws[name]) == pytest.approx((share * (1 - share) / 80) ** 0.5, rel=TOLERANCE)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from math import log
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -293,14 +294,14 @@ def test_judgements_of_dubbed_clips_by_hand(monkeypatch: pytest.MonkeyPatch) -> 
 
     recipe = structs.replace(SMALL, test_trials=8)
     monkeypatch.setattr(dubbing, "answers", hears)
-    found = dubbing.judged(JUDGES, recipe, 0)
+    found = dubbing.judged(None, recipe, 0)  # pyright: ignore[reportArgumentType]
     assert found.told == pytest.approx({
         "accuracy": 1, "mistakes": 0, "time.congruent": events.SECONDS, "time.incongruent": events.SECONDS / 2,
         "answers.seen": 0, "answers.heard": 1, "answers.third": 0, "answers.fused": 0, "mistakes.sight": 0,
         "mistakes.hearing": 0,
     })  # fmt: skip
     monkeypatch.setattr(dubbing, "answers", lambda model, dubbed: np.eye(4)[np.zeros(len(dubbed.seen), int)])
-    found = dubbing.judged(JUDGES, recipe, 0)
+    found = dubbing.judged(None, recipe, 0)  # pyright: ignore[reportArgumentType]
     expected = {
         "accuracy": 1 / 4,
         "mistakes": 3 / 4,
@@ -316,12 +317,11 @@ def test_judgements_of_dubbed_clips_by_hand(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_loss_of_an_event_is_of_what_is_seen() -> None:
     dubbed = dubbing.render(SMALL, 0, "test", 4, 1)
     naming: Any = type("Naming", (), {"__call__": lambda self, **_: 30 * torch.eye(4)[[0, 2]]})()
-    naming.architecture = dubbing.architectures(SMALL)["dubbed"]
+    naming.architecture = dubbing.architecture(SMALL)
     assert float(dubbing.loss_of(naming, dubbed, torch.tensor([0, 2]))) == pytest.approx(0, abs=1e-6)
     assert float(dubbing.loss_of(naming, dubbed, torch.tensor([1, 3]))) == pytest.approx(30)
 
 
-JUDGES: Any = {name: name for name in ("dubbed", "dubbed.rgb", "dubbed.spectrogram")}
 MODELS = ("rgb", "spectrogram", "bottleneck", "late", "bottleneck.causes", "late.causes")
 
 
@@ -369,17 +369,22 @@ def test_sight_draws_hearing_both_ways_alike_and_not_at_all_where_it_is_ignored(
 def test_sense_by_sense_what_mishearing_explains_is_no_fusion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes every sound for the third event says a third thing of conflict, and nothing that is fused."""
 
-    def answers(model: str, dubbed: dubbing.Dubbed, fusing: bool) -> np.ndarray:
-        given = dubbed.seen if model == "dubbed.rgb" else np.full_like(dubbed.seen, 2)
-        if fusing and model == "dubbed":  # neither, nor the third event
+    def render(recipe: object, seed: int, purpose: str, count: int, shift: int = 0, alone: str = "") -> SimpleNamespace:
+        seen = np.arange(count) % 4
+        return SimpleNamespace(seen=seen, heard=(seen + shift) % 4, alone=alone)
+
+    def answers(model: object, dubbed: SimpleNamespace, fusing: bool) -> np.ndarray:
+        given = dubbed.seen if dubbed.alone == "seen" else np.full_like(dubbed.seen, 2)
+        if fusing and not dubbed.alone:  # neither, nor the third event
             free = [next(k for k in (0, 1, 3) if k not in pair) for pair in zip(dubbed.seen, dubbed.heard, strict=True)]
             given = np.array(free)
         return 9.0 * np.eye(4)[given]
 
+    monkeypatch.setattr(dubbing, "render", render)
     recipe, told = structs.replace(SMALL, test_trials=40), []
     for fusing in (False, True):
         monkeypatch.setattr(dubbing, "answers", partial(answers, fusing=fusing))
-        found = dubbing.judged(JUDGES, recipe, 0)
+        found = dubbing.judged(None, recipe, 0)  # pyright: ignore[reportArgumentType]
         told.append(found.told)
         assert set(found.draws) == set(found.told)
     deaf, fused = told
@@ -387,6 +392,15 @@ def test_sense_by_sense_what_mishearing_explains_is_no_fusion(monkeypatch: pytes
     assert deaf["answers.third"] == pytest.approx(0.5)  # where neither is the third event: 6 of 12 dubs
     assert deaf["answers.fused"] == 0
     assert fused["answers.fused"] == fused["answers.third"] == 1
+
+
+def test_what_is_alone_is_the_same_without_the_other_sense() -> None:
+    whole, seen, heard = (dubbing.render(SMALL, 0, "test", 4, 1, alone) for alone in ("", "seen", "heard"))
+    assert torch.equal(whole.clips.frames, seen.clips.frames)
+    assert torch.equal(whole.clips.spectrograms, heard.clips.spectrograms)
+    assert not torch.equal(whole.clips.spectrograms, seen.clips.spectrograms)
+    assert not torch.equal(whole.clips.frames, heard.clips.frames)
+    assert whole.heard.tolist() == heard.heard.tolist() == [1, 2, 3, 0]
 
 
 def test_a_response_is_the_mean_of_places() -> None:

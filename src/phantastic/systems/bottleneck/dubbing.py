@@ -5,7 +5,6 @@ in the time to decide; in incongruent ones the answer may be what was seen, what
 MacDonald 1976).
 """
 
-from collections.abc import Mapping
 from math import log
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bottleneck.clips import CHUNK, Corpus, converted, senses_of
-from phantastic.systems.bottleneck.model import Architecture, FusionTransformer, Sense
+from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
 from phantastic.systems.bottleneck.scores import Judgement
 from phantastic.systems.bottleneck.study import FusionRecipe, IntegrationRecipe
 from phantastic.world import events
@@ -37,15 +36,16 @@ class Dubbed(NamedTuple):
     heard: Int[Array, " n"]
 
 
-def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift: int = 0) -> Dubbed:
-    """``count`` clips, all four events in turn; what is heard lies ``shift`` further on in `NAMES` than the seen."""
+def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift: int = 0, alone: str = "") -> Dubbed:
+    """``count`` clips, all four events in turn; what is heard lies ``shift`` further on in `NAMES` than the seen. Where
+    it is ``alone`` ("seen" or "heard"), the same clips without the event in the other sense."""
     world = events.World(CUT.size, CUT.frames, visual_noise=recipe.visual_noise, auditory_noise=recipe.auditory_noise)
     parts, order = [], []
     for place, name in enumerate(NAMES):
         numbers = range(place, count, len(NAMES))
+        dub = (None if alone == "heard" else name, None if alone == "seen" else NAMES[(place + shift) % len(NAMES)])
         for first in range(0, len(numbers), CHUNK):
             chosen = numbers[first : first + CHUNK]
-            dub = (name, NAMES[(place + shift) % len(NAMES)])
             parts.append(converted(events.render(world, seed, purpose, chosen, dub), CUT))
             order += list(chosen)
     inverse = torch.from_numpy(np.argsort(order))
@@ -54,25 +54,18 @@ def render(recipe: IntegrationRecipe, seed: int, purpose: str, count: int, shift
     return Dubbed(clips, seen, (seen + shift) % len(NAMES))
 
 
-def architectures(recipe: IntegrationRecipe) -> dict[str, Architecture]:
-    """``dubbed`` sees and hears; ``dubbed.rgb`` and ``dubbed.spectrogram`` have one sense. As wide and deep as the
-    models that localise."""
-    senses = senses_of(CUT)
-
-    def build(chosen: dict[str, Sense], fusion_layer: int) -> Architecture:
-        return Architecture(
-            chosen,
-            layers=recipe.layers,
-            width=recipe.width,
-            heads=recipe.heads,
-            hidden=4 * recipe.width,
-            classes=len(NAMES),
-            fusion_layer=fusion_layer,
-            bottlenecks=recipe.bottlenecks,
-        )
-
-    alone = {f"dubbed.{name}": build({name: sense}, recipe.layers) for name, sense in senses.items()}
-    return {"dubbed": build(senses, recipe.layers // 3), **alone}
+def architecture(recipe: IntegrationRecipe) -> Architecture:
+    """As wide and deep as the models that localise."""
+    return Architecture(
+        senses_of(CUT),
+        layers=recipe.layers,
+        width=recipe.width,
+        heads=recipe.heads,
+        hidden=4 * recipe.width,
+        classes=len(NAMES),
+        fusion_layer=recipe.layers // 3,
+        bottlenecks=recipe.bottlenecks,
+    )
 
 
 def loss_of(model: FusionTransformer, dubbed: Dubbed, rows: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
@@ -99,30 +92,34 @@ def decision_time(logits: Float[Array, "n 4"]) -> Float[Array, " n"]:
     return events.SECONDS * CERTAIN / np.maximum(best - second, 1e-6)
 
 
-def judged(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, seed: int) -> Judgement:
+def judged(model: FusionTransformer, recipe: IntegrationRecipe, seed: int) -> Judgement:
     """Accuracy and median time to decide on congruent clips, answers and time on incongruent ones; the same over
     resampled happenings.
 
-    ``mistakes.hearing`` and ``mistakes.sight``: errors of the models of one sense on the same clips.
-    ``answers.fused``: of the incongruent ones, the share of answers that is neither what was seen nor what was heard
-    *nor* what a model of one sense takes its part for: what mishearing cannot explain.
+    ``mistakes.hearing`` and ``mistakes.sight``: its errors where the same clips are heard with no event to be seen, or
+    seen with none to be heard. ``answers.fused``: of the incongruent ones, the share of answers that is neither what
+    was seen nor what was heard *nor* what it takes either part for where the other is absent: what a mistaken sense
+    cannot explain.
     """
-    both, eye, ear = (models[name] for name in ("dubbed", "dubbed.rgb", "dubbed.spectrogram"))
     items: dict[str, Array] = {}  # [happenings] or [happenings, dubs]
     congruent = render(recipe, seed, "integration/congruent", recipe.test_trials)
-    logits = answers(both, congruent)
+    logits = answers(model, congruent)
     items["accuracy"] = logits.argmax(1) == congruent.seen
     items["mistakes"] = ~items["accuracy"]
     items["time.congruent"] = decision_time(logits)
-    by_eye = answers(eye, congruent).argmax(1)  # the pictures of the dubbed clips are the same
-    items["mistakes.sight"] = by_eye != congruent.seen
-    items["mistakes.hearing"] = answers(ear, congruent).argmax(1) != congruent.seen
+
+    def part(alone: str, shift: int = 0) -> Array:
+        dubbed = render(recipe, seed, "integration/congruent", recipe.test_trials, shift, alone)
+        return answers(model, dubbed).argmax(1)
+
+    by_eye = part("seen")
+    items["mistakes.sight"], items["mistakes.hearing"] = by_eye != congruent.seen, part("heard") != congruent.heard
     dubs: dict[str, list[Array]] = {"seen": [], "heard": [], "third": [], "fused": [], "time": []}
     for shift in (1, 2, 3):
         # the same happenings as in the congruent clips, but for the sound of the event
         incongruent = render(recipe, seed, "integration/congruent", recipe.test_trials, shift)
-        logits = answers(both, incongruent)
-        given, by_ear = logits.argmax(1), answers(ear, incongruent).argmax(1)
+        logits = answers(model, incongruent)
+        given, by_ear = logits.argmax(1), part("heard", shift)
         third = (given != incongruent.seen) & (given != incongruent.heard)
         dubs["seen"].append(given == incongruent.seen)
         dubs["heard"].append(given == incongruent.heard)

@@ -78,7 +78,7 @@ class Integration(Experiment[IntegrationRecipe]):
 
     def one_seed(self, run: Run[IntegrationRecipe], recipe: IntegrationRecipe, seed: int) -> Scores:
         """Localisation by four models that learned from cues of one source and by two that learned from cues of one or
-        two (``.causes``), and the dubbed events by three: of both senses and of either alone."""
+        two (``.causes``), and the dubbed events by one."""
         models = {}
         for ending, common in {"": 1.0, ".causes": recipe.common}.items():
             setting = places.training(recipe, common)
@@ -91,12 +91,10 @@ class Integration(Experiment[IntegrationRecipe]):
                 learn(run, name + ending, model, recipe.trials, recipe.epochs, seed, loss)
         where = run.once(f"seed{seed}/places", lambda: locating.located(models, recipe, seed), Located)
         clips = cache(partial(dubbing.render, recipe, seed, "integration/dubbed", recipe.clips))
-        judges = {}
-        for name, plan in dubbing.architectures(recipe).items():
-            judges[name] = judge = build(plan, seed, run.device)
-            loss = partial(naming_loss, judge, clips)
-            learn(run, name, judge, recipe.clips, recipe.clip_epochs, seed, loss)
-        what = run.once(f"seed{seed}/dubbed", lambda: dubbing.judged(judges, recipe, seed), Judgement)
+        judge = build(dubbing.architecture(recipe), seed, run.device)
+        loss = partial(naming_loss, judge, clips)
+        learn(run, "dubbed", judge, recipe.clips, recipe.clip_epochs, seed, loss)
+        what = run.once(f"seed{seed}/dubbed", lambda: dubbing.judged(judge, recipe, seed), Judgement)
         heard = {name: resampled(value, what.draws[name]) for name, value in what.told.items()}
         return locating.measures(where) | heard
 
@@ -105,7 +103,7 @@ class Integration(Experiment[IntegrationRecipe]):
         recipe = run.recipe
         plans: dict[str, Architecture] = {
             "bottleneck": places.architectures(recipe)["bottleneck"],
-            "dubbed": dubbing.architectures(recipe)["dubbed"],
+            "dubbed": dubbing.architecture(recipe),
         }
         networks: dict[str, nn.Module] = {}
         for name, plan in plans.items():
