@@ -75,7 +75,8 @@ def test_the_head_says_what_was_run(shown: Sections, runs: Path) -> None:
 
 def test_the_ledger_counts_verdicts_and_gives_the_evidence(shown: Sections) -> None:
     assert shown.rows("ledger") == [
-        ["Ledger of claims"], ["What the paper says must come out, held against what this run measured."],
+        ["Ledger of claims"],
+        ["What must come out, by papers, by theory or by our own claim, held against what this run measured."],
         ["✓ holds: 2"], ["× fails: 0"], ["? undecided: 0"],
         ["– untested: 1"], ["verdict", "claim"],
         ["✓ holds", "It is <so>.", "measured: a = 1", "Fig. 1; toy.<a>"],
