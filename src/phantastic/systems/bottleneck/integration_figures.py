@@ -100,8 +100,8 @@ def spread(sigmas: Mapping[str, list[float]], spreads: Mapping[str, list[float]]
         .properties(width=170, height=200)
     )
     caption = Text(
-        "How far responses lie from the source, in half widths of the picture. With both senses the ideal observer does "
-        "better than with either (Ernst & Banks 2002); how near a model comes differs between the pairs.",
+        "How far responses lie from the source, in half widths of the picture. With both senses the ideal observer "
+        "does better than with either (Ernst & Banks 2002); how near a model comes differs between the pairs.",
         "応答と音源の距離(画面の半幅を 1 とする)。理想観察者は両方の感覚を使うと、どちらか一方だけよりも"
         "正確になる(Ernst & Banks 2002)。モデルがどこまで近づくかは組によって異なる。",
     )
