@@ -164,8 +164,9 @@ def test_to_fail_by_one_of_many_the_level_is_shared_among_them():
     names = ("b", "c", "d", "e", "f")
     assert verdict(claim("at_least", bound=0), a=lower)[0] == "fails"
     several = {name: lower if name == "f" else equal for name in names}
-    result, _ = verdict(claim("at_least", names, bound=0), **several)
+    result, evidence = verdict(claim("at_least", names, bound=0), **several)
     assert result == "undecided"
+    assert evidence.endswith("would decide")
     assert "5 comparisons" in verdict(claim("above", names, ("a",)), a=within(-1, 1), **several)[1]
 
 

@@ -175,9 +175,9 @@ def test_the_slope_of_weights_over_trials(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(places, "weight", lambda answers, _: answers.mean())
     monkeypatch.setattr(places, "spread", lambda *_: 1.0)
     found = locating.located({}, SimpleNamespace(test_trials=N), 0)  # type: ignore[arg-type]
-    assert found.told["weight.slope"] == pytest.approx(ITEMS.mean())
-    assert spread(found.draws["weight.slope"]) == pytest.approx(ERROR, rel=TOLERANCE)
-    assert spread(found.draws["capture.near"]) == pytest.approx(ERROR, rel=TOLERANCE)
+    assert found.judgement.told["weight.slope"] == pytest.approx(ITEMS.mean())
+    assert spread(found.judgement.draws["weight.slope"]) == pytest.approx(ERROR, rel=TOLERANCE)
+    assert spread(found.judgement.draws["capture.near"]) == pytest.approx(ERROR, rel=TOLERANCE)
     assert found.weights["bottleneck"] == pytest.approx([k * ITEMS.mean() for k in range(9)])
 
 

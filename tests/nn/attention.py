@@ -59,6 +59,16 @@ def test_weights_are_probabilities_and_nothing_forbidden_has_any(seed: int, quer
     )  # fmt: skip
 
 
+def computed(model: Attention, x: Tensor, memory: Tensor, mask: Tensor | None) -> list[Tensor]:
+    """The output, and the gradients of its square with respect to what went in and to the weights."""
+    leaves = (x, memory, *model.parameters())
+    for leaf in leaves:
+        leaf.requires_grad_().grad = None
+    output = model(x, memory, mask)
+    output.square().sum().backward()
+    return [output, *(leaf.grad for leaf in leaves)]
+
+
 @given(
     SEEDS, SIZES, SIZES, st.sampled_from([None, "random", "causal"]), st.sampled_from([torch.float64, torch.float32])
 )
@@ -69,16 +79,9 @@ def test_the_fused_kernel_gives_the_numbers_of_the_explicit_form(
     x, memory = drawn(seed, 2, queries, WIDTH).to(dtype), drawn(seed + 1, 2, keys, 5).to(dtype)
     mask = {None: None, "random": random_mask(seed, 2, HEADS, queries, keys), "causal": causal(queries, keys)}[masked]
 
-    def computed() -> list[Tensor]:
-        for leaf in (x, memory, *model.parameters()):
-            leaf.requires_grad_().grad = None
-        output = model(x, memory, mask)
-        output.square().sum().backward()
-        return [output, *(leaf.grad for leaf in (x, memory, *model.parameters()))]
-
-    fused = computed()
+    fused = computed(model, x, memory, mask)
     with reading([model.weights]):
-        explicit = computed()
+        explicit = computed(model, x, memory, mask)
     largest = max(float(tensor.detach().abs().max()) for tensor in explicit)
     torch.testing.assert_close(fused, explicit, rtol=0, atol=100 * torch.finfo(dtype).eps * largest)
 
@@ -91,16 +94,9 @@ def test_over_many_keys_training_unseen_gives_what_it_gives_when_looked_at(maske
     if mask is not None and masked != "some":
         mask[1, :, 4] = False
 
-    def computed() -> list[Tensor]:
-        for leaf in (x, memory, *model.parameters()):
-            leaf.requires_grad_().grad = None
-        output = model(x, memory, mask)
-        output.square().sum().backward()
-        return [output, *(leaf.grad for leaf in (x, memory, *model.parameters()))]
-
-    unseen = computed()
+    unseen = computed(model, x, memory, mask)
     with reading([model.weights]) as found:
-        seen = computed()
+        seen = computed(model, x, memory, mask)
     torch.testing.assert_close(unseen, seen)
     weights = found[0][0]
     values = model.value(memory).unflatten(-1, (HEADS, -1)).transpose(1, 2)

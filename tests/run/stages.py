@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+from drawn import drawn
 
 from phantastic.cli import attended
 from phantastic.cli.attended import stoppable
@@ -316,21 +317,15 @@ def test_bars(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     bars = progress.Bars(clock, 1)
     clock.watch = bars.watch
 
-    def drawn() -> str:
-        with bars.console.capture() as capture:
-            for each in bars.get_renderables():
-                bars.console.print(each)
-        return re.sub(r"\x1b\[\d+m", "", capture.get())
-
     with clock.stage("classifier", 1200):
         world.pass_by(12.5)
         clock.point("classifier", 600, 1.5)
-        assert re.search(r"^1/5 classifier ━.* 600/1200 loss 1.5 *$", drawn(), re.M)
-        assert "8 min 22 s left in all" in drawn()
-    assert "classifier" not in drawn()  # its line stands above
+        assert re.search(r"^1/5 classifier ━.* 600/1200 loss 1.5 *$", drawn(bars), re.M)
+        assert "8 min 22 s left in all" in drawn(bars)
+    assert "classifier" not in drawn(bars)  # its line stands above
     with clock.stage("unknown: measures"):
-        assert re.search(r"^2 measuring: unknown ━", drawn(), re.M)
-        assert "left" not in drawn()
+        assert re.search(r"^2 measuring: unknown ━", drawn(bars), re.M)
+        assert "left" not in drawn(bars)
 
 
 # --- Ctrl-C

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from drawn import drawn
 from rich.console import Console
 
 from phantastic.declare.i18n import speaking
@@ -69,18 +70,12 @@ def test_a_bar_is_of_the_stage_in_progress_in_the_language_of_who_began_it(
         bars = progress.Bars(clock, 1)
     clock.watch = bars.watch
 
-    def drawn() -> str:
-        with bars.console.capture() as capture:
-            for each in bars.get_renderables():
-                bars.console.print(each)
-        return re.sub(r"\x1b\[[\d;]+m", "", capture.get())
-
     with clock.stage("seed0/a", 10):
         assert [(task.completed, task.total) for task in bars.tasks] == [(0, 10)]
         now[0] += 20
         clock.point("seed0/a", 4, 2.0)
         assert [(task.completed, task.total) for task in bars.tasks] == [(4, 10)]
-        assert re.search(r"^1 a ━.* 4/10 loss 2 *\n *この段階の残り30秒", drawn(), re.M)
+        assert re.search(r"^1 a ━.* 4/10 loss 2 *\n *この段階の残り30秒", drawn(bars), re.M)
     assert not bars.tasks
     with clock.stage("seed0/b: measures"):
         assert [task.total for task in bars.tasks] == [None]  # the bar pulses

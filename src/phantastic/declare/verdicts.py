@@ -33,7 +33,7 @@ class Finding(Struct, frozen=True):
 
 
 class Margin(NamedTuple):
-    """By how much a part of a claim is met (0: just so), and how that reads."""
+    """By how much a part of a claim is met (0: just so), and how that reads (empty: the other side of a part)."""
 
     met: Measure
     text: str
@@ -121,14 +121,18 @@ def decided(claim: Claim, margins: Sequence[Margin]) -> Verdict:
     if claim.exact:
         least = min(min(met.each) for met, _ in margins)
         return "holds" if least > 0 or (least == 0 and not strict) else "fails"
-    shared = 1 - (1 - LEVEL) / sum(bool(text) for _, text in margins)
     ends = [interval(met) for met, _ in margins]
     if all(each and (each.low > 0 or (each.low == 0 and not strict)) for each in ends):
         return "holds"
-    wider = [interval(met, shared) for met, _ in margins]
+    wider = [interval(met, shared(margins)) for met, _ in margins]
     if any(each and (each.high < 0 or (strict and each.low == each.high == 0)) for each in wider):
         return "fails"
     return "undecided"
+
+
+def shared(margins: Sequence[Margin]) -> float:
+    """The level at which one part refutes all (Bonferroni)."""
+    return 1 - (1 - LEVEL) / sum(bool(text) for _, text in margins)
 
 
 def wanting(margins: Sequence[Margin]) -> str:
@@ -138,22 +142,24 @@ def wanting(margins: Sequence[Margin]) -> str:
         ends = interval(met)
         if ends is None:
             return words()["no_interval"]
-        if ends.low <= 0 <= ends.high:
-            count, unit = (
-                (seeds_for(met), "seeds_wanted") if len(met.each) > 1 else (items_for(met, ends), "items_wanted")
-            )
-            if count > hardest:
-                hardest, text = count, words()[unit].format(count=f"≈ {count:.3g}" if count <= MOST else f"> {MOST}")
+        if ends.low > 0:
+            continue
+        level = shared(margins) if ends.high < 0 else LEVEL
+        several = len(met.each) > 1
+        count = seeds_for(met, level) if several else items_for(met, interval(met, level) or ends)
+        if count > hardest:
+            word = words()["seeds_wanted" if several else "items_wanted"]
+            hardest, text = count, word.format(count=f"≈ {count:.3g}" if count <= MOST else f"> {MOST}")
     return text
 
 
-def seeds_for(met: Measure) -> float:
+def seeds_for(met: Measure, level: float) -> float:
     """The number of seeds at which Student's interval would leave out 0; infinite beyond `MOST`."""
-    low, high = students(met.each, LEVEL)
+    low, high = students(met.each, level)
     count = len(met.each)
-    deviation = (high - low) / 2 * math.sqrt(count) / quantile(LEVEL, count)
+    deviation = (high - low) / 2 * math.sqrt(count) / quantile(level, count)
     for more in range(count + 1, MOST + 1):
-        if quantile(LEVEL, more) * deviation / math.sqrt(more) < abs(met.value):
+        if quantile(level, more) * deviation / math.sqrt(more) < abs(met.value):
             return more
     return math.inf
 

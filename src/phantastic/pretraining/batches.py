@@ -4,7 +4,7 @@ A pool of documents becomes examples; those of like length share a batch, and ba
 from (seed, purpose, s) alone.
 """
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -107,10 +107,15 @@ class Examples:
         self.batches = max(1, round(POOL * (1 + random_next) / batch))
         self.number, self.pool = -1, []
 
+    @cached_property
+    def occurring(self) -> Int[np.ndarray, " pieces"]:
+        """Of the source, asked once: telling takes as long as a batch."""
+        return self.source.occurring
+
     def __call__(self, step: int) -> Batch:
         rows, follows = self.rows(step)
         generator = numpy_generator(self.seed, f"{self.purpose}: masks", step)
-        masked_rows = masked(rows.tokens, self.masking, self.source.occurring, generator)
+        masked_rows = masked(rows.tokens, self.masking, self.occurring, generator)
         return tensors((rows, follows), masked_rows, self.device)
 
     def rows(self, step: int) -> tuple[Written, np.ndarray]:

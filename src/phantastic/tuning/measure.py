@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
 from phantastic.data import text_metrics
-from phantastic.declare.measure import Measure, resampled
+from phantastic.declare.measure import Measure, summarise
+from phantastic.measures.bootstrap import over_items
 from phantastic.tuning.tasks import Answer, Task
 
 DRAWS = 300  # of a bootstrap
@@ -39,10 +40,8 @@ def scores(task: Task, answers: Sequence[Any], generator: np.random.Generator | 
 
 
 def measured(value: Callable[[Some], float], count: int, generator: np.random.Generator | None) -> Measure:
-    estimate = value(np.arange(count))
-    if generator is None:
-        return Measure(estimate, [estimate])
-    return resampled(estimate, [value(generator.integers(count, size=count)) for _ in range(DRAWS)])
+    rows = np.arange(count)
+    return summarise([value(rows)]) if generator is None else over_items(rows, generator, value, DRAWS)
 
 
 def valuation(task: Task, name: str, answers: Sequence[Any]) -> Callable[[Some], float]:

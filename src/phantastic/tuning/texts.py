@@ -83,13 +83,9 @@ class Rows:
         flat = iter(Reader(self.wordpiece.tokenizer, 1 << 30).pieces([text for row in self.rows for text in row]))
         return [[next(flat) for _ in row] for row in self.rows]
 
-    @cached_property
-    def distinct(self) -> list[int]:
-        return sorted({piece for row in self.pieces for text in row for piece in text})
-
     @property
     def occurring(self) -> Int[np.ndarray, " pieces"]:
-        return np.array(self.distinct)
+        return np.unique([piece for row in self.pieces for text in row for piece in text])
 
     def text(self, seed: int, purpose: str, first: int, count: int) -> Text:
         rounds = {

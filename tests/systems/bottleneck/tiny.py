@@ -334,14 +334,14 @@ def test_where_models_answer_as_the_ideal_observer_they_are_measured_as_it(monke
     found = locating.located({name: name for name in MODELS}, recipe, 0)  # pyright: ignore[reportArgumentType]
     assert found.weights["bottleneck"] == found.weights["late"] == found.weights["ideal"]
     assert found.spreads["bottleneck"] == found.spreads["ideal"]
-    assert found.draws["weight.slope"] == pytest.approx([1] * 5)
+    assert found.judgement.draws["weight.slope"] == pytest.approx([1] * 5)
     assert found.capture["bottleneck"] == found.capture["ideal"]
     pairs = list(zip(found.weights["seen"], found.weights["heard"], strict=True))
     assert pairs == [(a, b) for a in places.SIGMAS for b in places.SIGMAS]
     for (seen, heard), weight in zip(pairs, found.weights["ideal"], strict=True):  # the rule of maximum likelihood
         assert weight == pytest.approx(seen**-2 / (seen**-2 + heard**-2), abs=0.12)
     assert found.capture["ideal"][0] > found.capture["ideal"][-1], "cues far apart are not taken for one"
-    measures = locating.measures(found)
+    measures = found.judgement.measures()
     assert measures["weight.slope"].value == pytest.approx(1)
     assert measures["spread.excess"].value == measures["capture.error"].value == 0
     assert {len(measure.draws) for measure in measures.values()} == {5}

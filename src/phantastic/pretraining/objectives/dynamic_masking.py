@@ -32,5 +32,5 @@ class Epochs:
         batch, number = self.place(step)
         rows, follows = self.examples.rows(batch)
         generator = numpy_generator(self.examples.seed, f"{self.examples.purpose}: masks", number)
-        masked_rows = masked(rows.tokens, self.examples.masking, self.examples.source.occurring, generator)
+        masked_rows = masked(rows.tokens, self.examples.masking, self.examples.occurring, generator)
         return tensors((rows, follows), masked_rows, self.examples.device)

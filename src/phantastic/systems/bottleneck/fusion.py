@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from phantastic.data.audiovisual import smooth
-from phantastic.declare.measure import Measure, across, less, resampled
+from phantastic.declare.measure import Measure, across, less
 from phantastic.ground import parallel
 from phantastic.ground.randomness import initialised, numpy_generator
 from phantastic.run.experiment import Experiment, Scores
@@ -186,8 +186,7 @@ class Fusion(Experiment[FusionRecipe]):
             learn(run, name, seed, model, learned)
             compute = partial(judged, model, tested, seed, recipe)
             judgement = run.once(f"seed{seed}/{name}", compute, Judgement)
-            for key, value in judgement.told.items():
-                measures[f"{name}.{key}"] = resampled(value, judgement.draws[key] or [value])
+            measures |= {f"{name}.{key}": measure for key, measure in judgement.measures().items()}
         for key in ("map", "synergy") if groups_of(recipe) else ("map",):  # the same models by their role
             measures |= {f"early.{key}": measures[f"bottleneck0.{key}"]}
             measures |= {f"middle.{key}": measures[f"bottleneck{middle(recipe)}.{key}"]}

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phantastic.declare.measure import resampled
 from phantastic.ground.randomness import Epochs
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
@@ -95,8 +94,7 @@ class Integration(Experiment[IntegrationRecipe]):
         loss = partial(naming_loss, judge, clips)
         learn(run, "dubbed", judge, recipe.clips, recipe.clip_epochs, seed, loss)
         what = run.once(f"seed{seed}/dubbed", lambda: dubbing.judged(judge, recipe, seed), Judgement)
-        heard = {name: resampled(value, what.draws[name]) for name, value in what.told.items()}
-        return locating.measures(where) | heard
+        return where.judgement.measures() | what.measures()
 
     def networks(self, run: Run[IntegrationRecipe]) -> dict[str, nn.Module]:
         """The model that localises and the one that names dubbed events, of the first seed."""

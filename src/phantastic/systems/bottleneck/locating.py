@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bottleneck import places
 from phantastic.systems.bottleneck.model import FusionTransformer
 from phantastic.systems.bottleneck.places import SIGMAS, VENTRILOQUIST, Trials
+from phantastic.systems.bottleneck.scores import Judgement
 from phantastic.systems.bottleneck.study import IntegrationRecipe
 from phantastic.world import cues
 
@@ -29,14 +29,12 @@ Array = np.ndarray
 
 
 class Located(Struct):
-    """Weights and spreads at every pair of reliabilities, the ventriloquist curve, and what follows from them, over
-    bootstrap samples of the trials too."""
+    """Weights and spreads at every pair of reliabilities, the ventriloquist curve, and what follows from them."""
 
     weights: dict[str, list[float]]
     spreads: dict[str, list[float]]
     capture: dict[str, list[float]]
-    told: dict[str, float]
-    draws: dict[str, list[float]]
+    judgement: Judgement
 
 
 class Answered(NamedTuple):
@@ -59,7 +57,7 @@ def located(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, 
         for name, value in told(*summed(paired, apart, generator.choice(whole, len(whole)))).items():
             draws.setdefault(name, []).append(value)
     sigmas = {"seen": [seen for seen, _ in PAIRS], "heard": [heard for _, heard in PAIRS]}
-    return Located(weights | sigmas, spreads, capture, told(weights, spreads, capture), draws)
+    return Located(weights | sigmas, spreads, capture, Judgement(told(weights, spreads, capture), draws))
 
 
 def weighed(
@@ -136,7 +134,3 @@ def told(
     for name in WEIGHED:  # pair by pair: which sense is the better one differs
         values[f"gain.{name}"] = float(np.mean(better / np.array(spreads[name])) - 1)
     return values
-
-
-def measures(found: Located) -> dict[str, Measure]:
-    return {name: resampled(value, found.draws[name]) for name, value in found.told.items()}

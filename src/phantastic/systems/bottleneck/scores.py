@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from msgspec import Struct
 
+from phantastic.declare.measure import Measure, resampled
 from phantastic.systems.bottleneck.measure import auc, average_precision, mean
 from phantastic.world.events import GROUPS
 
@@ -19,6 +20,9 @@ class Judgement(Struct):
 
     told: dict[str, float]
     draws: dict[str, list[float]]
+
+    def measures(self) -> dict[str, Measure]:
+        return {name: resampled(value, self.draws[name] or [value]) for name, value in self.told.items()}
 
 
 def told(labels: Scores, scores: Scores, groups: Groups = GROUPS) -> dict[str, float]:

@@ -13,6 +13,7 @@ from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed, setup
 from phantastic.inference.published.handwriting import observed
 from phantastic.inference.published.simulation import Simulation
+from phantastic.measures.gaussian import correlations
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
@@ -66,9 +67,7 @@ def acted(run: Run[ObserveRecipe]) -> dict[str, Traces]:
 
 def alike(one: list, other: list) -> Float64[Tensor, " states"]:
     """Correlation over time of each attractor state with itself in another run."""
-    a, b = (torch.tensor(each, dtype=torch.float64) for each in (one, other))
-    a, b = a - a.mean(0), b - b.mean(0)
-    return (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0))
+    return correlations(*(torch.tensor(each, dtype=torch.float64) for each in (one, other)))
 
 
 def rms(rows: list) -> float:

@@ -5,14 +5,15 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 
-from phantastic.declare.measure import Measure, resampled
+from phantastic.declare.measure import Measure, summarise
 from phantastic.ground.randomness import numpy_generator
-from phantastic.inference import published
 from phantastic.inference.precision import Precisions
 from phantastic.inference.published import printed
 from phantastic.inference.published.simulation import Simulation
+from phantastic.measures.bootstrap import over_items
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
@@ -26,7 +27,6 @@ from phantastic.systems.psychiatry.tasks import EYES, OCCLUDED, Task, equal_forc
 
 Inferred = dict[str, Any]  # of one task, see `inferred`
 WHO = ("controls", "patients")
-DRAWS = 500  # of a bootstrap
 FELT, SEEN = 2, 17  # channels of the senses in pursuit: angle and velocity of the eye, photoreceptors
 
 
@@ -98,15 +98,13 @@ def too_precise() -> dict[str, float]:
     """How much further from a target that turns unexpectedly the eye is when log V1 rises by 2: that of vision, that of
     the eye's felt position, or both; with the control's prior and with a reduced one."""
     senses = {"vision": slice(FELT, None), "proprioception": slice(FELT), "both": slice(None)}
-    experiment = published.setup("occlusion", "fig4_reversal_highprec")
     log_V = torch.full((len(senses) + 1, FELT + SEEN), 4.0, dtype=torch.float64)
     for person, raised in enumerate(senses.values(), 1):
         log_V[person, raised] = 6.0
     ratios = {}
     for prior, log_W in (("", 4.0), (".reduced", 0.0)):
-        model = experiment.model.with_level(2, W=vector(log_W).expand(len(log_V)).exp()[:, None])
-        model = model.with_level(1, V=log_V.exp())
-        distance = measure.rms(watched(experiment.changed(model=model).run()))
+        prior_belief = vector(log_W).expand(len(log_V))
+        distance = measure.rms(watched(watching("fig4_reversal_highprec", prior_belief, log_V).run()))
         ratios |= {f"precise.{sense}{prior}": float(distance[k] / distance[0]) for k, sense in enumerate(senses, 1)}
     return ratios
 
@@ -122,10 +120,9 @@ def measures(results: Inferred, study: str, seed: int) -> dict[str, Measure | fl
     within_interval = np.abs(mean - truth) <= NORMAL * deviation
 
     def over_people(value: float, statistic: Callable[[np.ndarray], float], count: int) -> Measure:
-        rows = numpy_generator(seed, f"{study}/bootstrap").integers(count, size=(DRAWS, count))
         with np.errstate(divide="ignore", invalid="ignore"):  # of few people a resample may be one of them
-            draws = [statistic(each) for each in rows]
-        return resampled(value, draws) if np.isfinite(draws).all() else Measure(value, [value])
+            drawn = over_items(np.arange(count), numpy_generator(seed, f"{study}/bootstrap"), statistic)
+        return replace(drawn, value=value, each=[value]) if np.isfinite(drawn.draws).all() else summarise([value])
 
     for k, name in enumerate(results["names"]):
         r, within, coverage, error = results["recovery"][k]

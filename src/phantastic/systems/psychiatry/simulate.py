@@ -57,10 +57,11 @@ def follow(run: str, motion: People, senses: People) -> Pursuit:
 
 
 def watching(run: str, motion: People, senses: People) -> Simulation:
-    """The published run ``run`` of occlusion, as people with these log-precisions see it."""
+    """The published run ``run`` of occlusion, as people with these log-precisions see it; that of the senses may differ
+    between their channels [people, channels]."""
     experiment = published.setup("occlusion", run)
-    model = experiment.model.with_level(2, W=motion.exp()[:, None]).with_level(1, V=senses.exp()[:, None])
-    return experiment.changed(model=model)
+    V = senses.exp().reshape(len(senses), -1)
+    return experiment.changed(model=experiment.model.with_level(2, W=motion.exp()[:, None]).with_level(1, V=V))
 
 
 def _follow(run: str, motion: People, senses: People) -> Pursuit:

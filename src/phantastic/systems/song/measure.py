@@ -12,7 +12,7 @@ from phantastic.inference.generation import generate
 from phantastic.inference.model import Model
 from phantastic.inference.published.song import SONGS, hierarchical_model
 from phantastic.inference.result import Result
-from phantastic.measures.gaussian import NORMAL, rms
+from phantastic.measures.gaussian import NORMAL, correlations, rms
 from phantastic.systems.song.study import SongRecipe
 
 Found = dict[str, float]
@@ -116,8 +116,7 @@ def surprised(recipe: SongRecipe, seed: int) -> Found:
 def alike(percept: Tensor, song: Tensor, where: slice) -> float:
     """Mean correlation of what is heard with what the bird would sing, of the response's two channels; 0 where nothing
     varies that is heard."""
-    pairs = [torch.stack([one, other]) for one, other in zip(percept[where].mT, song[where].mT, strict=True)]
-    return float(torch.stack([torch.corrcoef(pair)[0, 1].nan_to_num() for pair in pairs]).mean())
+    return float(correlations(percept[where], song[where]).nan_to_num().mean())
 
 
 def evoked(recipe: SongRecipe, belief: Result) -> Found:
