@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from phantastic.ground.errors import Refused
 
@@ -51,6 +52,24 @@ def measure(name: str, predicted: Sequence[float], true: Sequence[float]) -> flo
 def glue_measures(task: str, predicted: Sequence[float], true: Sequence[float]) -> dict[str, float]:
     """The official measures of a GLUE task."""
     return {name: measure(name, predicted, true) for name in MEASURES[task]}
+
+
+def ngrams_shared(written: Sequence[str], wanted: Sequence[str]) -> Int[np.ndarray, "texts 10"]:
+    """What BLEU counts of each text, words apart by spaces: n-grams of 1 to 4 words that it shares with the one that is
+    wanted, how many it has, and the lengths of both."""
+    from sacrebleu.metrics import BLEU
+
+    bleu = BLEU(tokenize="none", effective_order=True)
+    scores = (bleu.sentence_score(text, [reference]) for text, reference in zip(written, wanted, strict=True))
+    return np.array([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores])
+
+
+def bleu(counted: Int[np.ndarray, "texts 10"]) -> float:
+    """Of a corpus, from 0 to 1 (Papineni et al. 2002), not smoothed; ``counted`` by `ngrams_shared`."""
+    from sacrebleu.metrics import BLEU
+
+    total = counted.sum(0).tolist()
+    return BLEU.compute_bleu(total[:4], total[4:8], *total[8:]).score / 100
 
 
 def normalised(answer: str) -> str:
