@@ -151,7 +151,7 @@ def positions(tables: Mapping[str, Float[Tensor, "length width"]], rights: Seque
                 color=alt.Color(
                     "value:Q",
                     title=str(legend),
-                    scale=alt.Scale(range=[BLUE, "#ffffff", VERMILION], domain=[-bound, 0, bound]),
+                    scale=alt.Scale(scheme="blueorange", domain=[-bound, bound], domainMid=0),
                     legend=alt.Legend(tickCount=3),
                 ),
             )
@@ -169,9 +169,14 @@ def positions(tables: Mapping[str, Float[Tensor, "length width"]], rights: Seque
         alt.Chart(alt.Data(values=values))
         .mark_line(point=True)
         .encode(
-            x=alt.X("length:Q", title=str(Text("letters of the string", "文字列の長さ")), axis=alt.Axis(format="d")),
+            x=alt.X(
+                "length:Q",
+                title=str(Text("letters of the string", "文字列の長さ")),
+                axis=alt.Axis(format="d", tickMinStep=1),
+                scale=alt.Scale(zero=False, nice=False),
+            ),
             y=alt.Y("share:Q", title=str(Text("letters right", "正しい文字の割合")), scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("which:N", title=None, scale=scale),
+            color=alt.Color("which:N", title=None, scale=scale, legend=alt.Legend(labelLimit=320)),
         )
     )
     learned = alt.Chart(alt.Data(values=[{"from": longest + 0.5, "to": max(right.length for right in rights) + 0.5}]))
@@ -183,7 +188,10 @@ def positions(tables: Mapping[str, Float[Tensor, "length width"]], rights: Seque
         "上:各位置の文字に加えられるベクトルと、二つの位置のベクトルがどれほど似ているか。"
         "下:文字列の長さごとの正しい文字の割合。灰色の部分は学習したどの文字列よりも長い。",
     )
-    return Figure(str(caption), alt.vconcat(*charts, (longer + lines).properties(width=450, height=180)))
+    return Figure(
+        str(caption),
+        alt.vconcat(*charts, (longer + lines).properties(width=450, height=180)).resolve_scale(color="independent"),
+    )
 
 
 def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:

@@ -118,7 +118,7 @@ STUDY = Study(
             seeds=3,
         ),
     },
-    minutes={"tiny": 0.1, "quick": 3.1},
+    minutes={"tiny": 0.1, "quick": 6.6},
     measures=(
         "{reversal,learned,unshifted,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",
         "{translation,single}.{bleu,greedy_bleu}",
