@@ -34,10 +34,12 @@ RATE = 16_000
 
 
 def test_the_leaderboard_s_measures():
-    """Wang et al. (2019), table 1."""
+    """Wang et al. (2019), table 1, and those of SuperGLUE that are read."""
     accuracy = dict.fromkeys(("SST-2", "MNLI", "QNLI", "RTE", "WNLI"), ("accuracy",))
     others = {"CoLA": ("matthews",), "STS-B": ("pearson", "spearman")}
-    assert accuracy | others | dict.fromkeys(("MRPC", "QQP"), ("f1", "accuracy")) == MEASURES
+    others |= {"AX": ("matthews",)}
+    superglue = {"BoolQ": ("accuracy",), "CB": ("f1_macro", "accuracy"), "AX-b": ("matthews",), "AX-g": ("accuracy",)}
+    assert accuracy | others | superglue | dict.fromkeys(("MRPC", "QQP"), ("f1", "accuracy")) == MEASURES
 
 
 def test_one_side_that_never_varies_has_no_correlation():

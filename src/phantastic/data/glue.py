@@ -1,4 +1,5 @@
-"""The nine GLUE tasks (Wang et al. 2019) from the files as they are released, and the files that the leaderboard takes.
+"""The nine GLUE tasks and the diagnostic set AX (Wang et al. 2019) from the files as they are released, and the files
+that the leaderboard takes.
 
 Quotes are letters like any other: nothing is unquoted. MRPC and STS-B are also read as they were first published
 (msr_paraphrase_*.txt, sts-*.csv); MRPC then has no development set, and its labelled test set stands in for it.
@@ -26,6 +27,7 @@ class Task(NamedTuple):
 
 
 _NLI = ("entailment", "not_entailment")
+_MNLI = ("entailment", "neutral", "contradiction")
 TASKS = {
     "CoLA": Task(("sentence",), "label", ("0", "1"), "index", "CoLA", ("cola", ("sentence",))),
     "SST-2": Task(("sentence",), "label", ("0", "1"), "index", "SST-2", ("sst2", ("sentence",))),
@@ -39,7 +41,7 @@ TASKS = {
     "MNLI": Task(
         ("sentence1", "sentence2"),
         "gold_label",
-        ("entailment", "neutral", "contradiction"),
+        _MNLI,
         "index",
         "MNLI-m",
         ("mnli", ("premise", "hypothesis")),
@@ -49,8 +51,12 @@ TASKS = {
     "WNLI": Task(
         ("sentence1", "sentence2"), "label", ("0", "1"), "index", "WNLI", ("wnli", ("sentence1", "sentence2"))
     ),
+    "AX": Task(  # asked of what learned MNLI
+        ("sentence1", "sentence2"), "label", _MNLI, "index", "AX", ("ax", ("premise", "hypothesis"))
+    ),
 }
 SPLITS = ("train", "dev", "test")
+AX_SPLITS = ("test",)
 MNLI_SPLITS = ("train", "dev_matched", "dev_mismatched", "test_matched", "test_mismatched")
 FIRST_PUBLISHED = {  # the names of the files
     "MRPC": {
@@ -59,7 +65,10 @@ FIRST_PUBLISHED = {  # the names of the files
         "test": ("msr_paraphrase_test.txt",),
     },
     "STS-B": {split: (f"sts-{split}.csv",) for split in SPLITS},
+    "AX": {"test": ("diagnostic-full.tsv", "diagnostic.tsv", "AX.tsv")},
 }
+FOLDERS = {"AX": ("AX", "diagnostic")}  # where a task's files stand, if not in a folder of its name
+_AX_FULL = {"Premise": "sentence1", "Hypothesis": "sentence2", "Label": "label"}  # the columns of the labelled one
 _STS_COLUMNS = ("genre", "filename", "year", "old_index", "score", "sentence1", "sentence2")  # sts-*.csv has no header
 
 
@@ -78,7 +87,7 @@ def known(task: str, split: str) -> Task:
     """The task, or Refused with the nearest name."""
     if task not in TASKS:
         raise Refused(f"there is no GLUE task '{task}'{nearest(task, TASKS)}")
-    splits = MNLI_SPLITS if task == "MNLI" else SPLITS
+    splits = {"MNLI": MNLI_SPLITS, "AX": AX_SPLITS}.get(task, SPLITS)
     if split not in splits:
         raise Refused(f"{task} has no split '{split}'{nearest(split, splits)}")
     return TASKS[task]
@@ -102,7 +111,7 @@ def load(task: str, split: str, folder: str | Path | None = None, *, skip_damage
     if task == "CoLA" and split != "test":
         names, first = ["source", "label", "mark", "sentence"], 1
     else:
-        names, first = lines[0].split("\t"), 2
+        names, first = [_AX_FULL.get(name, name) if task == "AX" else name for name in lines[0].split("\t")], 2
     wanted = (
         list(columns.sentences)
         if split.startswith("test") and columns.label not in names
@@ -114,7 +123,8 @@ def load(task: str, split: str, folder: str | Path | None = None, *, skip_damage
 
 def _file(task: str, split: str, folder: Path) -> Path:
     names = [f"{split}.tsv", *FIRST_PUBLISHED.get(task, {}).get(split, ())]
-    places = [parent / name for parent in (folder / task, folder) for name in names]
+    parents = [*(folder / name for name in FOLDERS.get(task, (task,))), folder]
+    places = [parent / name for parent in parents for name in names]
     for path in places:
         if path.is_file():
             return path
@@ -208,7 +218,7 @@ def write_submission(
     Predictions are numbers of classes, or scores, which are cut to 0..5. Raises `Refused` where their number is not
     that of the examples, or one of them is no class.
     """
-    columns = known(task, "train")
+    columns = known(task, "test_matched" if task == "MNLI" else "test")
     if len(predictions) != len(examples.indices) or examples.task != task:
         raise Refused(f"{len(predictions)} predictions for {len(examples.indices)} examples of {examples.task}")
     name = "MNLI-mm" if mismatched and task == "MNLI" else columns.submission

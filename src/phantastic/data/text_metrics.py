@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from phantastic.ground.errors import Refused
 
-MEASURES = {  # of each GLUE task, in the order of the leaderboard
+MEASURES = {  # of each task of GLUE and SuperGLUE, the first to compare by
     "CoLA": ("matthews",),
     "SST-2": ("accuracy",),
     "MRPC": ("f1", "accuracy"),
@@ -19,11 +20,16 @@ MEASURES = {  # of each GLUE task, in the order of the leaderboard
     "QNLI": ("accuracy",),
     "RTE": ("accuracy",),
     "WNLI": ("accuracy",),
+    "AX": ("matthews",),
+    "BoolQ": ("accuracy",),  # of SuperGLUE, as is CB
+    "CB": ("f1_macro", "accuracy"),
+    "AX-b": ("matthews",),
+    "AX-g": ("accuracy",),
 }
 
 
 def measure(name: str, predicted: Sequence[float], true: Sequence[float]) -> float:
-    """One of "accuracy", "f1" (of class 1), "matthews", "pearson", "spearman".
+    """One of "accuracy", "f1" (of class 1), "f1_macro" (mean over the classes), "matthews", "pearson", "spearman".
 
     A correlation where one side never varies is 0, as is F1 without a true or predicted 1. Raises `Refused` where
     the two have different lengths or nothing in them.
@@ -38,8 +44,9 @@ def measure(name: str, predicted: Sequence[float], true: Sequence[float]) -> flo
         raise Refused(f"{name}: prediction {int(np.flatnonzero(~np.isfinite(guess.astype(float)))[0])} is not finite")
     if name == "accuracy":
         return float((guess == gold).mean())
-    if name == "f1":
-        return float(metrics.f1_score(gold, guess, zero_division=0.0))  # pyright: ignore[reportArgumentType]
+    if name in ("f1", "f1_macro"):
+        kind = "macro" if name == "f1_macro" else "binary"
+        return float(metrics.f1_score(gold, guess, average=kind, zero_division=0.0))  # pyright: ignore[reportArgumentType]
     if np.ptp(guess) == 0 or np.ptp(gold) == 0:
         return 0.0
     if name == "matthews":
@@ -51,6 +58,24 @@ def measure(name: str, predicted: Sequence[float], true: Sequence[float]) -> flo
 def glue_measures(task: str, predicted: Sequence[float], true: Sequence[float]) -> dict[str, float]:
     """The official measures of a GLUE task."""
     return {name: measure(name, predicted, true) for name in MEASURES[task]}
+
+
+def ngrams_shared(written: Sequence[str], wanted: Sequence[str]) -> Int[np.ndarray, "texts 10"]:
+    """What BLEU counts of each text, words apart by spaces: n-grams of 1 to 4 words that it shares with the one that is
+    wanted, how many it has, and the lengths of both."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    bleu = BLEU(tokenize="none", effective_order=True)
+    scores = (bleu.sentence_score(text, [reference]) for text, reference in zip(written, wanted, strict=True))
+    return np.array([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores])
+
+
+def bleu(counted: Int[np.ndarray, "texts 10"]) -> float:
+    """Of a corpus, from 0 to 1 (Papineni et al. 2002), not smoothed; ``counted`` by `ngrams_shared`."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    total = counted.sum(0).tolist()
+    return BLEU.compute_bleu(total[:4], total[4:8], *total[8:]).score / 100
 
 
 def normalised(answer: str) -> str:

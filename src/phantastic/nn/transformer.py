@@ -10,7 +10,7 @@ from math import log
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import gelu, relu
 
@@ -131,9 +131,17 @@ class Positions(nn.Module):
             self.register_buffer("table", table, persistent=False)
         self.embedded = HookPoint(width, -1)
 
-    def forward(self, x: Float[Tensor, "batch positions width"]) -> Float[Tensor, "batch positions width"]:
-        """Raises `Refused` for more positions than there are vectors."""
+    def forward(
+        self, x: Float[Tensor, "batch positions width"], offset: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch positions width"]:
+        """Position 0 stands at ``offset``, for each example its own (Kiyono et al. 2021).
+
+        Raises `Refused` for more positions than there are vectors.
+        """
         positions, longest = x.shape[1], len(self.table)
-        if positions > longest:
-            raise Refused(f"{positions} positions are too many; this model has learned places for {longest}")
-        return self.embedded(x + self.table[:positions])
+        last = positions + (0 if offset is None else int(offset.max()))
+        if last > longest:
+            raise Refused(f"{last} positions are too many; this model has learned places for {longest}")
+        if offset is None:
+            return self.embedded(x + self.table[:positions])
+        return self.embedded(x + self.table[offset[:, None] + torch.arange(positions, device=offset.device)])

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from phantastic.data import glue
+from phantastic.data import glue, superglue
 from phantastic.data.files import folder as existing_folder
 from phantastic.data.text_metrics import MEASURES
 from phantastic.ground.errors import Refused
@@ -13,7 +13,9 @@ from phantastic.world import language_tasks, sentences
 
 Kind = Literal["class", "score", "span", "tags"]
 GRAMMAR = ("acceptability", "paraphrase", "entailment", "similarity", "questions", "tagging")
-GLUE = ("CoLA", "SST-2", "MRPC", "RTE", "WNLI", "STS-B")
+GLUE = ("CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI")
+SUPERGLUE = ("BoolQ", "CB")  # RTE, which both have, is read in the format it is found in
+SUPERGLUE_AX = ("AX-b", "AX-g")
 
 
 class Answer(NamedTuple):
@@ -34,7 +36,8 @@ class Task(NamedTuple):
     """A task with its examples to learn from and to be measured on.
 
     ``labels`` is the number of classes or tags, 1 for a score; ``measures`` are official ones of
-    `phantastic.data.text_metrics`, the first being the one to compare by.
+    `phantastic.data.text_metrics`, the first being the one to compare by. ``also``: what else is asked of the network
+    that learned it (MNLI's mismatched sentences, the diagnostic sets), with the same ``train``.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Task(NamedTuple):
     measures: tuple[str, ...]
     train: list[Example]
     test: list[Example]
+    also: tuple["Task", ...] = ()
 
 
 @lru_cache(maxsize=4)
@@ -54,11 +58,11 @@ def of_grammar(seed: int, train: int, test: int) -> tuple[Task, ...]:
     def texts(name: str, kind: Kind, measures: tuple[str, ...]) -> Task:
         cut = getattr(language_tasks, name)
         train, test = (cut(grammar, seed, f"{name} {split}", count) for split, count in counts)
-        splits = [
+        learned, measured = (
             [Example(texts, label) for texts, label in zip(part.sentences, part.labels, strict=True)]
             for part in (train, test)
-        ]
-        return Task(name, kind, max(1, len(train.classes)), measures, *splits)
+        )
+        return Task(name, kind, max(1, len(train.classes)), measures, learned, measured)
 
     questions = [
         [
@@ -79,26 +83,78 @@ def of_grammar(seed: int, train: int, test: int) -> tuple[Task, ...]:
         texts("paraphrase", "class", ("f1", "accuracy")),
         texts("entailment", "class", ("accuracy",)),
         texts("similarity", "score", ("pearson", "spearman")),
-        Task("questions", "span", 2, ("f1", "exact"), *questions),
-        Task("tagging", "tags", len(grammar.tags), ("accuracy",), *tagged),
+        Task("questions", "span", 2, ("f1", "exact"), questions[0], questions[1]),
+        Task("tagging", "tags", len(grammar.tags), ("accuracy",), tagged[0], tagged[1]),
     )
 
 
 def of_folder(folder: str, train: int, test: int) -> tuple[Task, ...]:
-    """Those of CoLA, SST-2, MRPC, RTE, WNLI and STS-B that a folder holds, the first ``train`` and ``test`` rows of
-    each; 0 means all. Raises `Refused` where there is none, and for a row that is not as released."""
-    place = existing_folder(folder, f"a folder that holds folders {', '.join(GLUE)}, or some of them")
-    tasks = []
-    for name in GLUE:
-        if (place / name).is_dir():
-            splits = [glue.load(name, split, place) for split in ("train", "dev")]
-            classes = glue.TASKS[name].classes
-            kind: Kind = "class" if classes else "score"
-            parts = (examples(split, most) for split, most in zip(splits, (train, test), strict=True))
-            tasks.append(Task(name, kind, max(1, len(classes)), MEASURES[name], *parts))
-    if not tasks:
-        raise Refused(f"{folder!r} holds none of the folders {', '.join(GLUE)}; each is to hold train.tsv and dev.tsv")
-    return tuple(tasks)
+    """Those tasks of GLUE, and of SuperGLUE those in the same form, that a folder holds, the first ``train`` and
+    ``test`` rows of each; 0 means all. Raises `Refused` where there is none, and for a row that is not as released."""
+    place = existing_folder(folder, f"a folder that holds folders {', '.join((*GLUE, *SUPERGLUE))}, or some of them")
+    found = tuple(
+        of_glue(name, place, train, test) if not in_lines(name, place) else of_superglue(name, place, train, test)
+        for name in (*GLUE, *SUPERGLUE)
+        if (place / name).is_dir()
+    )
+    if not found:
+        raise Refused(
+            f"{folder!r} holds none of the folders {', '.join((*GLUE, *SUPERGLUE))}; each is to hold train.tsv and "
+            "dev.tsv, of SuperGLUE train.jsonl and val.jsonl"
+        )
+    return found
+
+
+def in_lines(name: str, place: Path) -> bool:
+    """Whether a task stands there as SuperGLUE releases it."""
+    return name in superglue.TASKS and (name in SUPERGLUE or superglue.path_of(name, "train", place).is_file())
+
+
+def of_glue(name: str, place: Path, train: int, test: int) -> Task:
+    classes, development = glue.TASKS[name].classes, "dev_matched" if name == "MNLI" else "dev"
+    learned, measured = (
+        examples(glue.load(name, split, place), most) for split, most in (("train", train), (development, test))
+    )
+    kind: Kind = "class" if classes else "score"
+    task = Task(name, kind, max(1, len(classes)), MEASURES[name], learned, measured)
+    if name != "MNLI":
+        return task
+    mismatched = examples(glue.load(name, "dev_mismatched", place), test)
+    also = [task._replace(name="MNLI-mm", test=mismatched)]
+    if diagnostic(place):
+        split = glue.load("AX", "test", place)
+        if split.labels is not None:
+            also.append(task._replace(name="AX", measures=MEASURES["AX"], test=examples(split, 0)))
+    return task._replace(also=tuple(also))
+
+
+def of_superglue(name: str, place: Path, train: int, test: int) -> Task:
+    learned, measured = (
+        examples(superglue.load(name, split, place), most) for split, most in (("train", train), ("dev", test))
+    )
+    task = Task(name, "class", len(superglue.TASKS[name].classes), MEASURES[name], learned, measured)
+    if name != "RTE":
+        return task
+    others = {each: superglue.load(each, "test", place) for each in SUPERGLUE_AX if (place / each).is_dir()}
+    also = (
+        task._replace(name=each, measures=MEASURES[each], test=examples(split, 0))
+        for each, split in others.items()
+        if split.labels is not None
+    )
+    return task._replace(also=tuple(also))
+
+
+def diagnostic(place: Path) -> bool:
+    return any((place / name).is_dir() for name in glue.FOLDERS["AX"])
+
+
+def lacking(folder: str) -> tuple[list[str], list[str]]:
+    """GLUE's tasks that a folder does not hold, and folders in it that are none of the tasks that are read."""
+    place = Path(folder)
+    read = {*GLUE, *SUPERGLUE, *SUPERGLUE_AX, *glue.FOLDERS["AX"]}
+    others = sorted(each.name for each in place.iterdir() if each.is_dir() and each.name not in read)
+    absent = [name for name in GLUE if not (place / name).is_dir()]
+    return absent + ([] if diagnostic(place) else ["AX"]), [name for name in others if not name.startswith(".")]
 
 
 def examples(split: glue.Examples, most: int) -> list[Example]:
@@ -108,6 +164,19 @@ def examples(split: glue.Examples, most: int) -> list[Example]:
     return [Example(texts, label) for texts, label in pairs][: most or None]
 
 
-def unlabelled(task: str, folder: str) -> glue.Examples | None:
-    """The test set that the leaderboard marks, where the folder holds it."""
-    return glue.load(task, "test", folder) if (Path(folder) / task / "test.tsv").is_file() else None
+def unlabelled(task: str, folder: str) -> list[glue.Examples]:
+    """The test sets that the leaderboard marks, where the folder holds them; of MNLI three."""
+    place = Path(folder)
+    if in_lines(task, place):
+        return [superglue.load(task, "test", place)] if superglue.path_of(task, "test", place).is_file() else []
+    splits = ("test_matched", "test_mismatched") if task == "MNLI" else ("test",)
+    found = [glue.load(task, split, place) for split in splits if (place / task / f"{split}.tsv").is_file()]
+    return [*found, glue.load("AX", "test", place)] if task == "MNLI" and diagnostic(place) else found
+
+
+def write_submission(predictions: Sequence[Any], examples: glue.Examples, folder: Path) -> Path:
+    """As the leaderboard takes it."""
+    if examples.source.endswith(".jsonl"):
+        return superglue.write_submission(predictions, examples, folder)
+    mismatched = examples.source.endswith("mismatched.tsv")
+    return glue.write_submission(examples.task, predictions, examples, folder, mismatched=mismatched)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from phantastic.data import text_metrics
+from phantastic.data import superglue, text_metrics
 from phantastic.declare.recipe import compose
 from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
@@ -22,6 +22,7 @@ from phantastic.pretraining.plan import Plan, build, leftward
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.finetune import experiment, static
+from phantastic.systems.finetune import figures as drawn
 from phantastic.systems.finetune.study import STUDY
 from phantastic.tuning import finetune, measure, tasks
 from phantastic.tuning.texts import Reader, Rows, grammar
@@ -224,7 +225,7 @@ def test_a_head_is_put_on_the_same_layers_or_on_new_ones(given: dict[str, tasks.
 def test_fast_measures_are_the_official_ones(name: str) -> None:
     generator = np.random.default_rng(0)
     for _ in range(20):
-        guess, true = generator.integers(2, size=(2, 30)).astype(float)
+        guess, true = generator.integers(2 if name == "f1" else 3, size=(2, 30)).astype(float)
         if name in ("pearson", "spearman"):
             guess, true = guess + generator.normal(size=30).round(1), true + generator.normal(size=30).round(1)
         assert measure.FAST[name](guess, true) == pytest.approx(
@@ -437,7 +438,7 @@ def made(place: Path, **changes: object) -> Run:
 def test_a_glue_folder_is_learned_and_its_submission_written(tmp_path: Path) -> None:
     run = made(tmp_path, data=str(glue_folder(tmp_path / "glue")))
     found = run.measures()
-    assert {name.split(".")[0] for name in found} == {"RTE", "STS-B"}
+    assert {name.split(".")[0] for name in found} == {"RTE", "STS-B", "average"}
     assert {"RTE.pretrained.accuracy", "STS-B.fresh.spearman", "STS-B.static.pearson"} <= set(found)
     lines = (run.folder / "submission/RTE.tsv").read_text().splitlines()
     assert lines[0] == "index\tprediction"
@@ -446,6 +447,123 @@ def test_a_glue_folder_is_learned_and_its_submission_written(tmp_path: Path) -> 
     assert not (run.folder / "submission/STS-B.tsv").exists()
     assert set(run.study.load().networks(run)) == {"RTE", "STS-B"}
     assert set(run.study.load().figures(run)) == {"tasks", "tuning"}
+
+
+NINE = {  # header and row of each task as GLUE releases it, and its labels in turn
+    "SST-2": ("sentence\tlabel", "a good film {n}\t{label}", "01"),
+    "MRPC": ("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", "{label}\t1\t2\ta man {n}\ta person", "01"),
+    "STS-B": ("index\tsentence1\tsentence2\tscore", "{n}\ta cat runs\ta dog runs {n}\t{label}.5", "0123"),
+    "QQP": ("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate", "{n}\t1\t2\twho {n}\twhere\t{label}", "01"),
+    "QNLI": ("index\tquestion\tsentence\tlabel", "{n}\twho\ta man {n}\t{label}", ("entailment", "not_entailment")),
+    "RTE": ("index\tsentence1\tsentence2\tlabel", "{n}\ta man\ta cat {n}\t{label}", ("entailment", "not_entailment")),
+    "WNLI": ("index\tsentence1\tsentence2\tlabel", "{n}\ta man\the {n}\t{label}", "01"),
+}
+THREE = ("entailment", "neutral", "contradiction")
+
+
+def nine_folder(place: Path) -> Path:
+    def written(path: Path, header: str | None, row: str, labels: Sequence[str], count: int = 6) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [row.format(n=n, label=labels[n % len(labels)]) for n in range(count)]
+        path.write_text("\n".join([*([header] if header else []), *lines]) + "\n", encoding="utf-8")
+
+    for name, (header, row, labels) in NINE.items():
+        for split in ("train", "dev"):
+            written(place / name / f"{split}.tsv", header, row, labels)
+    for split in ("train", "dev"):
+        written(place / "CoLA" / f"{split}.tsv", None, "gj04\t{label}\t\ta man sleeps {n}", "01")
+    pair = "{n}\ta man\ta person {n}"
+    for split in ("train", "dev_matched", "dev_mismatched"):
+        written(place / f"MNLI/{split}.tsv", "index\tsentence1\tsentence2\tgold_label", pair + "\t{label}", THREE)
+    for split in ("test_matched", "test_mismatched"):
+        written(place / f"MNLI/{split}.tsv", "index\tsentence1\tsentence2", pair, "0")
+    header = "Lexical Semantics\tDomain\tPremise\tHypothesis\tLabel"
+    written(place / "diagnostic/diagnostic-full.tsv", header, "\tNews\ta man\ta person {n}\t{label}", THREE)
+    return place
+
+
+def test_all_nine_tasks_are_learned_and_averaged_as_the_leaderboard_does(tmp_path: Path) -> None:
+    """MNLI's network is asked of its mismatched pairs and the diagnostic set, too; the average counts MNLI once and the
+    diagnostic set not at all."""
+    run = made(tmp_path, data=str(nine_folder(tmp_path / "glue")))
+    found = run.measures()
+    value = {name: measure.value for name, measure in found.items()}
+    assert {name.split(".")[0] for name in found} == {*tasks.GLUE, "MNLI-mm", "AX", "average"}
+    assert tasks.lacking(str(tmp_path / "glue")) == ([], [])
+    for start in ("pretrained", "fresh", "static"):
+        means = [
+            np.mean([value[f"{task}.{start}.{what}"] for what in text_metrics.MEASURES[task]])
+            for task in tasks.GLUE
+            if task != "MNLI"
+        ]
+        mnli = (value[f"MNLI.{start}.accuracy"] + value[f"MNLI-mm.{start}.accuracy"]) / 2
+        assert value[f"average.{start}.score"] == pytest.approx(np.mean([*means, mnli]))
+        assert f"AX.{start}.matthews" in value
+    submitted = {path.name: path.read_text().splitlines() for path in (run.folder / "submission").iterdir()}
+    assert set(submitted) == {"MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"}
+    assert all(
+        len(lines) == 7 and {line.split("\t")[1] for line in lines[1:]} <= set(THREE) for lines in submitted.values()
+    )
+
+
+def test_a_folder_names_what_it_lacks_and_what_is_not_read(tmp_path: Path) -> None:
+    place = glue_folder(tmp_path / "glue")
+    (place / "Sentiment").mkdir()
+    absent, unread = tasks.lacking(str(place))
+    assert absent == ["CoLA", "SST-2", "MRPC", "QQP", "MNLI", "QNLI", "WNLI", "AX"]
+    assert unread == ["Sentiment"]
+    figure = drawn.scores([("RTE", "accuracy")], {}, absent, unread)
+    assert "does not hold: CoLA, SST-2" in figure.caption
+    assert "known: Sentiment." in figure.caption
+
+
+def superglue_folder(place: Path) -> Path:
+    rows = {
+        "BoolQ": ({"question": "is it", "passage": "a man {n}"}, (False, True)),
+        "CB": ({"premise": "a man {n}", "hypothesis": "a person"}, THREE),
+        "RTE": ({"premise": "a man {n}", "hypothesis": "a person"}, ("entailment", "not_entailment")),
+        "AX-b": ({"sentence1": "a man {n}", "sentence2": "a person"}, ("entailment", "not_entailment")),
+    }
+    for name, (texts, labels) in rows.items():
+        (place / name).mkdir(parents=True)
+        for split in ("AX-b",) if name == "AX-b" else ("train", "val", "test"):
+            lines = [
+                {key: text.format(n=n) for key, text in texts.items()}
+                | {"idx": n}
+                | ({} if split == "test" else {"label": labels[n % len(labels)]})
+                for n in range(6)
+            ]
+            (place / name / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return place
+
+
+def test_superglue_is_read_where_it_is_two_texts_with_a_class(tmp_path: Path) -> None:
+    run = made(tmp_path, data=str(superglue_folder(tmp_path / "super")))
+    names = {name.split(".")[0] for name in run.measures()}
+    assert names == {"BoolQ", "CB", "RTE", "AX-b", "average"}
+    assert "CB.pretrained.f1_macro" in run.measures()
+    lines = (run.folder / "submission/BoolQ.jsonl").read_text().splitlines()
+    assert [json.loads(line)["idx"] for line in lines] == list(range(6))
+    assert {type(json.loads(line)["label"]) for line in lines} == {bool}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 1: .*expected a JSON object"),
+        ('{"premise": "a", "hypothesis": " ", "idx": 0, "label": "neutral"}', "is empty"),
+        ('{"premise": "a", "hypothesis": "b", "idx": 0, "label": "no"}', "'label' is 'no'; allowed: \"entailment\""),
+        ('{"premise": "a", "hypothesis": "b", "label": "neutral"}', "'idx' is missing"),
+        ('{"premise": 3, "hypothesis": "b", "idx": 0, "label": "neutral"}', "premise"),
+    ],
+)
+def test_superglue_rows_that_are_not_as_released_are_refused(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "CB").mkdir()
+    (tmp_path / "CB/train.jsonl").write_text(line + "\n")
+    with pytest.raises(Refused, match=message):
+        superglue.load("CB", "train", tmp_path)
+    with pytest.raises(Refused, match="COPA is no class of two texts"):
+        superglue.load("COPA", "train", tmp_path)
 
 
 @pytest.mark.parametrize("vocabulary", ["tokenizer.json", "vocab.txt"])

@@ -1,14 +1,13 @@
 """The study `finetune`: one network for all tasks, tuned on each; beside it, one that never read anything else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, final
 
 import torch
 from torch import nn
 
-from phantastic.data import glue
-from phantastic.declare.measure import Measure
+from phantastic.declare.measure import Measure, average
 from phantastic.ground import files
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
@@ -125,6 +124,22 @@ def tuned_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measur
     return measured(setting, task, finetune.answers(model, task, setting.reader))
 
 
+def averages(given: Sequence[Task], measures: Mapping[str, Measure]) -> dict[str, Measure]:
+    """GLUE's: over tasks, of each the mean of its measures, MNLI's two test sets being one task (Wang et al. 2019); of
+    those tasks that are there."""
+    found = {}
+    for start in STARTS:
+        parts = []
+        for task in given:
+            asked = [task.name, *(other.name for other in task.also if other.name == "MNLI-mm")]
+            scores = [measures.get(f"{name}.{start}.{what}") for name in asked for what in task.measures]
+            if None not in scores:
+                parts.append(average([score for score in scores if score is not None]))
+        if len(parts) == len(given):
+            found[f"average.{start}.score"] = average(parts)
+    return found
+
+
 def static_scores(setting: Setting, task: Task, vectors: Any) -> dict[str, Measure]:
     return measured(setting, task, static.predictions(task, setting.reader, vectors))
 
@@ -135,13 +150,12 @@ def keep(run: Run[FinetuneRecipe], setting: Setting, model: Model, task: Task) -
     folder = run.artefact("tuned") / task.name
     save_pretrained(model, folder)
     files.write(folder / "tokenizer.json", setting.reader.stored.to_str().encode())
-    unlabelled = tasks.unlabelled(task.name, setting.recipe.data) if setting.recipe.data else None
-    if unlabelled is not None:
+    for unlabelled in tasks.unlabelled(task.name, setting.recipe.data) if setting.recipe.data else ():
         test = [tasks.Example(texts, 0) for texts in unlabelled.sentences]
         predictions = finetune.predictions(model, task.kind, finetune.encode(setting.reader, task.kind, test))
         submission = run.artefact("submission")
         submission.mkdir(exist_ok=True)
-        glue.write_submission(task.name, predictions, unlabelled, submission)
+        tasks.write_submission(predictions, unlabelled, submission)
 
 
 # --- what is left to look at
@@ -166,13 +180,14 @@ class Finetune(Experiment[FinetuneRecipe]):
                 similar = tuned["pretrained"]
             if seed == recipe.seed:
                 keep(run, setting, tuned["pretrained"], task)
-            pending = {start: partial(tuned_scores, setting, model, task) for start, model in tuned.items()}
-            if vectors is not None and static.applies(task):
-                pending["static"] = partial(static_scores, setting, task, vectors)
-            for start, compute in pending.items():
-                scores = run.once(stage(seed, task, start), compute, dict[str, Measure])
-                measures |= {f"{task.name}.{start}.{name}": score for name, score in scores.items()}
-        return measures
+            for asked in (task, *task.also):
+                pending = {start: partial(tuned_scores, setting, model, asked) for start, model in tuned.items()}
+                if vectors is not None and static.applies(task):
+                    pending["static"] = partial(static_scores, setting, asked, vectors)
+                for start, compute in pending.items():
+                    scores = run.once(stage(seed, asked, start), compute, dict[str, Measure])
+                    measures |= {f"{asked.name}.{start}.{name}": score for name, score in scores.items()}
+        return measures | (averages(setting.tasks, measures) if recipe.data else {})
 
     def networks(self, run: Run[FinetuneRecipe]) -> dict[str, nn.Module]:
         """The networks tuned on the first tasks from pre-training, of the first seed, in evaluation mode."""
@@ -202,4 +217,7 @@ class Finetune(Experiment[FinetuneRecipe]):
             (task.name, start): run.curve(stage(setting.seed, task, start)) for task in setting.tasks for start in TUNED
         }
         main = [(task.name, task.measures[0]) for task in setting.tasks]
-        return {"tasks": drawn.scores(main, run.measures()), "tuning": drawn.tuning(curves)}
+        main += [(asked.name, asked.measures[0]) for task in setting.tasks for asked in task.also]
+        main += [("average", "score")] if setting.recipe.data else []
+        lacking = tasks.lacking(setting.recipe.data) if setting.recipe.data else ([], [])
+        return {"tasks": drawn.scores(main, run.measures(), *lacking), "tuning": drawn.tuning(curves)}

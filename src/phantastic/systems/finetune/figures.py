@@ -17,6 +17,7 @@ STARTS = {
     "static": (Text("mean of static word vectors", "静的な単語ベクトルの平均"), GREEN),
 }
 TASKS = {
+    "average": Text("average", "平均"),
     "acceptability": Text("acceptability", "容認性判断"),
     "paraphrase": Text("paraphrase", "言い換え"),
     "entailment": Text("entailment", "含意関係"),
@@ -28,6 +29,8 @@ MEASURES = {
     "matthews": Text("Matthews correlation", "マシューズ相関係数"),
     "accuracy": Text("accuracy", "正答率"),
     "f1": Text("F1", "F1"),
+    "f1_macro": Text("F1, mean of classes", "F1(クラスの平均)"),
+    "score": Text("mean of all", "全課題の平均"),
     "pearson": Text("Pearson correlation", "ピアソン相関係数"),
 }
 
@@ -40,8 +43,14 @@ def shown() -> dict[str, Any]:
     return {"domain": [str(name) for name, _ in STARTS.values()], "range": [colour for _, colour in STARTS.values()]}
 
 
-def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure]) -> Figure:
-    """The first official measure of every task, by how the network began."""
+def scores(
+    tasks: Sequence[tuple[str, str]],
+    measures: Mapping[str, Measure],
+    absent: Sequence[str] = (),
+    unread: Sequence[str] = (),
+) -> Figure:
+    """The first official measure of every task, by how the network began; of a person's folder it is said which tasks
+    are absent, and which folders in it are no task that is read."""
     rows, order = [], []
     for task, name in tasks:
         label = f"{named(task)}\n{MEASURES[name]}"
@@ -82,7 +91,16 @@ def scores(tasks: Sequence[tuple[str, str]], measures: Mapping[str, Measure]) ->
         "周囲の語によって変わらない静的な単語ベクトルを線形に読む場合も示す"
         "(ベクトルの平均からは、答えの位置は分からない)。縦線は 95% 区間。",
     )
-    return Figure(str(caption), (bars + whiskers).properties(width=110 * len(tasks), height=240))
+    lines = [str(caption)]
+    if absent:
+        lines.append(str(Text("The folder does not hold: ", "フォルダーにないもの:")) + ", ".join(absent) + ".")
+    if unread:
+        lines.append(
+            str(Text("Not read, since no such task is known: ", "読まれなかったもの(未知の課題):"))
+            + ", ".join(unread)
+            + "."
+        )
+    return Figure(" ".join(lines), (bars + whiskers).properties(width=110 * len(tasks), height=240))
 
 
 def smoothed(points: Sequence[Mapping[str, Any]], most: int = 30) -> list[dict[str, float]]:

@@ -26,8 +26,10 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     data: Annotated[
         str,
         about(
-            "folder with GLUE tasks in folders CoLA, SST-2, MRPC, RTE, WNLI, STS-B; empty: the tasks of the grammar",
-            "GLUE の課題 CoLA, SST-2, MRPC, RTE, WNLI, STS-B を含むフォルダー。空なら文法の課題",
+            "folder with tasks of GLUE (CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX) or of SuperGLUE "
+            "(BoolQ, CB, RTE), each a folder in it; empty: the tasks of the grammar",
+            "GLUE(CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX)や SuperGLUE(BoolQ, CB, RTE)の課題を"
+            "それぞれフォルダーとして含むフォルダー。空なら文法の課題",
         ),
     ] = ""
     model: Annotated[

@@ -22,6 +22,7 @@ from phantastic.systems.transformer.study import TransformerApply, TransformerRe
 
 LOOKED_AT = ("reversal", "translation")  # the ones that are shown and damaged
 FEW = 24  # strings or sentences with which a damaged model is measured
+PICTURED = 100  # strings of each length in the picture
 
 
 @torch.no_grad()
@@ -31,17 +32,34 @@ def measured(
     """Everything measured on one trained learner, on strings or sentences drawn for this alone."""
     learner = LEARNERS[name]
     pairs = drawn(recipe, learner, recipe.tested, seed, "measure").to(device)
-    exact, words = measure.written(model, pairs)
+    longest = pairs.target.shape[1] - 1
+    outputs = model.greedy(pairs.source, longest)
+    exact, words = measure.right(outputs, pairs)
     shares: dict[str, Shares] = {"exact": exact, "words": words}
+    measures: dict[str, Measure] = {}
     if learner.strings:
-        longest = recipe.length + LONGER
-        beyond = task.strings(recipe.letters, recipe.length + 1, longest, recipe.tested, seed, "measure/longer")
-        _, shares["longer"] = measure.written(model, beyond.to(device))
+        beyond = task.strings(
+            recipe.letters, recipe.length + 1, recipe.length + LONGER, recipe.tested, seed, "measure/longer"
+        ).to(device)
+        _, shares["longer"] = measure.right(model.greedy(beyond.source, beyond.target.shape[1] - 1), beyond)
+    else:
+        for way, texts in (("bleu", model.beam(pairs.source, longest)), ("greedy_bleu", outputs)):
+            measures[way] = measure.bleu(texts, pairs, numpy_generator(seed, "measure/bootstrap"))
     if name in LOOKED_AT:  # the head is chosen on other strings or sentences
         chosen = drawn(recipe, learner, max(recipe.tested // 4, 1), seed, "measure/choose").to(device)
         shares["followed"] = measure.looked(model, pairs, measure.best_follower(model, chosen))
         shares["straight"] = measure.straight(pairs)
-    return {f"{name}.{key}": share.measure(numpy_generator(seed, "measure/bootstrap")) for key, share in shares.items()}
+    for key, share in shares.items():
+        measures[key] = share.measure(numpy_generator(seed, "measure/bootstrap"))
+    return {f"{name}.{key}": value for key, value in measures.items()}
+
+
+@torch.no_grad()
+def carried(recipe: TransformerRecipe, model: Transformer, length: int, device: torch.device) -> float:
+    """The share of letters that are right in strings of one length, of the first seed."""
+    pairs = task.strings(recipe.letters, length, length, PICTURED, recipe.seed, f"figure/{length}").to(device)
+    _, letters = measure.right(model.greedy(pairs.source, pairs.target.shape[1] - 1), pairs)
+    return letters.share
 
 
 @final
@@ -75,16 +93,24 @@ class Transformers(Experiment[TransformerRecipe]):
         return measures
 
     def figures(self, run: Run[TransformerRecipe]) -> dict[str, Figure]:
-        """Where the output looks, head by head; how the learners learn."""
+        """Where the output looks, head by head; how far positions carry; how the learners learn."""
         recipe, looks = run.recipe, {}
         for name, model in self.networks(run).items():
             assert isinstance(model, Transformer)
             pairs = drawn(recipe, LEARNERS[name], 50, recipe.seed, "figure").to(run.device)
             looks[name] = applied.looked_at(recipe, name, model, pairs)
+        reversing = {name: trained(run, name) for name in ("reversal", "learned", "unshifted")}
+        tables = {name: reversing[name].source.positions.table.detach().cpu() for name in ("reversal", "learned")}  # pyright: ignore
+        rights = [
+            pictures.Length(name, length, carried(recipe, model, length, run.device))
+            for name, model in reversing.items()
+            for length in range(max(1, recipe.length // 2), recipe.length + LONGER + 1)
+        ]
         curves = {name: run.curve(f"seed{recipe.seed}/{name}") for name in LEARNERS}
         return {
             "attention": pictures.attention(looks["reversal"], looks["translation"]),
             "heads": pictures.heads(looks["translation"]),
+            "positions": pictures.positions(tables, rights, recipe.length),
             "learning": pictures.learning(curves),
         }
 

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import altair as alt
 from jaxtyping import Float
 from torch import Tensor
 
 from phantastic.declare.i18n import Text
-from phantastic.show.figure import BLACK, BLUE, ORANGE, VERMILION, Figure
+from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 
 if TYPE_CHECKING:
     from phantastic.systems.transformer.apply import Look
 
 CELL = 19  # pixels
+
+
+class Length(NamedTuple):
+    """The share of letters that a learner writes rightly in strings of one length."""
+
+    name: str
+    length: int
+    share: float
+
+
 INPUT, OUTPUT, WEIGHT = Text("input", "入力"), Text("output", "出力"), Text("attention weight", "注意の重み")
 NAMES = {
     "reversal": (Text("sinusoids", "正弦波の位置"), BLUE),
     "learned": (Text("learned positions", "学習した位置"), ORANGE),
+    "unshifted": (Text("sinusoids, always from the first position", "正弦波の位置(つねに先頭から)"), GREEN),
     "unordered": (Text("no positions", "位置なし"), BLACK),
     "translation": (Text("several heads", "複数のヘッド"), BLUE),
     "single": (Text("one head", "ヘッド 1 つ"), VERMILION),
@@ -111,11 +122,83 @@ def heads(look: Look) -> Figure:
     return Figure(str(caption), alt.vconcat(*charts))
 
 
+def positions(tables: Mapping[str, Float[Tensor, "length width"]], rights: Sequence[Length], longest: int) -> Figure:
+    """What says where a letter stands; how alike two places are; how far that carries.
+
+    ``tables``: the vectors added to the stream, by learner; ``rights``: letters right by length of the string;
+    ``longest``: the longest string that was learned.
+    """
+    place, dimension = str(Text("position", "位置")), str(Text("dimension", "次元"))
+    charts = []
+    for name, table in tables.items():
+        cells = [
+            {"place": i, "dimension": j, "value": float(value)}
+            for i, row in enumerate(table)
+            for j, value in enumerate(row)
+        ]
+        unit = table / table.norm(dim=1, keepdim=True)
+        alike = [
+            {"place": i, "other": j, "value": float(value)}
+            for i, row in enumerate(unit @ unit.t())
+            for j, value in enumerate(row)
+        ]
+        vectors, cosines = (
+            alt.Chart(alt.Data(values=values))
+            .mark_rect()
+            .encode(
+                x=alt.X(f"{across}:O", title=title, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False)),
+                y=alt.Y("place:O", title=place, axis=alt.Axis(labelOverlap=True, ticks=False)),
+                color=alt.Color(
+                    "value:Q",
+                    title=str(legend),
+                    scale=alt.Scale(scheme="blueorange", domain=[-bound, bound], domainMid=0),
+                    legend=alt.Legend(tickCount=3),
+                ),
+            )
+            .properties(width=width, height=150, title=str(NAMES[name][0]))
+            for values, across, title, legend, bound, width in (
+                (cells, "dimension", dimension, Text("value", "値"), round(float(table.abs().max()), 1), 300),
+                (alike, "other", place, Text("cosine", "コサイン"), 1, 150),
+            )
+        )
+        charts.append(alt.hconcat(vectors, cosines).resolve_scale(color="independent"))
+    values = [{"length": right.length, "share": right.share, "which": str(NAMES[right.name][0])} for right in rights]
+    names = list(dict.fromkeys(right.name for right in rights))
+    scale = alt.Scale(domain=[str(NAMES[name][0]) for name in names], range=[NAMES[name][1] for name in names])
+    lines = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(
+                "length:Q",
+                title=str(Text("letters of the string", "文字列の長さ")),
+                axis=alt.Axis(format="d", tickMinStep=1),
+                scale=alt.Scale(zero=False, nice=False),
+            ),
+            y=alt.Y("share:Q", title=str(Text("letters right", "正しい文字の割合")), scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("which:N", title=None, scale=scale, legend=alt.Legend(labelLimit=320)),
+        )
+    )
+    learned = alt.Chart(alt.Data(values=[{"from": longest + 0.5, "to": max(right.length for right in rights) + 0.5}]))
+    longer = learned.mark_rect(color="#eeeeee").encode(x="from:Q", x2="to:Q")
+    caption = Text(
+        "Above: the vector that is added to the letter at each position, and how alike those of two positions are. "
+        "Below: how many letters come out right by the length of the string; in the grey part longer than any that was "
+        "learned.",
+        "上:各位置の文字に加えられるベクトルと、二つの位置のベクトルがどれほど似ているか。"
+        "下:文字列の長さごとの正しい文字の割合。灰色の部分は学習したどの文字列よりも長い。",
+    )
+    return Figure(
+        str(caption),
+        alt.vconcat(*charts, (longer + lines).properties(width=450, height=180)).resolve_scale(color="independent"),
+    )
+
+
 def learning(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Loss by training step, strings beside sentences."""
     charts = []
     for names, title in (
-        (("reversal", "learned", "unordered"), Text("strings backwards", "文字列の逆順")),
+        (("reversal", "learned", "unshifted", "unordered"), Text("strings backwards", "文字列の逆順")),
         (("translation", "single"), Text("translation", "翻訳")),
     ):
         values = [

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
-from phantastic.ground.randomness import initialised
+from phantastic.ground.randomness import initialised, torch_generator
 from phantastic.run.folder import Run
 from phantastic.run.rates import warm_and_root
 from phantastic.run.train import train
@@ -20,16 +21,19 @@ MOMENTUM, EPSILON = (0.9, 0.98), 1e-9  # of Adam (section 5.3)
 
 
 class Learner(NamedTuple):
-    """What is learned, how positions are told, and with how many heads (None: the recipe's)."""
+    """What is learned, how positions are told, with how many heads (None: the recipe's), and whether a string that is
+    learned begins at any of the first positions (Kiyono et al. 2021), so that those of longer strings are met."""
 
     strings: bool
     order: Order = "sinusoidal"
     heads: int | None = None
+    shifted: bool = True
 
 
 LEARNERS = {
     "reversal": Learner(strings=True),
     "learned": Learner(strings=True, order="learned"),
+    "unshifted": Learner(strings=True, shifted=False),
     "unordered": Learner(strings=True, order="none"),
     "translation": Learner(strings=False),
     "single": Learner(strings=False, heads=1),
@@ -60,6 +64,11 @@ def build(recipe: TransformerRecipe, learner: Learner, seed: int) -> Transformer
         )
 
 
+def shifts(seed: int, step: int, count: int) -> Int[Tensor, " count"]:
+    """At which position each string of a step begins: 0 to `LONGER`."""
+    return torch.randint(LONGER + 1, (count,), generator=torch_generator(seed, "shift", step))
+
+
 def learn(run: Run[TransformerRecipe], name: str, seed: int) -> Transformer:
     """Train one of the learners.
 
@@ -74,8 +83,9 @@ def learn(run: Run[TransformerRecipe], name: str, seed: int) -> Transformer:
 
     def losses(step: int) -> Mapping[str, Tensor]:
         pairs = drawn(recipe, learner, batch, seed, "train", step).to(run.device)
+        offset = shifts(seed, step, batch).to(run.device) if learner.strings and learner.shifted else None
         with initialised(seed, f"dropout/{step}"):
-            return {"loss": measure.loss(model, pairs, recipe.smoothing)}
+            return {"loss": measure.loss(model, pairs, recipe.smoothing, offset)}
 
     train(
         run,

@@ -9,7 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from phantastic.data import text_metrics
 from phantastic.declare.measure import Measure, resampled
+from phantastic.measures.bootstrap import over_items
 from phantastic.nn.attention import reading
 from phantastic.systems.transformer.model import Transformer
 from phantastic.systems.transformer.task import END, PAD, Pairs
@@ -17,9 +19,12 @@ from phantastic.systems.transformer.task import END, PAD, Pairs
 REDRAWN = 500  # bootstrap samples
 
 
-def loss(model: Transformer, pairs: Pairs, smoothing: float = 0.0) -> Float[Tensor, ""]:
-    """Cross-entropy of the target's words, END included, in nats per word; ``smoothing`` of the labels as in 5.4."""
-    logits = model(pairs.source, pairs.target[:, :-1])
+def loss(
+    model: Transformer, pairs: Pairs, smoothing: float = 0.0, offset: Int[Tensor, " batch"] | None = None
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the target's words, END included, in nats per word; ``smoothing`` of the labels as in 5.4,
+    ``offset``: the positions at which they begin."""
+    logits = model(pairs.source, pairs.target[:, :-1], offset)
     return cross_entropy(
         logits.flatten(0, 1).float(), pairs.target[:, 1:].flatten(), ignore_index=PAD, label_smoothing=smoothing
     )
@@ -46,24 +51,33 @@ def shares(hits: Tensor, tries: Tensor | None = None) -> Shares:
     return Shares(hits.double().cpu().numpy(), tries.double().cpu().numpy())
 
 
-def written(model: Transformer, pairs: Pairs) -> tuple[Shares, Shares]:
-    """Written by the model itself, word after word: which outputs are right as a whole, and which of their words.
+def wanted(pairs: Pairs) -> Int[Tensor, "batch m-1"]:
+    """The words that are to be written, and PAD."""
+    return pairs.target[:, 1:].masked_fill(pairs.target[:, 1:] == END, PAD)
 
-    A word counts as right where it stands in its own place.
-    """
-    wanted = pairs.target[:, 1:]
-    wanted = wanted.masked_fill(wanted == END, PAD)
-    outputs = model.greedy(pairs.source, wanted.shape[1])
-    present = wanted != PAD
-    return shares((outputs == wanted).all(1)), shares(((outputs == wanted) & present).sum(1), present.sum(1))
+
+def right(outputs: Int[Tensor, "batch m-1"], pairs: Pairs) -> tuple[Shares, Shares]:
+    """Which outputs are right as a whole, and which of their words: those that stand in their own place."""
+    words = wanted(pairs)
+    present = words != PAD
+    return shares((outputs == words).all(1)), shares(((outputs == words) & present).sum(1), present.sum(1))
+
+
+def bleu(outputs: Int[Tensor, "batch m-1"], pairs: Pairs, generator: np.random.Generator) -> Measure:
+    """Of all outputs together, with its interval over sentences."""
+    texts = (
+        [" ".join(str(word) for word in row if word != PAD) for row in rows.tolist()]
+        for rows in (outputs, wanted(pairs))
+    )
+    return over_items(text_metrics.ngrams_shared(*texts), generator, text_metrics.bleu, REDRAWN)
 
 
 @torch.no_grad()
 def foretold(model: Transformer, pairs: Pairs) -> Shares:
     """Which words of the outputs, END included, are the likeliest after the right ones before them."""
-    wanted = pairs.target[:, 1:]
-    right = (model(pairs.source, pairs.target[:, :-1]).argmax(-1) == wanted) & (wanted != PAD)
-    return shares(right.sum(1), (wanted != PAD).sum(1))
+    words = pairs.target[:, 1:]
+    hits = (model(pairs.source, pairs.target[:, :-1]).argmax(-1) == words) & (words != PAD)
+    return shares(hits.sum(1), (words != PAD).sum(1))
 
 
 @torch.no_grad()

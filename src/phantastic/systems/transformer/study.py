@@ -60,12 +60,12 @@ class TransformerRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only
     ] = 4e-3
     warmup: Annotated[int, about("steps of the warm-up", "ウォームアップのステップ数", ge=1, le=10**6)] = 200
     strings: Annotated[int, about("strings in a batch", "ミニバッチの文字列の数", ge=1, le=10_000)] = 128
-    string_steps: Annotated[int, about("training steps on strings", "文字列での学習ステップ数", ge=1, le=10**7)] = 500
+    string_steps: Annotated[int, about("training steps on strings", "文字列での学習ステップ数", ge=1, le=10**7)] = 1_000
     sentences: Annotated[int, about("sentences in a batch", "ミニバッチの文の数", ge=2, le=10_000)] = 64
-    sentence_steps: Annotated[int, about("training steps on sentences", "文での学習ステップ数", ge=1, le=10**7)] = 1_300
+    sentence_steps: Annotated[int, about("training steps on sentences", "文での学習ステップ数", ge=1, le=10**7)] = 2_500
     tested: Annotated[
         int, about("strings and sentences that are measured", "評価する文字列・文の数", ge=10, le=100_000)
-    ] = 500
+    ] = 2_000
 
 
 class TransformerApply(Request, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ STUDY = Study(
         "Language: attention, and where a network looks while it writes",
         "言語:注意機構 ― ネットワークは書きながらどこを見ているか",
     ),
-    papers=("vaswani2017", "bahdanau2015"),
+    papers=("vaswani2017", "bahdanau2015", "kiyono2021", "papineni2002", "wu2016"),
     recipe=TransformerRecipe,
     presets={
         "tiny": TransformerRecipe(
@@ -118,8 +118,11 @@ STUDY = Study(
             seeds=3,
         ),
     },
-    minutes={"tiny": 0.1, "quick": 3.1},
-    measures=("{reversal,learned,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",),
+    minutes={"tiny": 0.1, "quick": 6.6},
+    measures=(
+        "{reversal,learned,unshifted,unordered,translation,single}.{exact,words,longer,followed,straight,deviation}",
+        "{translation,single}.{bleu,greedy_bleu}",
+    ),
     experiment="phantastic.systems.transformer.experiment:Transformers",
     apply=TransformerApply,
 )
