@@ -32,6 +32,7 @@ from phantastic.systems.psychiatry import (
     schizophrenia,
     tasks,
 )
+from phantastic.systems.psychiatry.check import Check
 from phantastic.systems.psychiatry.cohort import Cohort
 from phantastic.systems.psychiatry.fit import Data, Posterior, Prior
 from phantastic.systems.psychiatry.simulate import Press, Pursuit
@@ -338,24 +339,34 @@ def sheet(deviation: float) -> tuple[behaviour.Sheet, Posterior]:
     return found, Posterior(mean, variance, noise, noise, -torch.arange(5.0).double(), torch.zeros(5, 3).double())
 
 
+CHECKED = Check(*(torch.full((5,), value, dtype=torch.float64) for value in (9.0, 0.01, 0.5)))
+
+
+def told(deviation: float) -> tuple:
+    return *sheet(deviation), CHECKED, [[]] * 5
+
+
 def test_people_are_told_with_their_intervals_and_noise() -> None:
     """1.96 standard deviations to either side; of what the data hardly narrow there is a remark."""
-    lines = apply.people(*sheet(0.5))
+    lines = apply.people(*told(0.5))
     assert len(lines) == 5
-    assert lines[0] == "ann (x): log W2 = 1.00 [0.02, 1.98]; log V1 = 2.00 [1.80, 2.20]; noise 0.02"
+    assert (
+        lines[0] == "ann (x): log W2 = 1.00 [0.02, 1.98]; log V1 = 2.00 [1.80, 2.20]; noise 0.02, 1.0% of the variance"
+    )
     assert lines[2].startswith("cy (x): log W2 = 0.00 [-0.98, 0.98]; ")
     assert lines[4].startswith("all: ")
-    wide = apply.people(*sheet(0.71 * 1.75))  # of the prior's standard deviation
+    wide = apply.people(*told(0.71 * 1.75))  # of the prior's standard deviation
     assert wide[5:] == [
         "log W2 (precision of the expected motion): these data say little of it; what is shown is mostly the prior"
     ]
-    assert len(apply.people(*sheet(0.69 * 1.75))) == 5
+    assert len(apply.people(*told(0.69 * 1.75))) == 5
 
 
 def test_of_many_people_twenty_are_told() -> None:
     one, posterior = sheet(0.5)
     many = one._replace(people=one.people * 5, groups=one.groups * 5)
-    lines = apply.people(many, Posterior(*(torch.cat([each] * 5) for each in posterior)))
+    wide = Posterior(*(torch.cat([each] * 5) for each in posterior))
+    lines = apply.people(many, wide, Check(*(each.repeat(5) for each in CHECKED)), [[]] * 25)
     assert len(lines) == 21
     assert lines[20] == "… and 5 more, in the table"
 
@@ -363,23 +374,30 @@ def test_of_many_people_twenty_are_told() -> None:
 def test_groups_are_told_as_differences_from_the_first() -> None:
     """Of x the means are .5 and 1, of y 4 and 6.5; without the prior, of whose precision 100 of log V1 holds 1 / .6²,
     a difference of 5.5 is one of 550 / (100 - 1 / .6²)."""
-    first, second = apply.groups(*sheet(0.01))
+    first, second = apply.groups(*sheet(0.01), CHECKED)
     assert first.startswith("y − x: log W2 3.50 [")
     assert second.startswith("y − x: log V1 5.66 [")
     one, posterior = sheet(0.01)
-    assert apply.groups(one._replace(groups=["x", "y", "x", "z", ""]), posterior) == [], "one person is no group"
-    assert apply.groups(one._replace(groups=["z", "y", "x", "y", "x"]), posterior)[0].startswith("x − y: log W2 0.50 [")
+    assert apply.groups(one._replace(groups=["x", "y", "x", "z", ""]), posterior, CHECKED) == [], (
+        "one person is no group"
+    )
+    assert apply.groups(one._replace(groups=["z", "y", "x", "y", "x"]), posterior, CHECKED)[0].startswith(
+        "x − y: log W2 0.50 ["
+    )
 
 
 def test_the_table_of_a_fit_has_every_number_in_its_column(tmp_path: Path) -> None:
-    apply.written(*sheet(0.5), tmp_path / "fit.csv")
+    one, posterior = sheet(0.5)
+    apply.written(
+        one._replace(task=one.task._replace(recording=None)), posterior, CHECKED, [[]] * 5, tmp_path / "fit.csv"
+    )
     rows = list(csv.DictReader((tmp_path / "fit.csv").read_text().splitlines()))
-    numbers = {name: float(value) for name, value in rows[1].items() if name not in ("person", "group")}
+    numbers = {name: float(value) for name, value in rows[1].items() if name not in ("person", "group", "mark")}
     assert (rows[1]["person"], rows[1]["group"]) == ("bo", "y")
     assert numbers == pytest.approx({
         "motion": 3, "motion_low": 3 - 0.98, "motion_high": 3.98, "motion_sd": 0.5,
         "senses": 5, "senses_low": 5 - 0.196, "senses_high": 5.196, "senses_sd": 0.1,
-        "noise_sd": 0.02, "free_energy": -1, "samples": 3,
+        "noise_sd": 0.02, "noise_share": 0.01, "free_energy": -1, "evidence": 9, "p": 0.5, "samples": 3,
     }, rel=1e-4)  # fmt: skip
 
 
@@ -391,7 +409,7 @@ def test_samples_missing_and_outside_of_the_task_are_counted(tmp_path: Path) -> 
     path.write_text("time,eye\n" + "\n".join(rows))
     found = behaviour.eyes(str(path))
     assert [note.en for note in found.notes] == [
-        "2 missing samples have no weight", "5 samples outside of the task's two cycles are left out",
+        "2 missing samples have no weight", "5 samples outside of the task are left out",
     ]  # fmt: skip
     assert found.data.weight[0].tolist() == [0.0 if t in missing else 1.0 for t in range(1, 65)]
     assert found.data.mean[0, 0] == pytest.approx(0.11)

@@ -77,14 +77,16 @@ def pursuit_models() -> tuple[Model, Model]:
     return model, process
 
 
-def occlusion_models(occluder: bool = True, W2: Number = _PRECISE, V3: Number = _PRECISE) -> tuple[Model, Model]:
-    """Beliefs and world of an eye that follows a target; it cannot be seen where it is beyond 1/2.
+def occlusion_models(
+    occluder: bool = True, W2: Number = _PRECISE, V3: Number = _PRECISE, edge: float = 0.5
+) -> tuple[Model, Model]:
+    """Beliefs and world of an eye that follows a target; it cannot be seen where it is beyond ``edge``.
 
     W2: precision of the expected motion of the target, which is lowered in simulated schizophrenia. V3: precision of
     its expected frequency. Numbers, or tensors [subjects, 1].
     """
     o1, o2, x, v, k1, k2, w, a = sympy.symbols("o1 o2 x v k1 k2 w a")
-    visible = sympy.Piecewise((1, x < sympy.Rational(1, 2)), (0, True)) if occluder else sympy.Integer(1)
+    visible = sympy.Piecewise((1, x < sympy.nsimplify(edge)), (0, True)) if occluder else sympy.Integer(1)
     response = [o1, o2, *[sympy.exp(-((k - x + o1) ** 2)) * visible for k in range(-8, 9)]]
     model = Model(
         [
@@ -145,6 +147,20 @@ def _occlusion(
         causes = torch.where(t >= 50, -causes, causes)
     expected = torch.full((bins, 1), RATE / 8 if learn else 8 * RATE, dtype=torch.float64)
     return Simulation("act", model, process, causes, prior_u=expected, orders=(4, 1))
+
+
+def occluded(cycles: float, edge: float) -> Simulation:
+    """The published task with another number of cycles from where the target sets out, and another occluder."""
+    published = _occlusion()
+    bins = 16 + round(32 * cycles)
+    t = torch.arange(1, bins + 1, dtype=torch.float64)[:, None]
+    model, process = occlusion_models(W2=_PRECISE, edge=edge)
+    return published.changed(
+        model=model,
+        process=process,
+        causes=torch.where(t > 16, torch.sin(RATE * t), 0.0),
+        prior_u=torch.full((bins, 1), 8 * RATE, dtype=torch.float64),
+    )
 
 
 RUNS = {

@@ -61,7 +61,7 @@ def intentions(conditions: Mapping[str, Mapping[str, list]], correlations: Seque
             if t % 2
         ]
         scale = alt.Scale(domain=[low, high], range=["#ffffff", BLUE], interpolate="rgb")
-        legend = alt.Legend(title=str(Text("attractor state", "アトラクター状態")), gradientLength=90)
+        legend = alt.Legend(title=str(Text("its value", "その値")), gradientLength=90)
         base = alt.Chart(alt.Data(values=[cell | {"next": cell["t"] + 2.2} for cell in cells])).mark_rect()
         strip = base.encode(
             x=alt.X(
@@ -71,7 +71,7 @@ def intentions(conditions: Mapping[str, Mapping[str, list]], correlations: Seque
                 axis=alt.Axis(format="d"),
             ),
             x2="next:Q",
-            y=alt.Y("state:O", title=None),
+            y=alt.Y("state:O", title=str(Text("attractor state", "アトラクター状態"))),
             color=alt.Color("y:Q", scale=scale, legend=legend),
         )
         marks = [(half + 0.5, VERMILION)] if name == "violation" else []
@@ -88,8 +88,16 @@ def intentions(conditions: Mapping[str, Mapping[str, list]], correlations: Seque
         alt.Chart(alt.Data(values=pairs))
         .mark_point(filled=True, size=8, color=BLUE, opacity=0.35)
         .encode(
-            x=alt.X("x:Q", title=str(TITLES["action"]), scale=alt.Scale(domain=list(span), nice=False)),
-            y=alt.Y("y:Q", title=str(TITLES["observation"]), scale=alt.Scale(domain=list(span), nice=False)),
+            x=alt.X(
+                "x:Q",
+                title=str(Text("attractor states in action", "行為時のアトラクター状態")),
+                scale=alt.Scale(domain=list(span), nice=False),
+            ),
+            y=alt.Y(
+                "y:Q",
+                title=str(Text("attractor states in observation", "観察時のアトラクター状態")),
+                scale=alt.Scale(domain=list(span), nice=False),
+            ),
         )
         .properties(width=230, height=230, title=heading(f"r = {min(correlations):.2f} … {max(correlations):.2f}"))
     )

@@ -14,9 +14,11 @@ from phantastic.declare.i18n import Text
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 from phantastic.ground.randomness import torch_generator
+from phantastic.systems.psychiatry import paradigm
 from phantastic.systems.psychiatry.fit import Data, repeated
+from phantastic.systems.psychiatry.paradigm import COLUMNS, STILL
 from phantastic.systems.psychiatry.study import CYCLE, REACH
-from phantastic.systems.psychiatry.tasks import EYES, MOST_FORCE, Task, matching, pressing, watch
+from phantastic.systems.psychiatry.tasks import MOST_FORCE, Task, looking, matching, pressing, watch
 
 BINS = 64  # of the task
 FEWEST = 16  # bins with a sample without which a trace is not worth a fit
@@ -26,13 +28,15 @@ COMMON = ("person", "group", "trial")
 
 
 class Sheet(NamedTuple):
-    """A file's people with the group of each ("" without one), their data for the task, and remarks on the file."""
+    """A file's people with the group of each ("" without one), their data for the task, remarks on the file, and how
+    many samples lie between those that are independent."""
 
     people: list[str]
     groups: list[str]
     task: Task
     data: Data
     notes: list[Text]
+    spacing: int = 1
 
 
 class Rows(NamedTuple):
@@ -84,18 +88,21 @@ def gathered(rows: list[Rows], samples: list[Float64[ndarray, " samples"]]) -> t
 # --- eye traces
 
 
-def eyes(path: str, period: float = CYCLE, amplitude: float = REACH) -> Sheet:
+def eyes(path: str, period: float | None = None, amplitude: float | None = None) -> Sheet:
     """Columns ``time`` and ``eye``, and perhaps person, group and trial; an empty or NaN ``eye`` is a missing sample.
 
-    Time 0 is half a cycle before the target sets out; ``period`` is that of the target in the unit of ``time``,
-    ``amplitude`` its amplitude in the unit of ``eye``. Recordings at another rate than 32 samples a cycle are
+    The task is that of the columns period, amplitude, start, cycles and occluder where there are any (`Paradigm`);
+    without, time 0 is half a cycle before the target sets out. ``period`` is that of the target in the unit of
+    ``time``, ``amplitude`` its amplitude in the unit of ``eye``. Recordings at another rate than 32 samples a cycle are
     resampled: faster ones by the mean of each bin, slower ones by a cubic spline that bridges no gap, where each bin
     counts for as many samples as it had. Raises `Refused` naming file, line and column.
     """
     sheet = table.read(path, "a CSV file with the columns time and eye")
-    rows = recordings(sheet, ("time", "eye"))
-    time = sheet.numbers("time") / period * CYCLE
-    eye = sheet.numbers("eye", missing=True) / amplitude * REACH
+    rows = recordings(sheet, ("time", "eye", *COLUMNS))
+    task = paradigm.read(sheet, period, amplitude)
+    bins = task.bins
+    time = (sheet.numbers("time") - task.start) / task.period * CYCLE + STILL
+    eye = sheet.numbers("eye", missing=True) / task.amplitude * REACH
     samples, rates, missing, outside = [], set(), 0, 0
     for each in rows:
         at = np.array(each.at)
@@ -105,20 +112,21 @@ def eyes(path: str, period: float = CYCLE, amplitude: float = REACH) -> Sheet:
                     f"{path!r}, line {sheet.lines[here]}, column 'time': {sheet.texts('time')[here]} is not "
                     f"after the sample before it; is the column 'person' or 'trial' missing?"
                 )
-        inside = (time[at] > 0.5) & (time[at] < BINS + 0.5)
+        inside = (time[at] > 0.5) & (time[at] < bins + 0.5)
         outside += int((~inside & np.isfinite(eye[at])).sum())
         missing += int(np.isnan(eye[at][inside]).sum())
-        values, spacing = binned(time[at][inside], eye[at][inside])
+        values, spacing = binned(time[at][inside], eye[at][inside], bins)
         who = f"{path!r}, lines {sheet.lines[at[0]]} to {sheet.lines[at[-1]]}"
         if spacing > COARSEST:
             raise Refused(
                 f"{who}: a sample every {spacing:.3g} bins; at least one in {COARSEST:g} is needed, of which "
-                f"a cycle of the target (--period {period:g}) has {CYCLE}"
+                f"a cycle of the target (--period {task.period:g}) has {CYCLE}"
             )
         if np.isfinite(values).sum() < FEWEST:
             raise Refused(
-                f"{who}: {np.isfinite(values).sum()} of the {BINS} bins of the task have a sample; at least "
-                f"{FEWEST} are needed (time runs from 0 to {2 * period:g}; see --period)"
+                f"{who}: {np.isfinite(values).sum()} of the {bins} bins of the task have a sample; at least "
+                f"{FEWEST} are needed (the target sets out at time {task.start:g}, and its "
+                f"cycle takes {task.period:g}; see --period)"
             )
         samples.append(values)
         rates.add(round(spacing, 3))
@@ -127,12 +135,15 @@ def eyes(path: str, period: float = CYCLE, amplitude: float = REACH) -> Sheet:
     coarse = max(rates)
     if coarse > 1:  # neighbouring bins share their samples
         data = Data(data.mean, data.weight / coarse, data.within / coarse)
-    return Sheet(people, groups, EYES, data, _remarks(rates, missing, outside))
+    notes = _remarks(rates, missing, outside)
+    return Sheet(people, groups, looking(task), data, notes, max(1, round(coarse)))
 
 
-def binned(time: Float64[ndarray, " rows"], eye: Float64[ndarray, " rows"]) -> tuple[Float64[ndarray, " bins"], float]:
-    """The trace at t = 1 ... 64 (NaN: missing), and the bins between samples. Samples at whole t stay as they are."""
-    values = np.full(BINS, np.nan)
+def binned(
+    time: Float64[ndarray, " rows"], eye: Float64[ndarray, " rows"], bins: int = BINS
+) -> tuple[Float64[ndarray, " bins"], float]:
+    """The trace at t = 1 ... bins (NaN: missing), and the bins between samples. Samples at whole t stay as they are."""
+    values = np.full(bins, np.nan)
     if len(time) < 2:
         return values, 1.0
     spacing = float(np.median(np.diff(time)))
@@ -143,20 +154,22 @@ def binned(time: Float64[ndarray, " rows"], eye: Float64[ndarray, " rows"]) -> t
         if spacing < 1.01:
             return values, 1.0
     if spacing <= 0.75:
-        for bin in range(BINS):
+        for bin in range(bins):
             here = seen & (nearest_bin == bin)
             centre = bin + 1
             if here.sum() * spacing >= 0.5 and abs(time[here].mean() - centre) < 0.2:  # seen, and not at one end only
                 values[bin] = eye[here].mean()
         return values, spacing
-    return splined(time[seen], eye[seen], 1.5 * spacing), spacing
+    return splined(time[seen], eye[seen], 1.5 * spacing, bins), spacing
 
 
-def splined(time: Float64[ndarray, " rows"], eye: Float64[ndarray, " rows"], gap: float) -> Float64[ndarray, " bins"]:
-    """The trace at t = 1 ... 64 by a cubic spline through each stretch without a gap; outside of them it is missing."""
+def splined(
+    time: Float64[ndarray, " rows"], eye: Float64[ndarray, " rows"], gap: float, bins: int = BINS
+) -> Float64[ndarray, " bins"]:
+    """The trace at t = 1 ... bins by a cubic spline through each stretch without a gap; outside of them missing."""
     from scipy.interpolate import CubicSpline
 
-    values, t = np.full(BINS, np.nan), np.arange(1.0, BINS + 1)
+    values, t = np.full(bins, np.nan), np.arange(1.0, bins + 1)
     for stretch in np.split(np.arange(len(time)), np.flatnonzero(np.diff(time) > gap) + 1):
         if len(stretch) >= 4:
             within = (t >= time[stretch[0]] - 1e-6) & (t <= time[stretch[-1]] + 1e-6)
@@ -177,8 +190,8 @@ def _remarks(rates: set[float], missing: int, outside: int) -> list[Text]:
         notes.append(Text(f"{missing} missing samples have no weight", f"欠測 {missing} 標本は計算に入らない"))
     if outside:
         note = Text(
-            f"{outside} samples outside of the task's two cycles are left out",
-            f"課題の 2 周期の外にある {outside} 標本は使わない",
+            f"{outside} samples outside of the task are left out",
+            f"課題の時間の外にある {outside} 標本は使わない",
         )
         notes.append(note)
     return notes
@@ -256,13 +269,15 @@ def noisy(behaviour: Float64[torch.Tensor, "people samples"], size: float) -> Fl
 
 
 def eyes_template(path: Path) -> None:
-    """Traces of two simulated people, a control and one with reduced prior precision, with a few samples missing."""
+    """Traces of two simulated people, a control and one with reduced prior precision, with a few samples missing; the
+    task is the published one."""
+    task = list(paradigm.Paradigm())
     traces = noisy(watch(torch.tensor([[4.0, 4.0], [1.0, 4.0]], dtype=torch.float64)), 0.02).tolist()
     rows: list[list[object]] = []
     for person, group, trace in zip(("A", "B"), ("control", "patient"), traces, strict=True):
         for bin, eye in enumerate(trace):
-            rows.append([person, group, 1, bin + 1, "" if bin in (20, 21, 22) else float(eye)])
-    write_rows(path, ["person", "group", "trial", "time", "eye"], rows)
+            rows.append([person, group, 1, bin + 1, "" if bin in (20, 21, 22) else float(eye), *task])
+    write_rows(path, ["person", "group", "trial", "time", "eye", *COLUMNS], rows)
 
 
 def forces_template(path: Path) -> None:

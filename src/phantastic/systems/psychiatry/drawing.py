@@ -41,8 +41,9 @@ def dots(values: Rows, **mark: Any) -> alt.Chart:
     return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
 
 
-def fitted(sheet: "Sheet", posterior: Posterior) -> Figure:
-    """Behaviour and what the fitted simulator makes of it, and everyone's parameters with their intervals."""
+def fitted(sheet: "Sheet", posterior: Posterior, marked: Sequence[bool], follows: Sequence[bool]) -> Figure:
+    """Behaviour and what the fitted simulator makes of it, and everyone's parameters with their intervals: of those
+    who follow, hollow where the table has a mark."""
     names = list(dict.fromkeys(group or str(Text("people", "人")) for group in sheet.groups))
     group_of = [group or names[0] for group in sheet.groups]
     colour = coloured(names, [GROUPS[k % len(GROUPS)] for k in range(len(names))])
@@ -56,11 +57,18 @@ def fitted(sheet: "Sheet", posterior: Posterior) -> Figure:
         ax = alt.X("x:Q", title=str(Text("sample", "標本")), scale=across, axis=alt.Axis(tickMinStep=1, tickCount=6))
         ay = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False))
         layers = alt.layer(line.encode(x=ax, y=ay), dots(data, size=20).encode(x=ax, y=ay, color=colour))
-        panels.append(layers.properties(width=240, height=110, title=title(sheet.people[k] or names[0])))
+        name = (sheet.people[k] or names[0]) + (str(Text(" (marked)", "(要注意)")) if marked[k] else "")
+        panels.append(
+            layers.properties(
+                width=240,
+                height=110,
+                title=title(name),
+            )
+        )
     low, high = posterior.interval()
     estimates = []
     for k, parameter in enumerate(sheet.task.parameters):
-        order = posterior.mean[:, k].argsort().tolist()
+        order = [row for row in posterior.mean[:, k].argsort().tolist() if follows[row]]
         values = [
             {
                 "x": place,
@@ -68,6 +76,7 @@ def fitted(sheet: "Sheet", posterior: Posterior) -> Figure:
                 "low": float(low[row, k]),
                 "high": float(high[row, k]),
                 "which": group_of[row],
+                "marked": marked[row],
             }
             for place, row in enumerate(order, start=1)
         ]
@@ -83,13 +92,16 @@ def fitted(sheet: "Sheet", posterior: Posterior) -> Figure:
         ay = alt.Y("low:Q", title=parameter.symbol, scale=alt.Scale(zero=False))
         layers = alt.layer(
             base.mark_rule(strokeWidth=1.5).encode(y=ay, y2="high:Q"),
-            base.mark_point(filled=True, size=30, opacity=1).encode(y="y:Q"),
+            base.transform_filter("!datum.marked").mark_point(filled=True, size=30, opacity=1).encode(y="y:Q"),
+            base.transform_filter("datum.marked").mark_point(fill="white", size=34, opacity=1).encode(y="y:Q"),
         )
         estimates.append(layers.properties(width=240, height=130, title=title(str(parameter.text))))
     caption = Text(
         "Behaviour (dots) and what the simulator with the inferred parameters does (lines); below, each person's "
-        "parameters with their 95% intervals.",
-        "行動データ(点)と、推定したパラメータによるシミュレーション(線)。下は各人のパラメータと 95% 区間。",
+        "parameters with their 95% intervals. "
+        "Hollow: the table says why these numbers are not to be believed as they stand.",
+        "行動データ(点)と、推定したパラメータによるシミュレーション(線)。下は各人のパラメータと 95% 区間。"
+        "白抜きは、そのまま信じてはならない人(理由は表に)。",
     )
     chart = alt.vconcat(alt.concat(*panels, columns=2), alt.hconcat(*estimates))
     return Figure(str(caption), chart.resolve_scale(color="shared"))

@@ -73,8 +73,8 @@ def courses(stored: Mapping[str, Any], recipe: ForceRecipe) -> Figure:
     ]
     names = [
         str(Text("force made", "実際の力")),
-        str(Text("perceived: one's own", "感じる力:自分の力")),
-        str(Text("perceived: from outside", "感じる力:外力")),
+        str(Text("perceived: one's own (band: 90%)", "感じる力:自分の力(帯:90% 区間)")),
+        str(Text("perceived: from outside (band: 90%)", "感じる力:外力(帯:90% 区間)")),
     ]
     colour = coloured(names, (BLACK, BLUE, ORANGE), columns=3)
     panels = []
@@ -109,10 +109,12 @@ def courses(stored: Mapping[str, Any], recipe: ForceRecipe) -> Figure:
         layers = alt.layer(area, curve(lines, strokeWidth=1.8).encode(x=x, y=y, color=colour))
         panels.append(layers.properties(width=200, height=200, title=title(str(person))))
     caption = Text(
-        "What is felt while pressing, with 90% intervals. Normally the senses are attenuated, so that both forces are "
+        "What is felt while pressing; the bands, in the colours of their lines, are its 90% intervals. "
+        "Normally the senses are attenuated, so that both forces are "
         "uncertain. Who compensates for a loss of attenuation is sure of both, and with strong compensation of a small "
         "outside force against the own one, which is not there (below 0).",
-        "押している間に感じる力と 90% 区間。正常では感覚が減衰し、両方の力が不確かになる。減衰の低下を補うと両方に"
+        "押している間に感じる力。帯は同じ色の線の 90% 区間。"
+        "正常では感覚が減衰し、両方の力が不確かになる。減衰の低下を補うと両方に"
         "確信をもち、補償が強いと、自分の力に逆らう小さな外力(0 より下)が存在しないのに感じられる。",
     )
     return Figure(str(caption), alt.hconcat(*panels))

@@ -46,8 +46,8 @@ class Press(NamedTuple):
         return own, equal.gather(-1, moment[:, None])[:, 0]
 
 
-def follow(run: str, motion: People, senses: People) -> Pursuit:
-    """The published run ``run`` of occlusion by people with these log-precisions.
+def follow(run: str | Simulation, motion: People, senses: People) -> Pursuit:
+    """The published run ``run`` of occlusion, or another simulation of it, by people with these log-precisions.
 
     motion: log W2, of the expected motion of the target; senses: log V1, of what the eye sees and of where it is felt
     to be. Raises `Refused` for an unknown run and where someone's beliefs diverge.
@@ -56,15 +56,15 @@ def follow(run: str, motion: People, senses: People) -> Pursuit:
     return Pursuit(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def watching(run: str, motion: People, senses: People) -> Simulation:
-    """The published run ``run`` of occlusion, as people with these log-precisions see it; that of the senses may differ
+def watching(run: str | Simulation, motion: People, senses: People) -> Simulation:
+    """The run ``run`` of occlusion, as people with these log-precisions see it; that of the senses may differ
     between their channels [people, channels]."""
-    experiment = published.setup("occlusion", run)
+    experiment = published.setup("occlusion", run) if isinstance(run, str) else run
     V = senses.exp().reshape(len(senses), -1)
     return experiment.changed(model=experiment.model.with_level(2, W=motion.exp()[:, None]).with_level(1, V=V))
 
 
-def _follow(run: str, motion: People, senses: People) -> Pursuit:
+def _follow(run: str | Simulation, motion: People, senses: People) -> Pursuit:
     return watched(watching(run, motion, senses).run())
 
 

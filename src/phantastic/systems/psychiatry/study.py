@@ -163,22 +163,28 @@ class BehaviourFit(Request, frozen=True, kw_only=True):
 class OcclusionFit(BehaviourFit, frozen=True, kw_only=True):
     """Eye traces, or a template of them to be filled in."""
 
-    period: Annotated[
-        float,
-        about(
-            "period of the target, in the unit of the column time (default: 32)",
-            "標的の周期(列 time の単位で。既定値 32)",
-            gt=0,
-        ),
-    ] = CYCLE
-    amplitude: Annotated[
-        float,
-        about(
-            "amplitude of the target, in the unit of the column eye (default: 0.98)",
-            "標的の振幅(列 eye の単位で。既定値 0.98)",
-            gt=0,
-        ),
-    ] = REACH
+    period: (
+        Annotated[
+            float,
+            about(
+                "period of the target, in the unit of the column time (without it: the column period, or 32)",
+                "標的の周期(列 time の単位で。省けば列 period、それもなければ 32)",
+                gt=0,
+            ),
+        ]
+        | None
+    ) = None
+    amplitude: (
+        Annotated[
+            float,
+            about(
+                "amplitude of the target, in the unit of the column eye (without it: the column amplitude, or 0.98)",
+                "標的の振幅(列 eye の単位で。省けば列 amplitude、それもなければ 0.98)",
+                gt=0,
+            ),
+        ]
+        | None
+    ) = None
 
 
 OCCLUSION = Study(

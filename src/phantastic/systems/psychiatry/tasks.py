@@ -8,7 +8,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from phantastic.declare.i18n import Text
-from phantastic.systems.psychiatry.fit import Prior, Simulator
+from phantastic.inference.published.eye import occluded
+from phantastic.systems.psychiatry.fit import Prior, Recording, Simulator
+from phantastic.systems.psychiatry.paradigm import Paradigm
 from phantastic.systems.psychiatry.simulate import follow, press
 
 OCCLUDED = "fig1_occluded_highprec"  # the published run that everyone follows, each with precisions of their own
@@ -24,11 +26,12 @@ class Parameter(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A task: what is inferred, from what prior, through which simulator."""
+    """A task: what is inferred, from what prior, through which simulator, and what recording may have done to it."""
 
     parameters: tuple[Parameter, ...]
     prior: Prior
     simulate: Simulator
+    recording: Recording | None = None
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +56,19 @@ EYES = Task(
     ),
     beliefs([2.5, 4.0], [1.75, 0.6], [-2.0, 2.0], [7.0, 6.0], noise=0.03),
     watch,
+    Recording(offset=0.1, gain=0.1, latency=1.5),  # a tenth of the target's amplitude; a twentieth of its cycle
 )
+
+
+def looking(paradigm: Paradigm) -> Task:
+    """Following a target in a task of one's own."""
+    default = Paradigm()
+    if (paradigm.bins, round(paradigm.edge, 6)) == (default.bins, default.occluder):
+        return EYES
+    simulation = occluded(paradigm.cycles, paradigm.edge)
+    return EYES._replace(simulate=lambda theta: follow(simulation, theta[:, 0], theta[:, 1]).eye)
+
+
 HAND = (
     Parameter("attenuation", "h", Text("sensory attenuation", "感覚減衰")),
     Parameter("delusion", "D", Text("compensation in prior beliefs", "事前信念による補償")),
