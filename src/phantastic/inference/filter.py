@@ -13,6 +13,9 @@ from torch import Tensor
 from phantastic.inference.linearise import expm1, polynomial, step
 from phantastic.inference.prediction_errors import Geometry
 
+_ASCENTS = 64  # steps in one bin of a model without hidden states, at most
+_SETTLED = 1e-20  # nats that another step would gain, from which on none is made
+
 
 class MeanField(NamedTuple):
     """What uncertain parameters add: their covariance [..., p, p] and the functions' derivatives by them."""
@@ -73,6 +76,14 @@ def mean_field(geometry: Geometry, field: MeanField, w: Tensor, precision: Tenso
     return geometry.flat(gradient), geometry.temporal_product(pairs)
 
 
+def uncertainty(geometry: Geometry, field: MeanField, w: Tensor, precision: Tensor) -> Tensor:
+    """W(u) = tr(C_p E_p' P E_p) itself, [...]."""
+    arrays = field.learning(w[..., 0, :])
+    errors = by_parameter(w, arrays["by_parameter"], arrays["slope_by_parameter"])
+    weighed = geometry.weigh(errors, precision[..., None, :])
+    return (field.covariance @ weighed.flatten(-2) * errors.flatten(-2)).sum((-2, -1))
+
+
 def by_parameter(w: Tensor, by: Tensor, slope_by: Tensor) -> Tensor:
     """Derivatives of predictions by parameters in every order, [..., p, n, rows]."""
     higher = torch.einsum("...rcp,...jc->...pjr", slope_by, w[..., 1:, :])
@@ -88,16 +99,70 @@ def follow(
     field: MeanField | None = None,
     rate: float = 1.0,
 ) -> Tensor:
-    """Generalised means before each bin's update, [..., bins, n, m].
+    """Generalised means before each bin's update, [..., bins, n, m]; without hidden states those that suit its data.
 
     data: [..., bins, n, rows]; start: [..., n, m]; precision: [..., rows]; rate: of the ascent. Where they diverge
     they are not finite.
     """
-    run = _follow_affine if functions.affine else _follow
+    run = _settle if not geometry.nx else _follow_affine if functions.affine else _follow
     batch = [start.shape[:-2], data.shape[:-3], precision.shape[:-1], functions.batch]
     batch += [field.covariance.shape[:-2], field.learning.batch] if field is not None else []
     start = start.expand(*torch.broadcast_shapes(*batch), -1, -1)
     return geometry.full(run(geometry, functions, data, start, precision, field, rate))
+
+
+def _settle(
+    geometry: Geometry,
+    functions: Any,
+    data: Tensor,
+    start: Tensor,
+    precision: Tensor,
+    field: MeanField | None,
+    rate: float,
+) -> Tensor:
+    """Without hidden states nothing joins the bins: as in SPM each begins anew and ascends on its own data.
+
+    Gauss-Newton steps, of which one that raises the energy E' P E / 2 + u' u ridge / 2 (+ W / 4) is taken back and
+    halved; a model that is affine needs one. ``rate`` has no part in where they end.
+    """
+    small = ridge(geometry)
+    begin = geometry.flat(start)
+
+    def at(u: Tensor, bin: int) -> tuple[Tensor, Tensor, Tensor]:
+        w = geometry.full(u)
+        arrays = functions(w[..., 0, :])
+        slope = arrays["slope"]
+        errors = geometry.errors(data[..., bin, :, :], w, arrays["value"], slope)
+        weighed = geometry.weigh(errors, precision)
+        ascent = geometry.back(weighed, slope) - small[0, 0] * u
+        curvature = geometry.curvature(slope, precision) + small
+        energy = (errors * weighed).sum((-2, -1)) / 2 + small[0, 0] * u.square().sum(-1) / 2
+        if field is not None:
+            gradient, extra = mean_field(geometry, field, w, precision)
+            ascent, curvature = ascent - gradient / 2, curvature + extra / 2
+            energy = energy + uncertainty(geometry, field, w, precision) / 4
+        return energy, ascent, curvature
+
+    path = []
+    for bin in range(data.shape[-3]):
+        u = begin
+        energy, ascent, curvature = at(u, bin)
+        length = torch.ones_like(energy)
+        for _ in range(_ASCENTS):
+            change = torch.linalg.solve(curvature, ascent[..., None])[..., 0]
+            active = (ascent * change).sum(-1) > _SETTLED
+            if not bool(active.any()):
+                break
+            moved = u + length[..., None] * change
+            new = at(moved, bin)
+            better = (new[0] <= energy) & active  # a subject stops where it would alone
+            u = torch.where(better[..., None], moved, u)
+            energy = torch.where(better, new[0], energy)
+            ascent = torch.where(better[..., None], new[1], ascent)
+            curvature = torch.where(better[..., None, None], new[2], curvature)
+            length = torch.where(better, (2 * length).clamp(max=1), length / 2)
+        path.append(u)
+    return torch.stack(torch.broadcast_tensors(*path), -2)
 
 
 def _follow(

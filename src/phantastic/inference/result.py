@@ -47,6 +47,8 @@ class Parts:
 class Result:
     """Beliefs at each bin, before the update that the bin's data drive; level 1 is the sensory one.
 
+    Of a model without hidden states, in which nothing joins the bins, they are those that the bin's own data leave.
+
     x, v: conditional means of states and causes (``v[1]``: predicted response); z, w: prediction errors on outputs
     and causes, and on states; a: action, by the process's last level. Arrays [..., bins, components], float64.
     free_energy: after each E-step [..., iterations]. parameters: posterior means [..., parameters] in the order of
