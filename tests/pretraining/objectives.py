@@ -25,7 +25,7 @@ from phantastic.pretraining.objectives.causal_lm import causal_lm
 from phantastic.pretraining.objectives.distillation import aligned, distillation, halved, softened
 from phantastic.pretraining.objectives.dynamic_masking import Epochs
 from phantastic.pretraining.objectives.masked_lm import masked_lm
-from phantastic.pretraining.objectives.multi_task import Shared, multi_task, schedule
+from phantastic.pretraining.objectives.multi_task import Shared, multi_task, ranking_loss, schedule
 from phantastic.pretraining.objectives.permutation_lm import ordered, permutation_lm, permuted
 from phantastic.pretraining.objectives.recurrent_lm import BidirectionalLM, backwards, recurrent_lm
 from phantastic.pretraining.objectives.translation_lm import both_languages, parallel, translation_lm
@@ -193,6 +193,29 @@ def test_the_probabilities_of_all_targets_sum_to_one_in_any_order() -> None:
             drawn = ordered(ids, order, target)
             total += exp(-2 * float(permutation_lm(model, ids, torch.ones_like(ids), drawn)["loss"]))
         assert total == pytest.approx(1, abs=1e-5)
+
+
+def test_no_gradient_reaches_a_prediction_from_what_it_may_not_see() -> None:
+    """Two targets, 3 before 1: the first prediction hangs on the words 0 and 2 alone, the second on 3 as well; neither
+    on its own word, which the content stream does hold."""
+    model = xlnet(14).eval()
+    drawn = ordered(torch.tensor([[10, 11, 12, 13]]), torch.tensor([[1, 3, 0, 2]]),
+                    torch.tensor([[False, True, False, True]]))  # fmt: skip
+    with torch.no_grad():
+        words = model.transformer.get_submodule("words")(torch.tensor([[10, 11, 12, 13]]))
+    for prediction, seen in enumerate(([True, False, True, False], [True, False, True, True])):
+        entered = words.clone().requires_grad_()
+        logits = model(
+            inputs_embeds=entered, perm_mask=drawn.perm_mask, target_mapping=drawn.target_mapping
+        ).logits  # fmt: skip
+        assert logits is not None
+        (slope,) = torch.autograd.grad(logits[0, prediction].square().sum(), entered)
+        assert (slope[0].abs().sum(-1) > 0).tolist() == seen
+    entered = words.clone().requires_grad_()
+    content = model(inputs_embeds=entered, perm_mask=drawn.perm_mask).logits
+    assert content is not None
+    (slope,) = torch.autograd.grad(content[0, 1].square().sum(), entered)
+    assert (slope[0].abs().sum(-1) > 0).all()
 
 
 def test_a_sixth_of_the_words_is_predicted_and_no_special_token() -> None:
@@ -388,6 +411,29 @@ def test_a_task_moves_the_encoder_and_its_own_head_only() -> None:
         multi_task(shared, "tags", {"input_ids": ids})
     with pytest.raises(Refused, match="has other sizes"):
         Shared({"one": bert(), "other": bert(layers=2)})
+
+
+def test_ranking_loss_by_hand() -> None:
+    """Relevance σ(0) = 1/2 and σ(log 3) = 3/4: P = 1 / (1 + exp(∓γ/4)), whichever of the two is the answer."""
+    scores = torch.tensor([[0.0, log(3)], [0.0, log(3)]])
+    for gamma in (1.0, 2.0):
+        right, wrong = (log(1 + exp(sign * gamma / 4)) for sign in (-1, 1))
+        assert float(ranking_loss(scores, torch.tensor([1, 0]), gamma)) == pytest.approx((right + wrong) / 2)
+        assert float(ranking_loss(scores, torch.tensor([1, 1]), gamma)) == pytest.approx(right)
+    certain = ranking_loss(torch.tensor([[50.0, -50.0]]), torch.tensor([0]))
+    assert float(certain) == pytest.approx(log(1 + exp(-1)))  # the least there is
+
+
+def test_a_corpus_that_is_read_again_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    whole = Examples.gathered
+    monkeypatch.setattr(Examples, "gathered", lambda self, number: made.append(number) or whole(self, number))
+    epochs = Epochs(Examples(language("english"), 0, 256, masking=Masking()), pools=2)
+    seen = {epochs.place(step)[0] for step in range(epochs.length)}
+    for step in range(2 * epochs.length):
+        epochs(step)
+    assert seen == set(range(epochs.length))
+    assert made == [0, 1]
 
 
 # --- static vectors

@@ -5,9 +5,11 @@ BERT's corpus is finite and was masked beforehand, ten times over (static maskin
 again either way, so that the two can be compared.
 """
 
+import numpy as np
+
 from phantastic.ground.randomness import numpy_generator
 from phantastic.pretraining.batches import Batch, Examples, tensors
-from phantastic.pretraining.corpus import masked
+from phantastic.pretraining.corpus import Written, masked
 
 COPIES = 10  # of the corpus, each masked once (dupe_factor of create_pretraining_data.py)
 
@@ -20,6 +22,7 @@ class Epochs:
 
     def __init__(self, examples: Examples, *, pools: int = 1, dynamic: bool = True, copies: int = COPIES):
         self.examples, self.length, self.dynamic, self.copies = examples, pools * examples.batches, dynamic, copies
+        self.kept: dict[int, tuple[Written, np.ndarray]] = {}
 
     def place(self, step: int) -> tuple[int, int]:
         """The batch of the corpus that is read at a step, and the number by which its masks are drawn."""
@@ -28,9 +31,16 @@ class Epochs:
         batch = int(order[position])
         return batch, step if self.dynamic else self.length * (epoch % self.copies) + batch
 
+    def rows(self, batch: int) -> tuple[Written, np.ndarray]:
+        """A batch of the corpus before it is masked. All are kept: in another order nearly every step would make a pool
+        anew."""
+        if not self.kept:
+            self.kept = {number: self.examples.rows(number) for number in range(self.length)}
+        return self.kept[batch]
+
     def __call__(self, step: int) -> Batch:
         batch, number = self.place(step)
-        rows, follows = self.examples.rows(batch)
+        rows, follows = self.rows(batch)
         generator = numpy_generator(self.examples.seed, f"{self.examples.purpose}: masks", number)
         masked_rows = masked(rows.tokens, self.examples.masking, self.examples.occurring, generator)
         return tensors((rows, follows), masked_rows, self.examples.device)

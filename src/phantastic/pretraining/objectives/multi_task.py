@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from phantastic.ground.errors import Refused, nearest
 from phantastic.ground.randomness import numpy_generator
@@ -60,3 +62,14 @@ def multi_task(shared: Shared, task: str, inputs: Mapping[str, Tensor]) -> dict[
     if result.loss is None:
         raise Refused(f"the batch of task '{task}' has no labels")
     return {"loss": result.loss}
+
+
+def ranking_loss(
+    scores: Float[Tensor, "questions candidates"], answer: Int[Tensor, " questions"], gamma: float = 1.0
+) -> Float[Tensor, ""]:
+    """Mean of -log P(answer | question) in nats, P = exp(γ Rel) / Σ exp(γ Rel) over the candidates of one question, and
+    Rel = sigmoid(score) their relevance (Liu et al. 2019, section 3: relevance ranking; QNLI, with γ = 1).
+
+    Relevance lies between 0 and 1, so that of two candidates the loss never falls below log(1 + 1/e) = .313 nats.
+    """
+    return cross_entropy(gamma * scores.float().sigmoid(), answer)
