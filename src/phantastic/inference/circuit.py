@@ -1,6 +1,7 @@
 """The message passing that a model implies, as a graph of error units and state units, and its picture.
 
-Friston (2008), figure 4, and Bastos et al. (2012): each area holds error units (superficial pyramidal cells) that
+Friston (2008), figure 4, and Bastos et al. (2012), drawn as there: errors red, predictions black, the precision that
+neuromodulators set blue. Each area holds error units (superficial pyramidal cells) that
 compare what it believes with what is predicted, and state units (deep pyramidal cells) that hold beliefs. Prediction
 errors ascend from superficial layers, predictions descend from deep ones.
 """
@@ -17,7 +18,7 @@ from phantastic.declare.i18n import Text
 from phantastic.inference.model import Level, LogPrecision, Model
 from phantastic.show.figure import BLACK, BLUE, VERMILION, Figure
 
-ERROR, PREDICTION, OWN = "error", "prediction", "own"
+ERROR, PREDICTION, OWN, GAIN = "error", "prediction", "own", "gain"
 _PLACES = {"v": (0.0, 0.0), "z": (0.0, 1.0), "x": (1.0, 0.0), "w": (1.0, 1.0)}  # within an area: left or right, depth
 
 
@@ -104,6 +105,7 @@ def message_passing(model: Model) -> Figure:
         ERROR: str(Text("prediction errors (forward)", "予測誤差(順方向)")),
         PREDICTION: str(Text("predictions (backward)", "予測(逆方向)")),
         OWN: str(Text("the area's own belief or data", "その領野自身の信念・データ")),
+        GAIN: str(Text("precision (neuromodulation)", "精度(神経修飾)")),
     }
     lines, heads = [], []
     for message in messages:
@@ -122,28 +124,30 @@ def message_passing(model: Model) -> Figure:
         superficial = unit.kind in "zw"
         nodes.append({"x": x, "y": y, "name": unit.name, "layer": "error" if superficial else "state"})
         count = str(Text(f"{unit.size} units", f"{unit.size} ユニット"))
-        tags.append({"x": x, "y": y + (31 if superficial else -29), "text": f"{count}"})
+        tags.append({"x": x, "y": y + (77 if superficial else -29), "text": f"{count}"})
         if unit.log_precision:
-            tags.append({"x": x, "y": y + 45, "text": f"ln Π = {unit.log_precision}"})
+            tags.append({"x": x, "y": y + 62, "text": f"ln Π = {unit.log_precision}"})
+            lines.append({"x": x, "y": y + 54, "x2": x, "y2": y + 29, "which": words[GAIN]})
+            heads.append({"x": x, "y": y + 29, "angle": 180.0, "which": words[GAIN]})
     areas = sorted({unit.area for unit in units})
     kinds = {unit.area: {u.kind for u in units if u.area == unit.area} for unit in units}
     last = wide if "x" in kinds[areas[-1]] else 60
-    width, height = 70 + (areas[-1] - 1) * step + last + 70, top + high + 115
+    width, height = 70 + (areas[-1] - 1) * step + last + 70, top + high + 145
     boxes, titles = [], []
     for area in areas:
         left = 70 + (area - 1) * step - 48
         right = left + 96 + (wide if "x" in kinds[area] else 0)
-        boxes.append({"x": left, "x2": right, "y": top - 32, "y2": top + high + 88})
+        boxes.append({"x": left, "x2": right, "y": top - 32, "y2": top + high + 118})
         name = str(Text(f"level {area}", f"第 {area} 階層"))
         name += str(Text(" (senses)", "(感覚)")) if area == 1 else ""
-        titles.append({"x": left + 4, "y": top + high + 98, "text": name})
+        titles.append({"x": left + 4, "y": top + high + 128, "text": name})
     layers = [
         {"x": 8, "y": top + 25 + high, "text": str(Text("superficial: error units", "浅層:誤差ユニット"))},
         {"x": 8, "y": top + 25, "text": str(Text("deep: state units", "深層:状態ユニット"))},
     ]
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, width], nice=False), axis=None)
     y = alt.Y("y:Q", scale=alt.Scale(domain=[0, height], nice=False), axis=None)
-    scale = alt.Scale(domain=list(words.values()), range=[VERMILION, BLUE, "#888888"])
+    scale = alt.Scale(domain=list(words.values()), range=[VERMILION, BLACK, "#999999", BLUE])
     legend = alt.Legend(orient="top", labelLimit=300, symbolType="stroke", symbolOpacity=1, columns=2)
     colour, same = (alt.Color("which:N", title=None, scale=scale, legend=shown) for shown in (legend, None))
 
@@ -158,8 +162,10 @@ def message_passing(model: Model) -> Figure:
             chart(heads)
             .mark_point(shape="triangle-up", filled=True, size=60, opacity=1)
             .encode(x=x, y=y, color=same, angle=alt.Angle("angle:Q", scale=None)),
-            chart(nodes).mark_point(shape="circle", filled=True, size=1100, opacity=1).encode(x=x, y=y, color=fill),
-            chart(nodes).mark_text(color="white", fontSize=15, fontWeight="bold").encode(x=x, y=y, text="name:N"),
+            chart(nodes)
+            .mark_point(shape="triangle-up", filled=True, size=1500, opacity=1)
+            .encode(x=x, y=y, color=fill),
+            chart(nodes).mark_text(color="white", fontSize=13, fontWeight="bold", dy=5).encode(x=x, y=y, text="name:N"),
             chart(tags).mark_text(fontSize=10.5, color="#333333").encode(x=x, y=y, text="text:N"),
             chart(titles).mark_text(align="left", fontSize=12, fontWeight="bold").encode(x=x, y=y, text="text:N"),
             chart(layers).mark_text(angle=270, fontSize=11, color="#555555").encode(x=x, y=y, text="text:N"),
@@ -171,9 +177,10 @@ def message_passing(model: Model) -> Figure:
         "Message passing in the model, drawn from its declaration. Error units in superficial layers (z: errors on "
         "what a level sends down, w: on the motion of its states) receive predictions from deep layers of their own "
         "and the next level; state units (x: hidden states, v: causes) move so as to lower the errors they receive, "
-        "weighed by their precision Π. A line is there only where a function of the model depends on its source.",
+        "weighed by their precision Π, the gain that neuromodulators set. Triangles: pyramidal cells. A line is there "
+        "only where a function of the model depends on its source.",
         "モデルの宣言から描いたメッセージ伝達。浅層の誤差ユニット(z:下の階層へ送る信号の誤差、w:状態の運動の誤差)は、"
         "同じ階層と一つ上の階層の深層から予測を受け取る。深層の状態ユニット(x:隠れ状態、v:原因)は、精度 Π で"
-        "重みづけられた誤差を減らすように動く。線は、モデルの関数が送り手に依存する場合にだけ引かれる。",
+        "重みづけられた誤差を減らすように動く。精度は神経修飾物質が定めるゲイン。三角形は錐体細胞。線は、モデルの関数が送り手に依存する場合にだけ引かれる。",
     )
     return Figure(str(caption), picture)

@@ -86,6 +86,7 @@ def test_every_seed_has_noise_of_its_own_in_every_experiment(monkeypatch: pytest
     seeds: list[tuple[str, int]] = []
     for name in ("linear", "nonlinear"):
         monkeypatch.setattr(measure, name, lambda recipe, seed, name=name: seeds.append((name, seed)) or {})
+    monkeypatch.setattr(measure, "covered", lambda recipe, seed: seeds.append(("covered", seed)) or {})
     for name in ("seen", "triples"):
         monkeypatch.setattr(measure, name, lambda recipe, system: {})
     run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
@@ -215,7 +216,15 @@ def test_intact_precisions_perceive_what_the_run_perceived(run: Run) -> None:
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
     figures = run.study.load().figures(run)
-    assert list(figures) == ["message-passing", "deconvolution", "embedding", "learning", "lorenz", "double-well"]
+    assert list(figures) == [
+        "message-passing",
+        "deconvolution",
+        "coverage",
+        "embedding",
+        "learning",
+        "lorenz",
+        "double-well",
+    ]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
         assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name

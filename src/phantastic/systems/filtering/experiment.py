@@ -21,7 +21,8 @@ from phantastic.systems.filtering.study import FilteringRecipe
 def tried(recipe: FilteringRecipe, seed: int) -> Found:
     """Everything under the noise of one seed."""
     system = measure.linear(recipe, seed)
-    return measure.seen(recipe, system) | measure.triples(recipe, system) | measure.nonlinear(recipe, seed)
+    known = measure.seen(recipe, system) | measure.covered(recipe, seed)
+    return known | measure.triples(recipe, system) | measure.nonlinear(recipe, seed)
 
 
 @final
@@ -53,6 +54,7 @@ class Filtering(Experiment[FilteringRecipe]):
         return {
             "message-passing": message_passing(system.experiment.model),
             "deconvolution": pictures.deconvolution(system),
+            "coverage": pictures.coverage(measure.drawn(recipe, recipe.seed)),
             "embedding": pictures.embedding(recipe),
             "learning": learning_figures.learning(recipe, system, run.measures()),
             "lorenz": pictures.lorenz(recipe.seed),

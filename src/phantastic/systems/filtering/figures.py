@@ -10,7 +10,7 @@ from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, VERMILION, Figure
 from phantastic.show.traces import band, coloured, dots, heading, line, over_time, points, trace
 from phantastic.systems.filtering import measure
-from phantastic.systems.filtering.measure import Linear
+from phantastic.systems.filtering.measure import Drawn, Linear
 from phantastic.systems.filtering.study import FilteringRecipe
 
 INFERRED, TRUE = Text("inferred", "推定"), Text("true", "真値")
@@ -64,6 +64,43 @@ def deconvolution(system: Linear) -> Figure:
         "フィルタはデータだけから状態と入力を、その不確かさとともに推定する。",
     )
     return Figure(str(caption), alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"))
+
+
+def coverage(system: Drawn) -> Figure:
+    """A cause and a state that the model's own prior drew, with the 90% intervals of both schemes."""
+    truth, panels = system.truth, []
+    x = over_time(1, len(truth.v[2]))
+    names = {"dem": Text("dynamic expectation maximisation", "DEM"), "exact": Text("exact posterior", "厳密な事後分布")}
+    colour = coloured([str(names["dem"]), str(names["exact"]), str(TRUE)], (VERMILION, BLUE, BLACK))
+    for title, real, means in (
+        (Text("cause v", "原因 v"), truth.v[2][:, 0], {n: (b.v[2], b.covariance.v) for n, b in system.beliefs.items()}),
+        (
+            Text("hidden state x1", "隠れ状態 x1"),
+            truth.x[1][:, 0],
+            {n: (b.x[1], b.covariance.x) for n, b in system.beliefs.items()},
+        ),
+    ):
+        rows = [
+            row
+            for name, called in names.items()
+            for row in trace(means[name][0][:, 0], str(called), means[name][1][:, 0, 0].clamp(min=0).sqrt())
+        ]
+        layers = alt.layer(
+            band(rows, "").encode(x=x, color=colour),
+            line(rows).encode(x=x, y=alt.Y("y:Q", title=None), color=colour),
+            line(trace(real, str(TRUE)), strokeDash=[5, 3], strokeWidth=1.5).encode(
+                x=x, y=alt.Y("y:Q", title=None), color=colour
+            ),
+        )
+        panels.append(layers.properties(width=330, height=200, title=heading(str(title))))
+    caption = Text(
+        "The cause is drawn by the model's own prior: 90% intervals of dynamic expectation maximisation, which sees "
+        "a bin through a few derivatives, are too narrow; those of the exact posterior, which sees all bins together, "
+        "hold nine in ten.",
+        "原因をモデル自身の事前分布から引いた場合。各ビンを数個の導関数を通してだけ見る DEM の 90% 区間は狭すぎる。"
+        "全ビンを同時に見る厳密な事後分布の区間は、十のうち九つを含む。",
+    )
+    return Figure(str(caption), alt.hconcat(*panels, spacing=24))
 
 
 def embedding(recipe: FilteringRecipe) -> Figure:

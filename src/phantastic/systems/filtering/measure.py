@@ -1,10 +1,11 @@
 """What the study measures: each published simulation under one noise, held against what really happened."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from phantastic.inference import published
@@ -13,6 +14,7 @@ from phantastic.inference.learn import Scheme, invert
 from phantastic.inference.model import LogPrecision, Model
 from phantastic.inference.published.simulation import Simulation, bump
 from phantastic.inference.result import Result, Trajectory
+from phantastic.inference.smoother import Smoothed, smooth
 from phantastic.measures.gaussian import NORMAL, rms
 from phantastic.systems.filtering.study import FilteringRecipe
 
@@ -34,6 +36,14 @@ class Linear:
     @property
     def y(self) -> Tensor:
         return self.truth.v[1]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What happened where the model's own prior drew the causes, and what each scheme believes."""
+
+    truth: Trajectory
+    beliefs: Mapping[str, Result | Smoothed]
 
 
 def orders_of(recipe: FilteringRecipe) -> tuple[int, int]:
@@ -125,6 +135,35 @@ def seen(recipe: FilteringRecipe, system: Linear) -> Found:
         "cause.error.one": square(first_order.v[2] - cause),
         "cause.error.white": square(white.v[2] - cause),
     }
+
+
+@lru_cache(maxsize=4)
+def drawn(recipe: FilteringRecipe, seed: int) -> Drawn:
+    """The linear system driven by causes that its own prior draws, perceived by DEM and by the exact smoother."""
+    model = linear(recipe, seed).experiment.model
+    truth = generate(model, torch.zeros(recipe.bins, 1, dtype=torch.float64), orders=orders_of(recipe), seed=seed)
+    n = recipe.states_order
+    return Drawn(
+        truth,
+        {
+            "dem": invert(model, truth.v[1], orders=orders_of(recipe)),
+            "dem_full": invert(model, truth.v[1], orders=(n, n)),
+            "exact": smooth(model, truth.v[1], orders=orders_of(recipe)),
+        },
+    )
+
+
+def covered(recipe: FilteringRecipe, seed: int) -> Found:
+    """How often 90% intervals hold what the prior drew, and how far off the means are."""
+    system, measures = drawn(recipe, seed), {}
+    for name, belief in system.beliefs.items():
+        for what, mean, truth, covariance in (
+            ("causes", belief.v[2], system.truth.v[2], belief.covariance.v),
+            ("states", belief.x[1], system.truth.x[1], belief.covariance.x),
+        ):
+            measures[f"drawn.{name}.{what}.inside"] = inside(mean, truth, covariance)
+            measures[f"drawn.{name}.{what}.error"] = rms(mean - truth)
+    return measures
 
 
 def triples(recipe: FilteringRecipe, system: Linear) -> Found:

@@ -82,15 +82,10 @@ def _map(
         .mark_rect(strokeWidth=0)
         .encode(x=x, y=y, x2="x2:Q", y2="y2:Q", color=coloured(names, colours, columns=1, symbolType="square"))
     )
-    marks = [
-        {"x": a, "y": b, "label": str(ANCHORS[name]), "right": a > (steps[0][0] + steps[0][-1]) / 2}
-        for name, (a, b) in anchors.items()
-    ]
+    marks = [{"x": a, "y": b, "label": str(ANCHORS[name])} for name, (a, b) in anchors.items()]
     base = alt.Chart(alt.Data(values=marks)).encode(x=x, y=y)
     layers = [tiles, base.mark_point(size=60, color=BLACK, fill="white", opacity=1)]
-    right, left = base.transform_filter("datum.right"), base.transform_filter("!datum.right")
-    layers.append(right.mark_text(align="right", dx=-8, fontSize=11).encode(text="label:N"))
-    layers.append(left.mark_text(align="left", dx=8, fontSize=11).encode(text="label:N"))
+    layers.append(base.mark_text(dy=-13, fontSize=11).encode(text="label:N"))  # above, where none meets another
     return alt.layer(*layers).properties(width=290, height=270, title=title(heading))
 
 
