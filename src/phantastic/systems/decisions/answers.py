@@ -1,6 +1,7 @@
 """`phantastic apply decisions`: a confusion matrix, or scores with labels, judged by every measure."""
 
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 from jaxtyping import Float, Int
@@ -21,6 +22,7 @@ from phantastic.systems.decisions.drawing import coloured, curve, diagonal, rows
 from phantastic.systems.decisions.figures import NAMES, bars, confusion_matrix, written
 from phantastic.systems.decisions.study import DecisionsApply
 
+Cells = list[list[Any]]
 EXPECTED = "a CSV file with the columns score and label"
 HALF = ndtri((1 + LEVEL) / 2)
 
@@ -48,7 +50,7 @@ def apply(folder: Path, request: DecisionsApply) -> list[str]:
 # --- a matrix
 
 
-def judged(matrix: Counts, beta: float, pi: float | None) -> tuple[list[str], list[list[object]]]:
+def judged(matrix: Counts, beta: float, pi: float | None) -> tuple[list[str], Cells]:
     """Every measure in words, with its exact interval where it has one, and as rows of a table."""
     two = len(matrix) == 2
     values = dict(confusion.binary(matrix, beta) if two else confusion.several(matrix, beta))
@@ -56,12 +58,13 @@ def judged(matrix: Counts, beta: float, pi: float | None) -> tuple[list[str], li
     if not two:
         total, agreed = sum(map(sum, matrix)), sum(row[k] for k, row in enumerate(matrix))
         shares["accuracy"] = confusion.Share(agreed, total)
-    lines, cells = [], []
+    lines: list[str] = []
+    cells: Cells = []
     for name, value in values.items():
         told = shares[name].interval if name in shares else None
         label = Text(f"F, β = {beta:g}", f"F 値(β = {beta:g})") if name == "f" else NAMES[name]
         ends = f" [{told.low:.4f}, {told.high:.4f}]" if told else ""
-        lines.append(f"{label}: {written(value)}{ends}")
+        lines.append(f"{label}: {written(value, shares.get(name))}{ends}")
         cells.append([name, cell(value), *(f"{end:.9g}" for end in told or ())])
     if not two:
         for k in range(len(matrix)):
@@ -89,7 +92,7 @@ def cell(value: Value) -> str:
     return "" if value is None else f"{float(value):.9g}"
 
 
-def at_prevalence(pi: float, hit: float, false: float) -> tuple[list[str], list[list[object]]]:
+def at_prevalence(pi: float, hit: float, false: float) -> tuple[list[str], Cells]:
     """What yes and no are worth elsewhere, by Bayes' rule."""
     said = pi * hit + (1 - pi) * false
     yes = prevalence.positive_predictive_value(pi, hit, false) if said > 0 else None
@@ -123,9 +126,7 @@ def binary(path: str, sheet: table.Table, name: str, values: Float[ndarray, " n"
     return values.astype(int)
 
 
-def ranked(
-    scores: Float[ndarray, " n"], labels: Int[ndarray, " n"], pi: float | None
-) -> tuple[list[str], list[list[object]]]:
+def ranked(scores: Float[ndarray, " n"], labels: Int[ndarray, " n"], pi: float | None) -> tuple[list[str], Cells]:
     """Area and its interval, average precision, the threshold of the largest J; calibration where scores may be
     probabilities; and what a yes is worth at another prevalence."""
     n, m = int(labels.sum()), int((1 - labels).sum())
@@ -153,7 +154,7 @@ def ranked(
             f"H = {hit[best]:.4f}、F = {false[best]:.4f})",
         ),
     ]
-    cells: list[list[object]] = [
+    cells: Cells = [
         ["area", f"{area:.9g}", f"{low:.9g}", f"{high:.9g}"],
         ["average_precision", f"{precision:.9g}"],
         ["youden", f"{most:.9g}"],
@@ -177,7 +178,7 @@ def ranked(
     return found, cells
 
 
-def probabilities(p: Float[ndarray, " n"], labels: Int[ndarray, " n"], cells: list[list[object]]) -> list[Text]:
+def probabilities(p: Float[ndarray, " n"], labels: Int[ndarray, " n"], cells: Cells) -> list[Text]:
     """Brier score and its parts, ECE beside what chance alone would give; their rows are added to ``cells``."""
     parts = calibration.murphy(p, labels, calibration.in_bins(p))
     score, error = calibration.brier(p, labels), calibration.ece(p, labels)
@@ -218,7 +219,7 @@ def drawn(scores: Float[ndarray, " n"], labels: Int[ndarray, " n"], pi: float | 
         lines += rows(hit[there], prevalence.positive_predictive_value(pi, hit[there], false[there]), which=kinds[1])
     axes = {"x": x(Text("recall", "再現率")), "y": y(Text("precision", "適合率"))}
     second = curve(lines).encode(**axes, color=coloured(kinds, (BLUE, VERMILION))).properties(**size)
-    panels: list[alt.LayerChart | alt.Chart] = [first, second]
+    panels: list[Any] = [first, second]
     if scores.min() >= 0 and scores.max() <= 1:
         key = f"ECE = {calibration.ece(scores, labels):.3f}"
         panels.append(bars({key: (scores, labels)}, (BLUE,)).properties(**size))

@@ -1,6 +1,6 @@
 """Do probabilities mean what they say? The Brier score and its parts, reliability in bins, and what mends it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -87,7 +87,8 @@ def temperature(logits: Forecasts, y: Outcomes) -> float:
     def loss(log_t: float) -> float:
         return float(np.mean(np.logaddexp(0, -(2 * y - 1) * logits / np.exp(log_t))))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(100), np.log(100)), method="bounded").x))
+    found: Any = minimize_scalar(loss, bounds=(-np.log(100), np.log(100)), method="bounded")
+    return float(np.exp(found.x))
 
 
 def platt(scores: Forecasts, y: Outcomes) -> tuple[float, float]:

@@ -8,7 +8,7 @@ and is called so rather than 0.
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.special import betaincinv
 
@@ -22,19 +22,19 @@ Counts = Sequence[Sequence[int]]
 class Share(NamedTuple):
     """So many of so many, the one counted among the other."""
 
-    count: int
+    some: int
     total: int
 
     @property
     def value(self) -> Value:
-        return ratio(self.count, self.total)
+        return ratio(self.some, self.total)
 
     @property
     def interval(self) -> Interval | None:
-        return clopper_pearson(self.count, self.total) if self.total else None
+        return clopper_pearson(self.some, self.total) if self.total else None
 
 
-def ratio(a: Value, b: Value) -> Value:
+def ratio(a: Any, b: Any) -> Value:
     """a / b; infinite where b alone is 0, undefined (None) where both are, and where either is undefined."""
     if a is None or b is None or (math.isinf(a) and math.isinf(b)):
         return None
@@ -114,11 +114,11 @@ def binary(table: Counts, beta: float = 1.0) -> dict[str, Value]:
     (tp, fn), (fp, tn) = table
     found = {name: share.value for name, share in shares(table).items()}
     hit, correct = found["recall"], found["specificity"]
-    told = hit is not None and correct is not None
+    both = None if hit is None or correct is None else Fraction(hit) + Fraction(correct) - 1
     return found | {
         "f": f_score(table, beta),
-        "balanced_accuracy": (hit + correct) / 2 if told else None,
-        "youden": hit + correct - 1 if told else None,
+        "balanced_accuracy": None if both is None else (both + 1) / 2,
+        "youden": both,
         "mcc": correlation(table),
         "kappa": kappa(table),
         "lr_plus": ratio(hit, found["false_alarms"]),

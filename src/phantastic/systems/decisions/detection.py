@@ -4,14 +4,14 @@ Evidence is normal, N(0, 1) without the signal and N(μ, σ²) with it; yes is s
 (σ = 1) μ is d′, and c is the criterion's distance from the middle, in the unit of the noise.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 from numpy import ndarray
 from scipy.special import ndtr, ndtri
 
-Rates = Float[ndarray, "..."]
+Rates = Any  # a number or an array of any shape, as numbers broadcast
 
 
 class Sensitivity(NamedTuple):

@@ -31,16 +31,18 @@ def diagonal(values: Sequence[float] = (0, 1)) -> alt.Chart:
 
 
 def x(title: object, scale: alt.Scale = UNIT, **axis: Any) -> alt.X:
-    return alt.X("x:Q", title=str(title), scale=scale, axis=alt.Axis(**({"tickCount": 5} | axis)))
+    axis = {"tickCount": 5} | axis
+    return alt.X("x:Q", title=str(title), scale=scale, axis=alt.Axis(**axis))
 
 
 def y(title: object, scale: alt.Scale = UNIT, **axis: Any) -> alt.Y:
-    return alt.Y("y:Q", title=str(title), scale=scale, axis=alt.Axis(**({"tickCount": 5} | axis)))
+    axis = {"tickCount": 5} | axis
+    return alt.Y("y:Q", title=str(title), scale=scale, axis=alt.Axis(**axis))
 
 
 def coloured(names: Sequence[object], colours: Sequence[str], **legend: Any) -> alt.Color:
     scale = alt.Scale(domain=list(map(str, names)), range=list(colours))
-    key = {"orient": "bottom", "columns": 1, "labelLimit": 400, "symbolOpacity": 1} | legend
+    key: dict[str, Any] = {"orient": "bottom", "columns": 1, "labelLimit": 400, "symbolOpacity": 1} | legend
     return alt.Color("which:N", title=None, scale=scale, legend=alt.Legend(**key))
 
 

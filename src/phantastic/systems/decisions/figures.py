@@ -14,7 +14,7 @@ from phantastic.declare.i18n import Text
 from phantastic.ground.randomness import numpy_generator
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.decisions import calibration, confusion, detection, measure, prevalence
-from phantastic.systems.decisions.confusion import Counts, Value
+from phantastic.systems.decisions.confusion import Counts, Share, Value
 from phantastic.systems.decisions.drawing import coloured, curve, diagonal, dots, rows, side_by_side, title, x, y
 from phantastic.systems.decisions.shapes import Pictures
 from phantastic.systems.decisions.study import DecisionsRecipe
@@ -48,8 +48,10 @@ NETWORK, SCALED, BAYES = (
 )
 
 
-def written(value: Value) -> str:
-    """A fraction with its decimals, a number, or that there is none."""
+def written(value: Value, share: Share | None = None) -> str:
+    """A fraction with its decimals (of a share as it was counted), a number, or that there is none."""
+    if share and share.total:
+        return f"{share.some}/{share.total} = {share.some / share.total:.4f}"
     if value is None:
         return str(Text("undefined (0/0)", "定義できない(0/0)"))
     if isinstance(value, Fraction) and value.denominator > 1 and value.denominator < 10**6:
@@ -90,7 +92,7 @@ def confusion_matrix(table: Counts, beta: float = 1.0, examined: bool = False) -
         label = f"F{beta:g}" if name == "f" else str(NAMES[name])
         points.append(
             {"name": label, "x": None if value is None else float(value), "low": low, "high": high,
-             "label": written(value), "at": 1.04}
+             "label": written(value, shares.get(name)), "at": 1.04}
         )  # fmt: skip
     floor = min([0.0, *(point["x"] for point in points if point["x"] is not None)])
     scale = alt.Scale(domain=[floor, 1], nice=False)
@@ -172,12 +174,13 @@ def roc(recipe: DecisionsRecipe, logits: ndarray, test: Pictures) -> Figure:
         "by Bayes' rule, which nobody beats.",
         f"左:信号検出理論の ROC 曲線と、判断基準の異なる模擬の観察者({recipe.trials} 試行)。"
         "基準が変わると曲線の上を動き、d′ が変わると別の曲線に移る。"
-        "中央:z に変換すると直線になり、傾きは標準偏差の比を表す。右:楕円の中のハートを見分けるネットワークとベイズの規則(これを超えるものはない)。",
+        "中央:z に変換すると直線になり、傾きは標準偏差の比を表す。"
+        "右:楕円の中のハートを見分けるネットワークとベイズの規則(これを超えるものはない)。",
     )
     return Figure(str(caption), side_by_side(*(panel.properties(**size) for panel in (left, middle, right))))
 
 
-def bars(told: Mapping[str, tuple[ndarray, ndarray]], colours: Sequence[str]) -> alt.LayerChart:
+def bars(told: Mapping[str, tuple[ndarray, ndarray]], colours: Sequence[str]) -> Any:
     """A reliability diagram: by bin, how often it happened, with exact intervals, against the mean forecast."""
     points = []
     for name, (p, signal) in told.items():
@@ -285,7 +288,7 @@ def rarity(logits: Mapping[str, ndarray], sets: Mapping[str, Pictures], rare: fl
 def costs(d: float) -> Figure:
     """What decisions cost by criterion, and where theory has the cheapest."""
     criteria, lines, points, kinds = np.linspace(-3, 3, 241), [], [], []
-    for pi, miss in ((0.5, 1.0), (0.1, 1.0), (0.1, 9.0)):
+    for pi, miss in ((0.5, 1.0), (0.1, 1.0), (0.1, 27.0)):
         name = Text(f"π = {pi:g}, a miss costs {miss:g}", f"π = {pi:g}、見落としの損失 {miss:g}")
         kinds.append(str(name))
         scale = 1 / min(pi * miss, 1 - pi)  # of the cheaper of always yes and always no
@@ -302,10 +305,10 @@ def costs(d: float) -> Figure:
     chart = alt.layer(curve(lines, clip=True).encode(**axes), dots(points, size=110, shape="diamond").encode(**axes))
     caption = Text(
         f"What it costs to say yes above a criterion, for d′ = {d:g}; a false alarm costs 1. Diamonds: the criterion "
-        "at which the likelihood ratio is β = (1 − π) C_fp / (π C_fn). Rare and harmless things are seldom reported; "
-        "where a miss is as dear as the thing is rare, the criterion is the unbiased one again.",
+        "at which the likelihood ratio is β = (1 − π) C_fp / (π C_fn). What is rare and "
+        "harmless is seldom reported; where a miss is dear, yes is said already of little.",
         f"ある基準を超えたら「あり」と答えるときの損失(d′ = {d:g}、誤警報の損失は 1)。ひし形:尤度比が "
-        "β = (1 − π) C_fp / (π C_fn) となる基準。まれで無害なものはめったに報告されない。"
-        "まれな分だけ見落としの損失が大きければ、基準は偏りのない位置に戻る。",
+        "β = (1 − π) C_fp / (π C_fn) となる基準。"
+        "まれで無害なものはめったに報告されず、見落としの損失が大きければ、わずかな証拠でも「あり」と答える。",
     )
     return Figure(str(caption), chart.properties(width=380, height=240, title=title("")))

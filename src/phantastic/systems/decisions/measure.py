@@ -71,7 +71,7 @@ def laws(seed: int) -> Found:
     """Identities on random cases: the trapezoid under the ROC is U, with ties; Murphy's parts are the Brier score, by
     values and by bins; costs are least at β; and Bayes' rule gives what counting gives."""
     generator = numpy_generator(seed, "decisions/laws")
-    found = dict.fromkeys(("bamber.error", "murphy.error", "optimum.error", "rule.error"), 0.0)
+    found: Found = dict.fromkeys(("bamber.error", "murphy.error", "optimum.error", "rule.error"), 0.0)
 
     def worse(name: str, error: float) -> None:
         found[name] = max(found[name], error)
@@ -94,7 +94,7 @@ def laws(seed: int) -> Found:
         worse("optimum.error", abs(float(lines[spent.argmin()] - best)))
         (tp, fn), (fp, tn) = generator.integers(1, 40, (2, 2)).tolist()
         table = confusion.shares([[tp, fn], [fp, tn]])
-        hit_rate, false_rate = (Fraction(each.count, each.total) for each in (table["recall"], table["false_alarms"]))
+        hit_rate, false_rate = (Fraction(each.some, each.total) for each in (table["recall"], table["false_alarms"]))
         rule = prevalence.positive_predictive_value(Fraction(tp + fn, tp + fn + fp + tn), hit_rate, false_rate)
         worse("rule.error", float(abs(rule - Fraction(tp, tp + fp))))
     return found
@@ -120,7 +120,7 @@ def published() -> Found:
 
 def blind() -> Found:
     """Who always says yes is right as often as it is so, at every prevalence, and has neither area nor J."""
-    found = dict.fromkeys(("blind.accuracy.error", "blind.area.error", "blind.youden.error"), 0.0)
+    found: Found = dict.fromkeys(("blind.accuracy.error", "blind.area.error", "blind.youden.error"), 0.0)
     for positive in range(1, 100):
         table = [[positive, 0], [100 - positive, 0]]
         values = confusion.binary(table)
@@ -264,7 +264,7 @@ def shifted(recipe: DecisionsRecipe, logits: ndarray, before: ndarray, rare: Pic
         found |= {f"{name}.ece": calibration.ece(expit(each), y), f"{name}.brier": calibration.brier(expit(each), y)}
     line = np.log(COSTS[0] / COSTS[1])  # yes where p C_fn > (1 − p) C_fp: on the likelihood ratio this is β
     for name, said in (("half", exchanged > 0), ("optimal", exchanged > line), ("bayes", ideal > line)):
-        rates = (float(np.mean(said[y == k])) for k in (1, 0))
-        found[f"cost.{name}"] = float(detection.cost(*rates, float(np.mean(y)), *COSTS))
+        hit, false = (float(np.mean(said[y == k])) for k in (1, 0))
+        found[f"cost.{name}"] = float(detection.cost(hit, false, float(np.mean(y)), *COSTS))
     found["cost.blind"] = min(float(np.mean(y)) * COSTS[1], float(np.mean(1 - y)) * COSTS[0])
     return found

@@ -1,25 +1,25 @@
 """What an answer is worth where the thing is rare: Bayes' rule for tests, exact for fractions."""
 
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import logit
 
-N = TypeVar("N")  # a float, an array or a fraction
+N = Any  # a float, an array or a fraction
 
 
 def positive_predictive_value(prevalence: N, hit: N, false_alarm: N) -> N:
     """p(there | yes) = π H / (π H + (1 − π) F); as a function of F and H on the ROC this is the precision of the
     precision-recall curve, which so hangs on π where the ROC does not."""
-    return prevalence * hit / (prevalence * hit + (1 - prevalence) * false_alarm)  # pyright: ignore
+    return prevalence * hit / (prevalence * hit + (1 - prevalence) * false_alarm)
 
 
 def negative_predictive_value(prevalence: N, hit: N, false_alarm: N) -> N:
     """p(not there | no)."""
-    absent = (1 - prevalence) * (1 - false_alarm)  # pyright: ignore
-    return absent / (absent + prevalence * (1 - hit))  # pyright: ignore
+    absent = (1 - prevalence) * (1 - false_alarm)
+    return absent / (absent + prevalence * (1 - hit))
 
 
 def moved(logits: Float[ndarray, " n"], learned: float, met: float) -> Float[ndarray, " n"]:

@@ -4,7 +4,7 @@ A rating says between which two criteria the evidence lay, N(0, 1) without and N
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -74,10 +74,10 @@ def fit(signal: Int[ndarray, " k"], noise: Int[ndarray, " k"], equal: bool = Fal
 
     def free(x: ndarray) -> Tensor:
         """μ, log σ, the first criterion and the logarithms of the steps to the next."""
-        t = torch.tensor(x, dtype=torch.float64, requires_grad=True)
-        return t
+        return torch.tensor(x, dtype=torch.float64, requires_grad=True)
 
     def natural(t: Tensor) -> Tensor:
+        """The same with the criteria themselves."""
         log_sigma = t[1:2] * 0 if equal else t[1:2]
         return torch.cat([t[:1], log_sigma, torch.cat([t[2:3], t[2:3] + torch.exp(t[3:]).cumsum(0)])])
 
@@ -94,7 +94,7 @@ def fit(signal: Int[ndarray, " k"], noise: Int[ndarray, " k"], equal: bool = Fal
     if not np.isfinite(found.fun) or np.abs(found.jac).max() > FLAT or np.abs(found.x[:2]).max() > 20:
         raise Refused("no d′ is most likely: too few answers, or categories that only signal or only noise has")
     best = natural(free(found.x)).detach()
-    hessian = torch.func.hessian(lambda p: -log_likelihood(p, a, b))(best)
+    hessian: Any = torch.autograd.functional.hessian(lambda p: -log_likelihood(p, a, b), best)
     kept = [0, *range(2, len(best))] if equal else list(range(len(best)))
     covariance = np.zeros((len(best), len(best)))
     try:

@@ -73,10 +73,13 @@ class DecisionsApply(Request, frozen=True, kw_only=True):
         ),
     ] = None
     beta: Annotated[float, about("weight of recall in F", "F 値での再現率の重み", symbol="β", gt=0, le=100)] = 1.0
-    prevalence: Annotated[
-        float | None,
-        about("prevalence at which answers are to be judged", "答えの価値を求める有病率", symbol="π", gt=0, lt=1),
-    ] = None
+    prevalence: (
+        Annotated[
+            float,
+            about("prevalence at which answers are to be judged", "答えの価値を求める有病率", symbol="π", gt=0, lt=1),
+        ]
+        | None
+    ) = None
 
 
 class DecisionsFit(Request, frozen=True, kw_only=True):
