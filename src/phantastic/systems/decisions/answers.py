@@ -6,12 +6,10 @@ from typing import Any
 import altair as alt
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.special import ndtri
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from phantastic.data import table
 from phantastic.declare.i18n import Text
-from phantastic.declare.measure import LEVEL
 from phantastic.ground import files
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import numpy_generator
@@ -24,7 +22,6 @@ from phantastic.systems.decisions.study import DecisionsApply
 
 Cells = list[list[Any]]
 EXPECTED = "a CSV file with the columns score and label"
-HALF = ndtri((1 + LEVEL) / 2)
 
 
 def apply(folder: Path, request: DecisionsApply) -> list[str]:
@@ -132,7 +129,7 @@ def ranked(scores: Float[ndarray, " n"], labels: Int[ndarray, " n"], pi: float |
     n, m = int(labels.sum()), int((1 - labels).sum())
     area = detection.mann_whitney(scores[labels == 1], scores[labels == 0])
     error = detection.hanley_mcneil(area, n, m)
-    low, high = max(0.0, area - HALF * error), min(1.0, area + HALF * error)
+    low, high = detection.area_interval(area, error, n, m)
     precision, base = prevalence.average_precision(scores, labels), n / (n + m)
     false, hit, thresholds = roc_curve(labels, scores)
     best = int((hit - false).argmax())

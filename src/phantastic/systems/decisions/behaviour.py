@@ -119,7 +119,7 @@ def estimates(person: Person) -> list[Estimate]:
         pairs = ("d′", told.d, told.d_error), ("c", told.c, told.c_error)
         return [estimate(symbol, float(value), float(error)) for symbol, value, error in pairs]
     area, error = detection.of_ratings(person.signal, person.noise)
-    found = [Estimate("AUC", area, Interval(max(0.0, area - HALF * error), min(1.0, area + HALF * error)))]
+    found = [Estimate("AUC", area, detection.area_interval(area, error, signals, noises))]
     try:
         best = ratings.fit(person.signal, person.noise)
     except Refused:

@@ -11,6 +11,9 @@ from jaxtyping import Float64, Int
 from numpy import ndarray
 from scipy.special import ndtr, ndtri
 
+from phantastic.declare.measure import LEVEL, Interval
+from phantastic.systems.decisions.confusion import clopper_pearson
+
 Rates = Any  # a number or an array of any shape, as numbers broadcast
 
 
@@ -77,6 +80,16 @@ def hanley_mcneil(area: float, signals: int, noises: int) -> float:
 def spread(area: float, q1: float, q2: float, signals: int, noises: int) -> float:
     variance = area * (1 - area) + (signals - 1) * (q1 - area**2) + (noises - 1) * (q2 - area**2)
     return float(np.sqrt(max(variance, 0.0) / (signals * noises)))
+
+
+def area_interval(area: float, error: float, signals: int, noises: int) -> Interval:
+    """95%: 1.96 standard errors on either side, within 0 and 1. Where every pair is in order there is no error to go
+    by; then Clopper and Pearson's of as many pairs as are independent."""
+    if area in (0, 1):
+        pairs = min(signals, noises)
+        return clopper_pearson(round(area) * pairs, pairs)
+    margin = float(ndtri((1 + LEVEL) / 2)) * error
+    return Interval(max(0.0, area - margin), min(1.0, area + margin))
 
 
 def of_ratings(signal: Int[ndarray, " k"], noise: Int[ndarray, " k"]) -> tuple[float, float]:

@@ -32,7 +32,7 @@ NAMES = {
     "macro_precision": Text("macro precision", "マクロ適合率"),
     "macro_recall": Text("macro recall", "マクロ再現率"),
     "macro_f": Text("macro F", "マクロ F 値"),
-    "balanced_accuracy": Text("balanced accuracy", "平均正解率"),
+    "balanced_accuracy": Text("balanced accuracy", "均衡正解率"),
     "youden": Text("Youden's J", "ヨーデンの J"),
     "mcc": Text("Matthews correlation (MCC)", "マシューズ相関係数(MCC)"),
     "kappa": Text("Cohen's κ", "コーエンの κ"),

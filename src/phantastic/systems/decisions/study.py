@@ -140,7 +140,7 @@ STUDY = Study(
         "full": FULL,
         "paper": FULL,
     },
-    minutes={},
+    minutes={"tiny": 0.1, "quick": 0.5},
     measures=(
         "exam.{accuracy,precision,recall,f}.{,low,high}",
         "exam.{error,cut}",
