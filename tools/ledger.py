@@ -129,6 +129,8 @@ def main(folders: list[str]) -> None:
         place(study).parent.mkdir(exist_ok=True)
         place(study).write_bytes(msgspec.json.format(msgspec.json.encode(ledger), indent=1) + b"\n")
         pages = {study.folder / "README.md": "en", ROOT / "README.md": "en", ROOT / "README.ja.md": "ja"}
+        if (japanese := study.folder / "README.ja.md").exists():
+            pages[japanese] = "ja"
         for page, spoken in pages.items():
             text = page.read_text(encoding="utf-8")
             if f"<!-- ledger:{study.name} -->" in text or page.parent == study.folder:

@@ -52,6 +52,10 @@ def test_the_readme_shows_it(name: str) -> None:
     page = (study.folder / "README.md").read_text(encoding="utf-8")
     with speaking("en"):
         assert tool.written(page, name, tool.block(kept, study)) == page
+    if (japanese := study.folder / "README.ja.md").exists():
+        page = japanese.read_text(encoding="utf-8")
+        with speaking("ja"):
+            assert tool.written(page, name, tool.block(kept, study)) == page
     for readme, language in (("README.md", "en"), ("README.ja.md", "ja")):
         text = (ROOT / readme).read_text(encoding="utf-8")
         assert tool.counted(text, kept) == text

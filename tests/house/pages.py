@@ -22,11 +22,13 @@ from phantastic.lesion import doses, seeds
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ROOT / "src/phantastic/systems"
+IN_JAPANESE = sorted(SYSTEMS.glob("*/README.ja.md"))
 BOTH = [("README.md", "README.ja.md")]
 BOTH += [(f"docs/en/{name}", f"docs/ja/{name}") for name in sorted(path.name for path in (ROOT / "docs/en").iterdir())]
+BOTH += [(f"{page.parent.relative_to(ROOT)}/README.md", str(page.relative_to(ROOT))) for page in IN_JAPANESE]
 PAGES = [ROOT / name for names in BOTH for name in names] + [
     ROOT / "CONTRIBUTING.md",
-    *sorted(SYSTEMS.glob("*/README.md")),
+    *sorted(page for page in SYSTEMS.glob("*/README.md") if page.with_name("README.ja.md") not in IN_JAPANESE),
 ]
 TEXTS = [*PAGES, ROOT / "CHANGELOG.md"]
 STUDIES = study.register()
