@@ -4,7 +4,6 @@ A VAE is asked for what its prior draws. A plain autoencoder has no prior: it is
 the mean and the covariance of its codes of images (as Ghosh et al. 2020 do), and its samples may still fall into holes.
 """
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -30,12 +29,11 @@ def drawn(
     model: VAE | Autoencoder, codes: Float[Tensor, "n latent"], count: int, seed: int
 ) -> Float[Tensor, "count latent"]:
     """Codes to make new images of: from N(0, I) for a VAE, else from the Gaussian of the codes of images."""
-    noise = torch.randn(
-        (count, model.latent), generator=torch_generator(seed, "measure/sampled", 0, codes.device), device=codes.device
-    )
+    generator = torch_generator(seed, "measure/sampled", 0, codes.device)
+    noise = torch.randn((count, model.latent), generator=generator, device=codes.device)
     if isinstance(model, VAE):
         return noise
-    covariance = torch.cov(codes.double().T)
+    covariance = torch.atleast_2d(torch.cov(codes.double().T))
     root = torch.linalg.cholesky(covariance + 1e-9 * covariance.trace() * torch.eye(model.latent).to(covariance))
     return codes.mean(0) + (noise.double() @ root.T).to(codes)
 
@@ -61,7 +59,7 @@ def holes(model: VAE | Autoencoder, images: Float[Tensor, "n 1 64 64"], seed: in
     }
 
 
-def along(first: Float[Tensor, " latent"], last: Float[Tensor, " latent"], steps: int) -> Float[Tensor, "steps latent"]:
+def along(ends: Float[Tensor, "2 latent"], steps: int) -> Float[Tensor, "steps latent"]:
     """Codes on the straight line from one to the other."""
-    share = torch.from_numpy(np.linspace(0, 1, steps)).to(first)[:, None]
-    return (1 - share) * first + share * last
+    share = torch.linspace(0, 1, steps).to(ends)[:, None]
+    return (1 - share) * ends[0] + share * ends[1]

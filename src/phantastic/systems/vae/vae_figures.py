@@ -98,7 +98,7 @@ def new_images(
     rows, names = [], []
     for objective in sorted(spaces, key=lambda name: name != "autoencoder"):  # the lecture begins with it
         model, name = spaces[objective], NAMES[objective]
-        way = along(*codes_of(model, ends), 10)
+        way = along(codes_of(model, ends), 10)
         for kind, codes in (("sampled", drawn(model, codes_of(model, batch), 10, seed)), ("between", way)):
             share = measures.get(f"{objective}.{kind}")
             told = "" if share is None else f" ({share.value:.0%})"
