@@ -121,6 +121,7 @@ FAMILY = Study(
     papers=(
         "rumelhart1986",
         "kingma2014",
+        "kingma2014semi",
         "rezende2014",
         "higgins2017",
         "burgess2018",
