@@ -15,7 +15,7 @@ from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import numpy_generator
 from phantastic.systems.bert import measure as reading
 from phantastic.systems.bottleneck import dubbing, locating, places, scores
-from phantastic.systems.gan import experiment as game
+from phantastic.systems.gan import modes as game
 from phantastic.systems.probe import probe_suite
 from phantastic.systems.transfer import crossing, distilling
 from phantastic.systems.transformer import measure as writing
@@ -121,8 +121,8 @@ def test_shares_of_right_answers_are_binomial(monkeypatch: pytest.MonkeyPatch) -
     assert spread(reading.share_of(right, rng())) == pytest.approx(error, rel=TOLERANCE)
     # 500 draws: their quantiles are known to some 7%
     monkeypatch.setattr(game, "verdicts", lambda *_: SimpleNamespace(measures=dict))
-    monkeypatch.setattr(game, "made", lambda *_: {"gan": None} if _[1] in game.MIXTURES else {})
-    monkeypatch.setattr(game.mixtures, "coverage", lambda *_: (1, 0.75))
+    monkeypatch.setattr(game, "made", lambda *_: {"gan": None})
+    monkeypatch.setattr(game.mixtures, "coverage", lambda *_: (1, right))
     found = game.measured(SimpleNamespace(sample=400), {"judge": None}, 0, torch.device("cpu"))  # type: ignore[arg-type, dict-item]
     assert {name.split(".")[0] for name in found} == set(game.MIXTURES)
     for name in game.MIXTURES:

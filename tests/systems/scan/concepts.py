@@ -17,7 +17,7 @@ from phantastic.systems.scan import rooms as colour
 from phantastic.systems.scan.concepts import LOGIC, OPEN, OPERATORS, Vocabulary, contradict, draw_operations
 from phantastic.systems.scan.evaluation import mean_diversity
 from phantastic.systems.scan.experiment import roughened
-from phantastic.systems.scan.measure import Classifier, accuracy, diversity, imagine_and_read, values_of
+from phantastic.systems.scan.measure import Classifier, accuracy, distance, diversity, imagine_and_read, values_of
 from phantastic.systems.scan.rooms import PALETTES, Rooms, as_input, as_observed, as_rgb, to_cone, to_rgb
 from phantastic.systems.scan.study import PAPER, ScanRecipe
 from phantastic.systems.scan.symbolic import draw_held_out, draw_lessons
@@ -187,6 +187,27 @@ def test_diversity_is_0_for_flat_labels_and_log_k_for_constant_ones():
         mean = mean_diversity(concepts, np.stack([labels] * 3), VOCABULARY, 0).value
         assert mean == pytest.approx(np.mean(expected), abs=1e-12)
     assert mean_diversity(concepts[2:], constant[None], VOCABULARY, 0).value == 0
+
+
+def test_distance_is_what_accuracy_misses_and_what_diversity_misses_in_one_number():
+    concepts = np.array([[0, OPEN, 1, OPEN], [0, 1, 2, 3]])
+    flat = np.stack([np.arange(48) % size for size in VOCABULARY.sizes], axis=1)
+    honest = np.stack([np.where(concept == OPEN, flat, concept) for concept in concepts])
+    assert distance(concepts, honest, VOCABULARY.sizes) == pytest.approx([0, 0])
+    # the same room again and again is right in all that is named, and has one of four values of the two open factors
+    same = np.stack([np.tile(np.where(concept == OPEN, 0, concept), (48, 1)) for concept in concepts])
+    assert accuracy(concepts, same) == pytest.approx([1, 1])
+    assert distance(concepts, same, VOCABULARY.sizes) == pytest.approx([2 * (3 / 4) / 4, 0])
+    # any room at all has the named identity in one of three, a named colour in one of four
+    assert diversity(concepts[:1], flat[None], VOCABULARY.sizes) == pytest.approx([0], abs=1e-12)
+    expected = [(2 / 3 + 3 / 4) / 4, (2 / 3 + 3 * 3 / 4) / 4]
+    assert distance(concepts, np.stack([flat] * 2), VOCABULARY.sizes) == pytest.approx(expected)
+
+
+def test_where_all_is_named_distance_is_what_accuracy_lacks():
+    concepts = rng().integers(VOCABULARY.sizes, size=(20, 4))
+    labels = rng().integers(VOCABULARY.sizes, size=(20, 9, 4))
+    assert distance(concepts, labels, VOCABULARY.sizes) == pytest.approx(1 - accuracy(concepts, labels))
 
 
 def test_the_diversity_of_random_labels_falls_as_one_over_their_number():

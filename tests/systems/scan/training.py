@@ -515,7 +515,8 @@ def flat(open_factors: Mapping[int, int]) -> float:
 def test_a_mind_that_means_what_it_says_is_wholly_accurate_and_varied() -> None:
     concepts = VOCABULARY.draw(80, numpy_generator(0, "concepts"))
     found = numbers(imagined(scene(concepts[:50], concepts[50:]), mind(), RECIPE, 0, "x."))
-    assert set(found) == {f"x.sym2img.{kind}{of}" for kind in ("accuracy", "diversity") for of in ("", ".held_out")}
+    kinds = ("accuracy", "diversity", "distance")
+    assert set(found) == {f"x.sym2img.{kind}{of}" for kind in kinds for of in ("", ".held_out")}
     for of in ("", ".held_out"):
         assert found[f"x.sym2img.accuracy{of}"] == 1
         assert found[f"x.sym2img.diversity{of}"] == pytest.approx(flat({3: 1, 4: 3}), rel=0.3)

@@ -7,6 +7,7 @@ decoder's outputs for codes, and ``log_likelihood`` scores images under those ou
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log, pi
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, leaky_relu
 
 from phantastic.nn.convolution import ConvDecoder, ConvEncoder, depth_of
 from phantastic.nn.distributions import Gaussian, gaussian
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def bernoulli_log_likelihood(
@@ -51,7 +54,32 @@ class VAE(nn.Module):
         return bernoulli_log_likelihood(logits, images)
 
 
-def he_initialised(model: VAE) -> VAE:
+class Autoencoder(nn.Module):
+    """The plain autoencoder (Rumelhart, Hinton & Williams 1986): the `VAE` without its noise and its prior. A code is a
+    point, and nothing says where codes lie."""
+
+    def __init__(self, channels: int, size: int, latent: int, hidden: Sequence[int] = (256, 256), width: int = 32):
+        super().__init__()
+        self.latent = latent
+        self.encoder = ConvEncoder(channels, size, latent, hidden, width)
+        self.decoder = ConvDecoder(channels, size, latent, hidden, width)
+
+    def encode(self, images: Float[Tensor, "batch channels size size"]) -> Float[Tensor, "batch latent"]:
+        """The code."""
+        return self.encoder(images).float()
+
+    def decode(self, codes: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch channels size size"]:
+        """The logits of the reconstruction, in float32."""
+        return self.decoder(codes).float()
+
+    def log_likelihood(
+        self, logits: Float[Tensor, "batch channels size size"], images: Float[Tensor, "batch channels size size"]
+    ) -> Float[Tensor, " batch"]:
+        """Bernoulli log-likelihood, nats per image."""
+        return bernoulli_log_likelihood(logits, images)
+
+
+def he_initialised(model: Model) -> Model:
     """The model with all of its weights drawn anew (He et al. 2015, section 2.2); biases stay."""
     for layer in model.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

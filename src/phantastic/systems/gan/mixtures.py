@@ -7,8 +7,9 @@ The ring and the grid, and what is counted on them, are those of VEEGAN (Srivast
 from math import pi
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -38,8 +39,13 @@ def draw(mixture: Mixture, count: int, generator: torch.Generator) -> Float[Tens
     return mixture.centres.to(generator.device)[component] + mixture.sd * noise
 
 
-def coverage(mixture: Mixture, points: Float[Tensor, "count 2"]) -> tuple[int, float]:
-    """(modes found, share of points of high quality)."""
+def variance(mixture: Mixture) -> float:
+    """Of the mixture along one axis, mean of the two."""
+    return float(mixture.centres.var(0, correction=0).mean()) + mixture.sd**2
+
+
+def coverage(mixture: Mixture, points: Float[Tensor, "count 2"]) -> tuple[int, Bool[np.ndarray, " count"]]:
+    """How many modes are found, and which points are of high quality."""
     distance, nearest = torch.cdist(points, mixture.centres.to(points)).min(1)
     good = distance <= 3 * mixture.sd
-    return len(nearest[good].unique()), float(good.float().mean())
+    return len(nearest[good].unique()), good.cpu().numpy()

@@ -1,10 +1,10 @@
-"""Generators and discriminators, for points and for images (Goodfellow et al. 2014).
+"""Generators and discriminators, for points and for images (Goodfellow et al. 2014), and the VAE of points.
 
 A generator turns noise into samples, a discriminator turns samples into one logit: the log-odds that they are data.
 """
 
 from itertools import pairwise
-from math import log
+from math import log, pi
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from phantastic.nn.convolution import ConvDecoder, ConvEncoder
+from phantastic.nn.distributions import Gaussian, gaussian
 
 
 class Perceptron(nn.Module):
@@ -45,6 +46,33 @@ class PointDiscriminator(Perceptron):
 
     def __init__(self, dimensions: int, hidden: int = 128, layers: int = 3):
         super().__init__(dimensions, 1, hidden, layers)
+
+
+class PointVAE(nn.Module):
+    """A VAE of points with the generator's network as decoder and one learned variance: p(x|z) = N(f(z), s²I).
+
+    s² begins at ``variance``: far below that of the data, or the code would stay unused (Lucas et al. 2019).
+    """
+
+    def __init__(self, latent: int, dimensions: int, variance: float, hidden: int = 128, layers: int = 3):
+        super().__init__()
+        self.latent = latent
+        self.encoder = Perceptron(dimensions, 2 * latent, hidden, layers)
+        self.decoder = Perceptron(latent, dimensions, hidden, layers)
+        self.log_variance = nn.Parameter(torch.tensor(log(variance)))
+
+    def encode(self, points: Float[Tensor, "batch dimensions"]) -> Gaussian:
+        return gaussian(self.encoder(points))
+
+    def decode(self, codes: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch dimensions"]:
+        return self.decoder(codes)
+
+    def log_likelihood(
+        self, means: Float[Tensor, "batch d"], points: Float[Tensor, "batch d"]
+    ) -> Float[Tensor, " batch"]:
+        """Gaussian log p(x|z), nats."""
+        squared = (points - means).square() / self.log_variance.exp()
+        return -0.5 * (log(2 * pi) + self.log_variance + squared).sum(1)
 
 
 class ImageGenerator(nn.Module):

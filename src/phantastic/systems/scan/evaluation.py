@@ -15,7 +15,7 @@ from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
 from phantastic.nn.distributions import Gaussian, sample
 from phantastic.systems.scan.baselines import JointVAE
 from phantastic.systems.scan.concepts import OPEN, OPERATORS, Vocabulary
-from phantastic.systems.scan.measure import Classifier, accuracy, diversity, imagine_and_read, values_of
+from phantastic.systems.scan.measure import Classifier, accuracy, distance, diversity, imagine_and_read, values_of
 from phantastic.systems.scan.model import Recombinator, SymbolVAE
 from phantastic.systems.scan.rooms import Rooms
 from phantastic.systems.scan.study import ScanRecipe
@@ -70,8 +70,8 @@ class Setting(NamedTuple):
 
 @torch.no_grad()
 def imagined(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix: str) -> dict[str, Measure]:
-    """sym2img: accuracy and diversity on the concepts taught and on those held out; all intervals here are over
-    resampled concepts, rooms or operations, the same ones for every model."""
+    """sym2img: accuracy, diversity and both in one on the concepts taught and on those held out; all intervals here are
+    over resampled concepts, rooms or operations, the same ones for every model."""
     measures: dict[str, Measure] = {}
     device = next(model.vae.parameters()).device
     for name, concepts in (("", scene.concepts), (".held_out", scene.held_out)):
@@ -83,6 +83,8 @@ def imagined(scene: Setting, model: Mind, recipe: ScanRecipe, seed: int, prefix:
         labels = imagine_and_read(concepts, imagine, scene.classifier, recipe.samples)
         measures[f"{prefix}sym2img.accuracy{name}"] = over(accuracy(concepts, labels), seed, "concepts")
         measures[f"{prefix}sym2img.diversity{name}"] = mean_diversity(concepts, labels, scene.vocabulary, seed)
+        away = distance(concepts, labels, scene.vocabulary.sizes)
+        measures[f"{prefix}sym2img.distance{name}"] = over(away, seed, "concepts")
     return measures
 
 

@@ -2,7 +2,8 @@
 
 A classifier trained on the ground truth of the rooms is the judge. Accuracy: the share of the *named* factors that it
 reads off a sample as they were named. Diversity: the divergence of its label histogram over the *open* factors from the
-flat prior, in nats (lower is better: what was not named must vary).
+flat prior, in nats (lower is better: what was not named must vary). Either alone can be had for nothing: the same room
+again and again is accurate, any room at all is diverse. `distance` is both in one number.
 """
 
 from collections.abc import Callable
@@ -61,6 +62,18 @@ def diversity(concepts: np.ndarray, labels: np.ndarray, sizes: tuple[int, ...]) 
         result[row, factor] = np.log(sizes[factor]) + (seen * np.log(seen)).sum()
     open_factors = (concepts == OPEN).sum(1)
     return np.where(open_factors > 0, np.nansum(result, axis=1) / np.maximum(open_factors, 1), np.nan)
+
+
+def distance(concepts: np.ndarray, labels: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+    """How far what is imagined is from the concept's extension, by concept [n], 0 to 1: the total variation between the
+    label histogram of a factor and what the concept says of it, the one value that it names or, where it is open, all
+    alike; mean over the factors. On named factors this is 1 - `accuracy`."""
+    each = np.empty(concepts.shape)
+    for factor, size in enumerate(sizes):
+        share = (labels[:, :, factor, None] == np.arange(size)).mean(1)
+        one, named = concepts[:, factor, None] == np.arange(size), concepts[:, factor, None] != OPEN
+        each[:, factor] = np.abs(share - np.where(named, one, 1 / size)).sum(1) / 2
+    return each.mean(1)
 
 
 def imagine_and_read(

@@ -220,7 +220,7 @@ STUDIES = (
         presets={"tiny": TINY, "quick": QUICK, "full": FULL, "paper": PAPER},
         minutes={"tiny": 0.2, "quick": 8.5},
         measures=(
-            "{,scan_r,scan_u,jmvae,trelbo,pairs*}.sym2img.{accuracy,diversity}.{,held_out}",
+            "{,scan_r,scan_u,jmvae,trelbo,pairs*}.sym2img.{accuracy,diversity,distance}.{,held_out}",
             "{,scan_r,scan_u,jmvae,trelbo}.img2sym.{identity,object,wall,floor,accuracy,diversity}",
             "operators.{,image}.{and,in_common,ignore}.{accuracy,diversity}",
             "{visual,entangled}.{dci,mig,grouped_mig}",

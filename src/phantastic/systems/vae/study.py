@@ -9,7 +9,7 @@ from phantastic.declare.request import Request
 from phantastic.declare.shared import ImageBatch, Images
 from phantastic.declare.study import Study
 
-Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising"]
+Objective = Literal["vae", "beta", "capacity", "factor", "tcvae", "denoising", "autoencoder"]
 
 
 class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -18,12 +18,12 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     objectives: Annotated[
         tuple[Objective, ...],
         about(
-            "what is trained, in this order: any of vae, beta, capacity, factor, tcvae, denoising",
-            "学習させる目的関数とその順序(vae, beta, capacity, factor, tcvae, denoising から選ぶ)",
+            "what is trained, in this order: any of vae, beta, capacity, factor, tcvae, denoising, autoencoder",
+            "学習させる目的関数とその順序(vae, beta, capacity, factor, tcvae, denoising, autoencoder から選ぶ)",
             min_length=1,
-            max_length=6,
+            max_length=7,
         ),
-    ] = ("vae", "beta", "capacity", "factor", "tcvae", "denoising")
+    ] = ("vae", "beta", "capacity", "factor", "tcvae", "denoising", "autoencoder")
     images: Images = 737_280
     steps: Annotated[int, about("training steps of each member", "それぞれの学習ステップ数", ge=1, le=10**7)] = 1_000
     batch: ImageBatch = 64
@@ -119,7 +119,9 @@ FAMILY = Study(
         "生成モデル:変分自己符号化器は画像から何を学び、どの変種が画像の背後の要因を取り出すか",
     ),
     papers=(
+        "rumelhart1986",
         "kingma2014",
+        "kingma2014semi",
         "rezende2014",
         "higgins2017",
         "burgess2018",
@@ -130,11 +132,12 @@ FAMILY = Study(
         "kumar2018",
         "ridgeway2018",
         "locatello2019",
+        "ghosh2020",
     ),
     recipe=FamilyRecipe,
     presets={
         "tiny": FamilyRecipe(
-            objectives=("beta", "denoising"),
+            objectives=("beta", "denoising", "autoencoder"),
             images=2048,
             steps=8,
             batch=16,
@@ -155,9 +158,10 @@ FAMILY = Study(
     },
     minutes={"tiny": 0.2, "quick": 9.1},
     measures=(
-        "{vae,beta,capacity,factor,tcvae,denoising}.{reconstruction,kl,total_correlation,factor_vae_score,beta_vae_score,active_units,mig,grouped_mig,sap,modularity,explicitness}",
+        "{vae,beta,capacity,factor,tcvae,denoising,autoencoder}.{reconstruction,kl,total_correlation,factor_vae_score,beta_vae_score,active_units,mig,grouped_mig,sap,modularity,explicitness}",
         "{vae,beta,capacity,factor,tcvae}.dci_{disentanglement,completeness,informativeness}",
         "{vae,beta,capacity,factor,tcvae,denoising}.{epoch1,epoch2}.{reconstruction,kl}.{,deviation}",
+        "{vae,beta,capacity,factor,tcvae,autoencoder}.{sampled,between,restored}",
         "capacity.kl.deviation",
     ),
     experiment="phantastic.systems.vae.vae:Family",

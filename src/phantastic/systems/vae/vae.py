@@ -17,23 +17,26 @@ from phantastic.ground.randomness import initialised, numpy_generator, torch_gen
 from phantastic.measures import disentanglement
 from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.autoencoder.denoising import denoising, occlude
-from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder, Discriminator, he_initialised
+from phantastic.nn.autoencoder.model import VAE, Autoencoder, DenoisingAutoencoder, Discriminator, he_initialised
+from phantastic.nn.autoencoder.plain import reconstructing
 from phantastic.nn.distributions import Gaussian, kl_to_standard, sample
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.run.train import train
 from phantastic.show.figure import Figure, write
 from phantastic.systems.vae.curve import EPOCH, PUBLISHED, from_curve
+from phantastic.systems.vae.holes import holes
 from phantastic.systems.vae.objectives.annealed_capacity import annealed_capacity
 from phantastic.systems.vae.objectives.beta_tcvae import beta_tcvae
 from phantastic.systems.vae.objectives.beta_vae import beta_vae, warm_up
 from phantastic.systems.vae.objectives.factor_vae import factor_vae
 from phantastic.systems.vae.study import FamilyApply, FamilyRecipe
-from phantastic.systems.vae.vae_figures import against_limits, learning, pictures, traversals
+from phantastic.systems.vae.vae_figures import against_limits, learning, new_images, pictures, traversals
 from phantastic.world import dsprites
 
 AT_ONCE = 512  # images in a pass without gradients
-Member = VAE | DenoisingAutoencoder
+LOOKED_AT = 1_000  # images that new ones are counted beside
+Member = VAE | DenoisingAutoencoder | Autoencoder
 
 
 # --- training
@@ -44,6 +47,8 @@ def build(recipe: FamilyRecipe, objective: str, seed: int) -> dict[str, nn.Modul
     with initialised(seed, "model"):
         if objective == "denoising":
             return {objective: DenoisingAutoencoder(1, dsprites.SIZE)}
+        if objective == "autoencoder":
+            return {objective: he_initialised(Autoencoder(1, dsprites.SIZE, recipe.latent))}
         model = he_initialised(VAE(1, dsprites.SIZE, recipe.latent))  # as in the published runs behind `full`
         judge = {"discriminator": Discriminator(recipe.latent)} if objective == "factor" else {}
         return {objective: model, **judge}
@@ -79,6 +84,8 @@ def losses(
             return lambda step: factor_vae(model, judge, batches(step), others(step), noise(step), gamma=gamma)
         case "tcvae":
             return lambda step: beta_tcvae(model, batches(step), noise(step), beta=recipe.tc_weight, size=len(data))
+        case "autoencoder":
+            return lambda step: reconstructing(model, batches(step))
         case _:
             return lambda step: denoising(model, batches(step), noise(step))
 
@@ -156,12 +163,18 @@ def coded(model: VAE, images: Float[Tensor, "n 1 64 64"], seed: int) -> Coded:
 
 
 @torch.no_grad()
-def restored(model: DenoisingAutoencoder, images: Float[Tensor, "n 1 64 64"], seed: int) -> Float[np.ndarray, " n"]:
-    """-log p(x|x̃) of images of which a rectangle was hidden, nats per image."""
+def restored(
+    model: DenoisingAutoencoder | Autoencoder, images: Float[Tensor, "n 1 64 64"], seed: int
+) -> Float[np.ndarray, " n"]:
+    """-log p(x|z) of images, or -log p(x|x̃) of images of which a rectangle was hidden, nats per image."""
     parts = []
     for number, portion in enumerate(images.split(AT_ONCE)):
-        hidden = occlude(portion, torch_generator(seed, "measure/noise", number, portion.device))
-        parts.append(-model.log_likelihood(model.reconstruct_logits(hidden), portion).cpu())
+        if isinstance(model, Autoencoder):
+            logits = model.decode(model.encode(portion))
+        else:
+            hidden = occlude(portion, torch_generator(seed, "measure/noise", number, portion.device))
+            logits = model.reconstruct_logits(hidden)
+        parts.append(-model.log_likelihood(logits, portion).cpu())
     return torch.cat(parts).double().numpy()
 
 
@@ -176,8 +189,9 @@ def measured(recipe: FamilyRecipe, name: str, model: Member, seed: int, device: 
     the votes of the two scores are not the same ones, and are drawn apart."""
     factors, images = test_images(recipe.sample, seed)
     batch, generator = dsprites.as_batch(images, device), numpy_generator(seed, "measure/bootstrap")
-    if isinstance(model, DenoisingAutoencoder):
-        return {"reconstruction": over_items(restored(model, batch, seed), generator, mean)}
+    if not isinstance(model, VAE):
+        error = {"reconstruction": over_items(restored(model, batch, seed), generator, mean)}
+        return error | (holes(model, batch[:LOOKED_AT], seed) if isinstance(model, Autoencoder) else {})
     result = coded(model, batch, seed)
     means, codes = result.q.mean.double().numpy(), result.codes.double().numpy()
 
@@ -209,6 +223,7 @@ def measured(recipe: FamilyRecipe, name: str, model: Member, seed: int, device: 
         "factor_vae_score": accuracy(factor_score),
         "beta_vae_score": accuracy(disentanglement.beta_vae_score(sprites.encode, sprites, seed, **votes)),
         **{name: Measure(float(value), [float(value)]) for name, value in single.items()},
+        **holes(model, batch[:LOOKED_AT], seed),
     }
 
 
@@ -244,7 +259,7 @@ class Family(Experiment[FamilyRecipe]):
         factors, images = test_images(256, run.recipe.seed)
         batch, measures = dsprites.as_batch(images, run.device), {}
         for objective, model in networks.items():
-            if isinstance(model, DenoisingAutoencoder):
+            if isinstance(model, DenoisingAutoencoder | Autoencoder):
                 measures[f"{objective}.reconstruction"] = mean(restored(model, batch, 0))
             elif isinstance(model, VAE):
                 result = coded(model, batch, 0)
@@ -264,6 +279,9 @@ class Family(Experiment[FamilyRecipe]):
             "measures": against_limits(run.measures(), list(vaes)),
             "reconstructions": pictures(members, batch[:10], ()),
         }
+        spaces = {name: model for name, model in members.items() if isinstance(model, VAE | Autoencoder)}
+        ends = dsprites.as_batch(dsprites.render(np.array([[2, 4, 5, 4, 4], [0, 4, 5, 27, 27]])), run.device)
+        figures["holes"] = new_images(spaces, batch, ends, seed, run.measures())
         for objective, model in vaes.items():
             per_latent = kl_to_standard(coded(model, batch, 0).q).mean(0).numpy()
             figures[f"traversal-{objective}"] = traversals(objective, model, heart, per_latent)

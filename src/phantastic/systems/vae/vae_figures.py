@@ -13,8 +13,9 @@ from phantastic.declare.i18n import Text
 from phantastic.declare.measure import Measure
 from phantastic.ground.randomness import torch_generator
 from phantastic.nn.autoencoder.denoising import occlude
-from phantastic.nn.autoencoder.model import VAE, DenoisingAutoencoder
+from phantastic.nn.autoencoder.model import VAE, Autoencoder, DenoisingAutoencoder
 from phantastic.show.figure import BLACK, PALETTE, Figure, image_grid, in_bytes
+from phantastic.systems.vae.holes import along, codes_of, drawn, images_of
 
 NAMES = {
     "vae": Text("VAE", "VAE"),
@@ -23,6 +24,7 @@ NAMES = {
     "factor": Text("FactorVAE", "FactorVAE"),
     "tcvae": Text("β-TCVAE", "β-TCVAE"),
     "denoising": Text("denoising autoencoder", "雑音除去自己符号化器"),
+    "autoencoder": Text("plain autoencoder", "自己符号化器"),
 }
 # name, the value of a perfect code on dSprites (see `measure`), what is drawn
 SCALES: dict[str, tuple[float, Text]] = {
@@ -74,11 +76,45 @@ def pictures(members: Mapping[str, nn.Module], batch: Float[Tensor, "n 1 64 64"]
         elif isinstance(model, VAE):
             rows.append(in_bytes(torch.sigmoid(model.decode(model.encode(batch).mean))))
             names.append(str(NAMES[objective]))
+        elif isinstance(model, Autoencoder):
+            rows.append(in_bytes(torch.sigmoid(model.decode(model.encode(batch)))))
+            names.append(str(NAMES[objective]))
     caption = Text(
-        "Images and their reconstructions from the mean code. The denoising autoencoder was shown the row above it.",
-        "画像と、符号の平均からの再構成。雑音除去自己符号化器には、そのすぐ上の行の画像を入力した。",
+        "Images and their reconstructions, a VAE's from the mean code. The denoising autoencoder was shown the row "
+        "above it.",
+        "画像とその再構成(VAE では符号の平均から)。雑音除去自己符号化器には、そのすぐ上の行の画像を入力した。",
     )
     return Figure(str(caption), image_grid(np.stack(rows), names, labels))
+
+
+def new_images(
+    spaces: Mapping[str, VAE | Autoencoder],
+    batch: Float[Tensor, "n 1 64 64"],
+    ends: Float[Tensor, "2 1 64 64"],
+    seed: int,
+    measures: Mapping[str, Measure],
+) -> Figure:
+    """Of every latent space ten new images, and ten on the straight way between the codes of two images."""
+    rows, names = [], []
+    for objective in sorted(spaces, key=lambda name: name != "autoencoder"):  # the lecture begins with it
+        model, name = spaces[objective], NAMES[objective]
+        way = along(codes_of(model, ends), 10)
+        for kind, codes in (("sampled", drawn(model, codes_of(model, batch), 10, seed)), ("between", way)):
+            share = measures.get(f"{objective}.{kind}")
+            told = "" if share is None else f" ({share.value:.0%})"
+            kinds = {"sampled": Text("drawn", "生成"), "between": Text("on the way", "途中")}
+            rows.append(in_bytes(images_of(model, codes)))
+            names.append(str(Text(f"{name.en}: {kinds[kind].en}{told}", f"{name.ja}:{kinds[kind].ja}{told}")))
+    caption = Text(
+        "What lies in a latent space between the data. Drawn: codes from the prior, for the plain autoencoder from the "
+        "Gaussian that fits its codes best. On the way: from the code of a heart to that of a square, in a straight "
+        "line. In brackets: how many such images, or of those halfway between two, hold exactly one shape, as all data "
+        "do.",
+        "潜在空間でデータの間にあるもの。生成:事前分布から引いた符号の像(自己符号化器では、データの符号に最もよく合う"
+        "正規分布から)。途中:ハートの符号から正方形の符号へ直線上を進んだ像。括弧内は、生成した像(途中では二つの符号の"
+        "中点の像)のうち、データのように形がちょうど 1 つある割合。",
+    )
+    return Figure(str(caption), image_grid(np.stack(rows), names))
 
 
 def learning(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.ndimage import label
 from torch import Tensor
 
@@ -31,8 +31,8 @@ def components(image: Bool[np.ndarray, "rows columns"]) -> int:
     return labelled[1]
 
 
-def places(images: Float[Tensor, "n 1 rows columns"]) -> float:
-    """The share of the 8 x 8 places of the picture in which the white pixels of some image have their middle.
+def places(images: Float[Tensor, "n 1 rows columns"]) -> Int[np.ndarray, " n"]:
+    """In which of the 8 x 8 places of the picture the white pixels of each image have their middle, counted by rows.
 
     Images as in `holds_shape`, of which every one has a white pixel; in dSprites every place is taken.
     """
@@ -41,7 +41,12 @@ def places(images: Float[Tensor, "n 1 rows columns"]) -> float:
     middles = [(white.sum(axis) * pixels).sum(1) / white.sum((1, 2)) for axis in (2, 1)]
     width = (CENTRES[1] - CENTRES[0]) / SIDE
     row, column = (((middle - CENTRES[0]) / width).long().clamp(0, SIDE - 1) for middle in middles)
-    return len((SIDE * row + column).unique()) / SIDE**2
+    return (SIDE * row + column).cpu().numpy()
+
+
+def covered(places: Int[np.ndarray, " n"]) -> float:
+    """The share of the places that are taken."""
+    return len(np.unique(places)) / SIDE**2
 
 
 def grey(images: Float[Tensor, "n 1 rows columns"]) -> Float[np.ndarray, " n"]:

@@ -1,17 +1,21 @@
-"""The pictures of the study `gan`: a judge beside the best one, points, and images side by side."""
+"""The pictures of the study `modes`: a judge beside the best one, and points side by side."""
 
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.measure import Measure
-from phantastic.show.figure import BLACK, BLUE, GREEN, VERMILION, Figure, image_grid, in_bytes
+from phantastic.show.figure import BLACK, BLUE, GREEN, VERMILION, Figure
 
-DATA, GAN, VAE = Text("data", "データ"), Text("GAN", "GAN"), Text("VAE", "VAE")
+COLUMNS = (
+    ("data", Text("data", "データ"), BLACK),
+    ("gan", Text("GAN", "GAN"), VERMILION),
+    ("r1", Text("GAN with R1", "R1 つきの GAN"), GREEN),
+    ("vae", Text("VAE", "VAE"), BLUE),
+)
 PANELS = {"ring": Text("ring of 8", "8 個の輪"), "grid": Text("grid of 25", "25 個の格子")}
 
 
@@ -51,12 +55,12 @@ def judged(columns: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def scattered(points: Mapping[str, Mapping[str, Float[Tensor, "n 2"]]], measures: Mapping[str, Measure]) -> Figure:
-    """Points of the data, the GAN and the VAE, for each mixture."""
+    """Points of the data, of the GAN without and with the penalty, and of the VAE, for each mixture."""
     rows = []
     for name, kinds in points.items():
         panels = []
         reach = 1.3 * float(kinds["data"].abs().max())
-        for kind, title, colour in (("data", DATA, BLACK), ("gan", GAN, VERMILION), ("vae", VAE, BLUE)):
+        for kind, title, colour in COLUMNS:
             heading = str(title)
             if f"{name}.{kind}.modes" in measures:
                 modes, quality = (measures[f"{name}.{kind}.{key}"].value for key in ("modes", "quality"))
@@ -76,43 +80,10 @@ def scattered(points: Mapping[str, Mapping[str, Float[Tensor, "n 2"]]], measures
             panels.append(dots.encode(x=x, y=y).properties(width=190, height=190, title=heading))
         rows.append(alt.hconcat(*panels))
     caption = Text(
-        "Mixtures of Gaussians, and samples of a GAN and of a VAE trained on them for as many steps. A point is good "
-        "within three standard deviations of a mode; a mode is found where a good point lies.",
+        "Mixtures of Gaussians, and samples of GANs and of a VAE trained on them for as many steps. A point is good "
+        "within three standard deviations of a mode; a mode is found where a good point lies. The points are those of "
+        "one seed, the numbers the mean of all.",
         "混合正規分布と、同じ回数だけ学習した GAN と VAE の標本。峰から標準偏差 3 個分以内の点を良質とし、"
-        "良質な点のある峰を見つかったとみなす。",
+        "良質な点のある峰を見つかったとみなす。点は一つのシードのもの、数値は全シードの平均。",
     )
     return Figure(str(caption), alt.vconcat(*rows))
-
-
-def side_by_side(images: Mapping[str, Float[Tensor, "n 1 64 64"]], measures: Mapping[str, Measure]) -> Figure:
-    """Two rows each of data, the VAE's reconstructions of them, and samples of either; twelve columns."""
-    titles = {
-        "data": DATA,
-        "reconstructed": Text("VAE: reconstructions", "VAE:再構成"),
-        "vae": Text("VAE: samples", "VAE:標本"),
-        "gan": Text("GAN: samples", "GAN:標本"),
-    }
-    rows, labels = [], []
-    for kind, title in titles.items():
-        tiles = in_bytes(images[kind])
-        rows += [tiles[:12], tiles[12:24]]
-        labels += [str(title), ""]
-    phrases = {kind: described(measures, kind) for kind in ("vae", "gan")}
-    caption = Text(
-        "dSprites, and what a VAE and a GAN make of them in as many steps. Of the data every picture holds one shape, "
-        "and no pixel is grey (between .1 and .9). "
-        f"Of the VAE's samples {phrases['vae']}; of the GAN's {phrases['gan']}.",
-        "dSprites と、同じステップ数だけ学習した VAE と GAN の結果。"
-        "データではどの画像にも形が 1 つあり、灰色の画素(.1〜.9)はない。"
-        f"VAE の標本では{phrases['vae']}。GAN の標本では{phrases['gan']}。",
-    )
-    return Figure(str(caption), image_grid(np.stack(rows), labels))
-
-
-def described(measures: Mapping[str, Measure], kind: str) -> str:
-    """How many samples hold a shape and, where enough do, how grey those are."""
-    share, grey = measures[f"image.{kind}.shapes"].value, measures.get(f"image.{kind}.grey")
-    phrase = str(Text(f"{share:.0%} hold one shape", f"{share:.0%} に形が 1 つ"))
-    if grey is None:
-        return phrase
-    return phrase + str(Text(f", with {grey.value:.2%} grey pixels", f"(灰色の画素は {grey.value:.2%})"))
