@@ -95,10 +95,14 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     colours = alt.Scale(domain=list(names.values()), range=[VERMILION, BLUE, SKY])
     base = alt.Chart(alt.Data(values=alone))
     rules = base.mark_rule(strokeDash=[4, 4], color="#666666").encode(y="value:Q")
-    labels = base.mark_text(align="left", dx=4, dy=-6, color="#666666", fontSize=10).encode(
-        y="value:Q", text="name:N", x=alt.value(0)
-    )
-    left = line(score, colours, str(MAP), zero=False, layers=recipe.layers) + rules + labels
+    upper = max(alone, key=lambda sense: sense["value"])
+    labels = [  # the better sense's above its line, the other's below: the two may be near
+        alt.Chart(alt.Data(values=[sense]))
+        .mark_text(align="left", dx=4, dy=-6 if sense is upper else 8, color="#666666", fontSize=10)
+        .encode(y="value:Q", text="name:N", x=alt.value(0))
+        for sense in alone
+    ]
+    left = line(score, colours, str(MAP), zero=False, layers=recipe.layers) + rules + labels[0] + labels[1]
     compute = line(
         macs,
         colours,

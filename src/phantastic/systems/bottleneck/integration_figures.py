@@ -207,8 +207,8 @@ def syllables(shares: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         )
     )
     caption = Text(
-        "Answers, by place, to a labial heard on the lips of a velar, to its sound with no face and to its face with no "
-        "sound. The sound excludes the velum, the lips exclude a labial; the alveolar between is consistent with both "
+        "Answers, by place, to a labial heard on the lips of a velar, to its sound with no face and its face with no "
+        "sound. The sound excludes the velum, the lips exclude a labial; the ridge between fits both "
         "(McGurk & MacDonald 1976).",
         "唇音の音声を軟口蓋音の口の動きに吹き替えた音節と、その音のみ、口の動きのみへの答え(調音位置別)。"
         "音は軟口蓋を、口の動きは唇音を除外し、間にある歯茎音はどちらとも矛盾しない(McGurk & MacDonald 1976)。",

@@ -128,7 +128,7 @@ def told(
         "capture.error": float(np.mean(np.abs(np.subtract(capture["bottleneck"], capture["ideal"])))),
     }
     for place, (ours, best) in enumerate(zip(capture["bottleneck"], capture["ideal"], strict=True)):
-        at = f"capture.at.{DISPARITIES[place]:g}"
+        at = f"capture.at{100 * DISPARITIES[place]:.0f}"  # hundredths of a half width
         values |= {f"{at}.{name}": capture[name][place] for name in WEIGHED} | {f"{at}.error": ours - best}
     for name, by_pair in spreads.items():
         values[f"spread.{name}"] = float(np.sqrt(np.mean(np.square(by_pair))))

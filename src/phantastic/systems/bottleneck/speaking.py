@@ -24,7 +24,7 @@ from phantastic.systems.bottleneck.study import IntegrationRecipe
 from phantastic.world import syllables
 from phantastic.world.syllables import ALVEOLAR, LABIAL, NAMES, PLACES, VELAR, Syllables
 
-LIGHT, LOUDNESS = (104.0, 69.0), (0.0, 1.0)  # mean and sd of pixels and of log-mel energies of syllables
+LIGHT, LOUDNESS = (104.0, 69.0), (0.0, 1.0)  # about the mean and sd of pixels and log-mel energies
 BANDS, HOP = 32, 0.02
 ALONE = 0.2  # probability, in training, that there is only sight, and that there is only sound
 CHUNK = 256

@@ -174,7 +174,7 @@ FUSION = Study(
         "full": FULL,
         "paper": PAPER,
     },
-    minutes={"tiny": 0.1, "quick": 11.3, "full": 78},
+    minutes={"tiny": 0.1, "quick": 13.6, "full": 90},
     measures=(
         "{late,rgb,spectrogram,early,middle,bottleneck*,vanilla*,tokens*}.{map,redundant,visual,auditory,synergy}",
         "{late,rgb,spectrogram,bottleneck*,vanilla*,tokens*}.macs.{published,own,read}",
@@ -293,7 +293,7 @@ INTEGRATION = Study(
         "syllable.{accuracy,between,reverse}.{bottleneck,late,ideal}",
         "syllable.short.{bottleneck,late}",
         "syllable.alone.{hearing,sight,either}.{bottleneck,late,ideal}",
-        "capture.at.*.{bottleneck,late,ideal,error}",
+        "capture.at*.{bottleneck,late,ideal,error}",
     ),
     experiment="phantastic.systems.bottleneck.integration:Integration",
 )
