@@ -122,7 +122,7 @@ def judged(models: Mapping[str, FusionTransformer], recipe: IntegrationRecipe, s
 
     agreeing, right = given(None)
     dubbed, both = given(DUBBED)
-    turned, reverse = given(DUBBED[::-1])
+    turned, reverse = given((VELAR, LABIAL))
     (_, hearing), (_, sight) = given(DUBBED, "heard"), given(DUBBED, "seen")
     items: dict[str, Array] = {}
     for name in both:
