@@ -25,11 +25,12 @@ from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.bottleneck import apply as applied
 from phantastic.systems.bottleneck import clips, dubbing, fusion, locating, places, scores, training
+from phantastic.systems.bottleneck import speaking as spoken
 from phantastic.systems.bottleneck.flops import macs
 from phantastic.systems.bottleneck.measure import auc, average_precision
 from phantastic.systems.bottleneck.model import FusionTransformer
 from phantastic.systems.bottleneck.study import FUSION, INTEGRATION, FusionApply, FusionRecipe
-from phantastic.world import cues, events
+from phantastic.world import cues, events, syllables
 
 STUDIES = register()
 TINY: Any = FUSION.presets["tiny"]
@@ -105,8 +106,8 @@ def test_maps_decay_and_nothing_else() -> None:
 
 
 def test_rendered_clips_are_standardised() -> None:
-    """Pixels and log-mel energies have a mean near 0 and a deviation near 1, at the sizes that are studied."""
-    recipe = FusionRecipe()
+    """Pixels and log-mel energies of quiet clips have a mean near 0 and a deviation near 1, at the sizes studied."""
+    recipe = FusionRecipe(visual_noise=SMALL.visual_noise, auditory_noise=SMALL.auditory_noise)
     inputs = clips.render(recipe, 0, "test", 12).inputs(slice(None), ("rgb", "spectrogram"))
     assert inputs["rgb"].shape[-1] == 3
     assert inputs["spectrogram"].shape[-1] == 1
@@ -158,9 +159,15 @@ def test_differences_of_models_by_hand() -> None:
         "tokens2": (0.7, 0.7), "tokens8": (0.5, 0.7),
     }  # fmt: skip
     seeds = [{f"{name}.map": Measure(pair[at], [pair[at]]) for name, pair in values.items()} for at in (0, 1)]
+    for at, seed in enumerate(seeds):  # of what either sense tells, in the middle and late
+        seed |= {
+            "bottleneck1.redundant": Measure(0.8, [0.8]),
+            "late.redundant": Measure(0.9 + at / 10, [0.9 + at / 10]),
+        }
     found = fusion.differences(recipe, clips.architectures(recipe), seeds)
     assert {name: each.value for name, each in found.items()} == pytest.approx({
         "gain.layer0": 0.1, "gain.layer1": 0.05, "last.gain": 0.1, "numbers.2": 0.1, "numbers.8": 0,
+        "redundant.gain": -0.15,
     })  # fmt: skip
     assert found["gain.layer0"].each == pytest.approx([0, 0.2])  # seed by seed
 
@@ -559,3 +566,43 @@ def test_lesions_are_measured_by_what_labels_ask_of_the_senses(tiny_run: Callabl
     assert set(run.study.load().lesion_measures(run, models)) == {
         f"{name}.{key}" for name in models for key in ("map", *events.GROUPS)
     }
+
+
+def test_third_answers_to_syllables_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One model answers as the ideal observer, the other by what it hears, taking every lone labial for what it is."""
+
+    def answers(model: str, speech: spoken.Speech) -> np.ndarray:
+        shown = speech.cues
+        if model == "bottleneck":
+            return syllables.ideal_observer(shown.seen, shown.heard, shown.voiced, shown.shown, shown.sounded)
+        return np.eye(6)[np.where(shown.sounded, shown.spoken, syllables.ALVEOLAR)]
+
+    monkeypatch.setattr(spoken, "answers", answers)
+    recipe = structs.replace(SMALL, test_trials=60)
+    models: Any = {"bottleneck": "bottleneck", "late": "late"}
+    found = spoken.judged(models, recipe, 0)
+    told = found.judgement.told
+    assert told["syllable.short.bottleneck"] == 0
+    assert told["syllable.between.bottleneck"] == told["syllable.between.ideal"] > 0.8
+    assert told["syllable.accuracy.late"] == 1
+    assert told["syllable.between.late"] == told["syllable.reverse.late"] == told["syllable.alone.hearing.late"] == 0
+    assert told["syllable.alone.sight.late"] == told["syllable.alone.either.late"] == 1
+    assert told["syllable.short.late"] == told["syllable.between.ideal"]
+    assert found.shares["late"] == {"hearing": [1, 0, 0], "sight": [0, 1, 0], "both": [1, 0, 0]}
+    assert {len(draws) for draws in found.judgement.draws.values()} == {spoken.DRAWS}
+
+
+def test_late_fusion_of_syllables_is_a_product_of_the_senses() -> None:
+    """The logits of late fusion are a mean of what each sense's own stream says, whatever the other has."""
+    model = training.build(spoken.architectures(SMALL)["late"], 0, torch.device("cpu"))
+    with initialised(0, "head"):  # which begins at zero
+        torch.nn.init.normal_(next(each for name, each in model.named_parameters() if name == "head.weight"))
+    whole, seen, heard, nothing = (
+        spoken.answers(model, spoken.render(0, "test", 3, (0, 2), alone)) for alone in (0.0, "seen", "heard", 0.0)
+    )
+    frames = spoken.render(0, "test", 3, (0, 2), "heard").frames
+    spectra = spoken.render(0, "test", 3, (0, 2), "seen").spectrograms
+    neither = spoken.answers(model, spoken.Speech(frames, spectra, spoken.render(0, "test", 3).cues))
+    assert np.allclose(whole + neither, seen + heard, atol=1e-4)
+    assert np.array_equal(whole, nothing)
+    assert not np.allclose(whole, seen, atol=1e-4)

@@ -91,7 +91,7 @@ def test_every_seed_has_noise_of_its_own_in_every_experiment(monkeypatch: pytest
         monkeypatch.setattr(measure, name, lambda recipe, system: {})
     run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
     STUDY.load().one_seed(run, FilteringRecipe(seed=2), 5)
-    assert seeds == [("linear", 5), ("nonlinear", 5)]
+    assert seeds == [("linear", 5), ("covered", 5), ("nonlinear", 5)]
 
 
 def test_errors_of_the_orbit_and_of_the_wells_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:

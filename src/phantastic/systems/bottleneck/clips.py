@@ -21,7 +21,7 @@ from phantastic.systems.bottleneck.model import Architecture, Sense
 from phantastic.systems.bottleneck.study import FusionRecipe
 from phantastic.world import events
 
-LIGHT, LOUDNESS = (107.0, 42.0), (-0.25, 1.2)  # mean and sd of pixels and of log-mel energies of rendered clips
+LIGHT, LOUDNESS = (107.0, 42.0), (-0.25, 1.2)  # mean and sd of pixels and of log-mel energies of quiet clips
 CHUNK = 256  # clips whose sounds are held at once
 
 

@@ -101,7 +101,7 @@ def differences(
 ) -> dict[str, Measure]:
     """What the paper says of models beside one another: ``gain.layer2``, bottleneck fusion less vanilla fusion from
     there; ``last.gain``, fusion in the last layer alone less late fusion; ``numbers.16``, with as many bottleneck
-    tokens less with the middle model's."""
+    tokens less with the middle model's; ``redundant.gain``, AUC of what either sense tells, in the middle less late."""
     layers, centre, scores = fused_layers(recipe), middle(recipe), across(seeds)
 
     def gain(name: str, rival: str) -> Measure:
@@ -112,6 +112,8 @@ def differences(
     measures = {f"gain.layer{layer}": gain(f"bottleneck{layer}", f"vanilla{layer}") for layer in passing}
     if (last := recipe.layers - 1) in layers and last:
         measures["last.gain"] = gain(f"bottleneck{last}", "late")
+    if groups_of(recipe):
+        measures["redundant.gain"] = less(scores[f"bottleneck{centre}.redundant"], scores["late.redundant"])
     more = [name for name in plans if name.startswith("tokens") and name != "tokens1"]
     return measures | {f"numbers.{name[6:]}": gain(name, f"bottleneck{centre}") for name in more}
 
@@ -187,7 +189,7 @@ class Fusion(Experiment[FusionRecipe]):
             compute = partial(judged, model, tested, seed, recipe)
             judgement = run.once(f"seed{seed}/{name}", compute, Judgement)
             measures |= {f"{name}.{key}": measure for key, measure in judgement.measures().items()}
-        for key in ("map", "synergy") if groups_of(recipe) else ("map",):  # the same models by their role
+        for key in ("map", "synergy", "redundant") if groups_of(recipe) else ("map",):  # the same models by their role
             measures |= {f"early.{key}": measures[f"bottleneck0.{key}"]}
             measures |= {f"middle.{key}": measures[f"bottleneck{middle(recipe)}.{key}"]}
         return measures

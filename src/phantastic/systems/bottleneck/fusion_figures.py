@@ -22,6 +22,7 @@ BOTTLENECK, EYE, EAR = (
     Text("sight alone", "視覚のみ"),
     Text("hearing alone", "聴覚のみ"),
 )
+WIDTH = 230  # of a panel
 LAYER, MAP = Text("fusion layer", "融合層"), Text("mAP", "mAP")
 GROUPS = {
     "redundant": Text("seen and heard", "見ても聞いてもわかる"),
@@ -64,7 +65,7 @@ def line(rows: Sequence[dict[str, Any]], colours: alt.Scale, title: str, *, zero
     bars = base.mark_rule(strokeWidth=1.5).encode(
         y=alt.Y("low:Q", title=title, scale=alt.Scale(zero=zero)), y2="high:Q"
     )
-    return (bars + lines).properties(width=230, height=210)
+    return (bars + lines).properties(width=WIDTH, height=210)
 
 
 def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -95,9 +96,9 @@ def by_layer(recipe: FusionRecipe, measures: Measures, seconds: Mapping[str, Map
     colours = alt.Scale(domain=list(names.values()), range=[VERMILION, BLUE, SKY])
     base = alt.Chart(alt.Data(values=alone))
     rules = base.mark_rule(strokeDash=[4, 4], color="#666666").encode(y="value:Q")
-    labels = base.mark_text(align="left", dx=4, dy=-6, color="#666666", fontSize=10).encode(
-        y="value:Q", text="name:N", x=alt.value(0)
-    )
+    left_end, right_end = (alt.Chart(alt.Data(values=[sense])).encode(y="value:Q", text="name:N") for sense in alone)
+    labels = left_end.mark_text(align="left", x=4, dy=-10, color="#666666", fontSize=10)
+    labels += right_end.mark_text(align="right", x=WIDTH - 4, dy=-10, color="#666666", fontSize=10)
     left = line(score, colours, str(MAP), zero=False, layers=recipe.layers) + rules + labels
     compute = line(
         macs,

@@ -14,11 +14,12 @@ from phantastic.run.folder import Run
 from phantastic.run.rates import warm_and_cosine
 from phantastic.run.train import train
 from phantastic.show.figure import Figure
-from phantastic.systems.bottleneck import dubbing, integration_figures, locating, places
+from phantastic.systems.bottleneck import dubbing, integration_figures, locating, places, speaking
 from phantastic.systems.bottleneck.locating import Located
 from phantastic.systems.bottleneck.model import Architecture, FusionTransformer
 from phantastic.systems.bottleneck.places import Trials
 from phantastic.systems.bottleneck.scores import Judgement
+from phantastic.systems.bottleneck.speaking import Speech, Spoken
 from phantastic.systems.bottleneck.study import IntegrationRecipe
 from phantastic.systems.bottleneck.training import WARM, build, optimiser_of
 
@@ -71,13 +72,18 @@ def naming_loss(model: FusionTransformer, clips: Callable[[], dubbing.Dubbed], r
     return dubbing.loss_of(model, clips(), rows)
 
 
+def saying_loss(model: FusionTransformer, speech: Callable[[], Speech], rows: Tensor) -> Tensor:
+    """Of some of the syllables, by their numbers."""
+    return speaking.loss_of(model, speech(), rows)
+
+
 @final
 class Integration(Experiment[IntegrationRecipe]):
     """See `study.py`."""
 
     def one_seed(self, run: Run[IntegrationRecipe], recipe: IntegrationRecipe, seed: int) -> Scores:
         """Localisation by four models that learned from cues of one source and by two that learned from cues of one or
-        two (``.causes``), and the dubbed events by one."""
+        two (``.causes``), the dubbed events by one, and spoken syllables by two."""
         models = {}
         for ending, common in {"": 1.0, ".causes": recipe.common}.items():
             setting = places.training(recipe, common)
@@ -94,7 +100,14 @@ class Integration(Experiment[IntegrationRecipe]):
         loss = partial(naming_loss, judge, clips)
         learn(run, "dubbed", judge, recipe.clips, recipe.clip_epochs, seed, loss)
         what = run.once(f"seed{seed}/dubbed", lambda: dubbing.judged(judge, recipe, seed), Judgement)
-        return where.judgement.measures() | what.measures()
+        speech = cache(partial(speaking.render, seed, "integration/speech", recipe.syllables, alone=speaking.ALONE))
+        listeners = {}
+        for name, plan in speaking.architectures(recipe).items():
+            listeners[name] = model = build(plan, seed, run.device)
+            loss = partial(saying_loss, model, speech)
+            learn(run, f"syllables/{name}", model, recipe.syllables, recipe.syllable_epochs, seed, loss)
+        said = run.once(f"seed{seed}/syllables", lambda: speaking.judged(listeners, recipe, seed), Spoken)
+        return where.judgement.measures() | what.measures() | said.judgement.measures()
 
     def networks(self, run: Run[IntegrationRecipe]) -> dict[str, nn.Module]:
         """The model that localises and the one that names dubbed events, of the first seed."""
@@ -121,8 +134,9 @@ class Integration(Experiment[IntegrationRecipe]):
         return {"distance.seen": float(distance[0]), "distance.heard": float(distance[1]), "named": float(right.mean())}
 
     def figures(self, run: Run[IntegrationRecipe]) -> dict[str, Figure]:
-        """Weights against reliability, the ventriloquist curve, answers to dubbed events."""
+        """Weights against reliability, the ventriloquist curve, answers to dubbed events and syllables."""
         recipe = run.recipe
         where = run.result(f"seed{recipe.seed}/places", Located)
         what = run.result(f"seed{recipe.seed}/dubbed", Judgement)
-        return integration_figures.figures(where, what, locating.DISPARITIES)
+        said = run.result(f"seed{recipe.seed}/syllables", Spoken)
+        return integration_figures.figures(where, what, locating.DISPARITIES, said.shares)

@@ -17,13 +17,16 @@ IDEAL, EYE, EAR = (
 )
 
 
-def figures(located: Any, dubbed: Judgement, disparities: Sequence[float]) -> dict[str, Figure]:
+def figures(
+    located: Any, dubbed: Judgement, disparities: Sequence[float], shares: Mapping[str, Mapping[str, Sequence[float]]]
+) -> dict[str, Figure]:
     """Of the first seed."""
     return {
         "weights": weights(located.weights),
         "spread": spread(located.weights, located.spreads),
         "ventriloquist": ventriloquist(located.capture, disparities),
         "dubbed": dubbing(dubbed),
+        "syllables": syllables(shares),
     }
 
 
@@ -172,3 +175,42 @@ def dubbing(judgement: Judgement) -> Figure:
         f"判断までの時間の中央値は {times[0]:.2g} 秒と {times[1]:.2g} 秒。",
     )
     return Figure(str(caption), chart.properties(width=380, height=90))
+
+
+def syllables(shares: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """McGurk: answers to a labial heard on the lips of a velar, with nothing seen and with nothing heard."""
+    places = [str(Text("lips (p, b)", "唇(p, b)")), str(Text("ridge (t, d)", "歯茎(t, d)"))]
+    places.append(str(Text("velum (k, g)", "軟口蓋(k, g)")))
+    conditions = {
+        "hearing": str(Text("only the sound (p, b)", "音のみ(p, b)")),
+        "sight": str(Text("only the lips (k, g)", "唇の動きのみ(k, g)")),
+        "both": str(Text("both together", "両方")),
+    }
+    names = {"bottleneck": str(MODEL), "late": str(LATE), "ideal": str(IDEAL)}
+    rows = [
+        {"observer": names[name], "condition": title, "answer": places[place], "place": place, "share": share}
+        for name in names
+        for key, title in conditions.items()
+        for place, share in enumerate(shares[name][key])
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("condition:N", title=None, sort=list(conditions.values()), axis=alt.Axis(labelLimit=200)),
+            x=alt.X("share:Q", title=str(Text("share of answers", "答えの割合")), scale=alt.Scale(domain=[0, 1])),
+            order=alt.Order("place:Q"),
+            color=alt.Color(
+                "answer:N", title=None, sort=places, scale=alt.Scale(domain=places, range=[ORANGE, VERMILION, BLUE])
+            ),
+            column=alt.Column("observer:N", title=None, sort=list(names.values())),
+        )
+    )
+    caption = Text(
+        "Answers, by place, to a labial heard on the lips of a velar, to its sound with no face and its face with no "
+        "sound. The sound excludes the velum, the lips exclude a labial; the ridge between fits both "
+        "(McGurk & MacDonald 1976).",
+        "唇音の音声を軟口蓋音の口の動きに吹き替えた音節と、その音のみ、口の動きのみへの答え(調音位置別)。"
+        "音は軟口蓋を、口の動きは唇音を除外し、間にある歯茎音はどちらとも矛盾しない(McGurk & MacDonald 1976)。",
+    )
+    return Figure(str(caption), chart.properties(width=170, height=90))

@@ -127,6 +127,9 @@ def told(
         "capture.far.ideal": capture["ideal"][-1],
         "capture.error": float(np.mean(np.abs(np.subtract(capture["bottleneck"], capture["ideal"])))),
     }
+    for place, (ours, best) in enumerate(zip(capture["bottleneck"], capture["ideal"], strict=True)):
+        at = f"capture.at{100 * DISPARITIES[place]:.0f}"  # hundredths of a half width
+        values |= {f"{at}.{name}": capture[name][place] for name in WEIGHED} | {f"{at}.error": ours - best}
     for name, by_pair in spreads.items():
         values[f"spread.{name}"] = float(np.sqrt(np.mean(np.square(by_pair))))
     values["spread.excess"] = values["spread.bottleneck"] / values["spread.ideal"] - 1
