@@ -83,9 +83,9 @@ MOST = 2  # segments on either side of a window
 def windows(text: Text, generator: np.random.Generator, *, longest: int = 128, random_next: float = 0.5) -> Pairs:
     """Examples of which neither the number of segments nor the topic tells whether B follows.
 
-    Round(documents · (1 + ``random_next``)) times: A is one segment or two at a random place of a document, B the one or
-    two behind it; with probability ``random_next`` B is what stands at the same place of another document of the same
-    topic (next-sentence prediction mixes topic and coherence; Lan et al. 2020, section 3.1). Every document has
+    Round(documents · (1 + ``random_next``)) times: A is one segment or two at a random place of a document, B the one
+    or two behind it; with probability ``random_next`` B is what stands at the same place of another document of the
+    same topic (next-sentence prediction mixes topic and coherence; Lan et al. 2020, section 3.1). Every document has
     equally many segments. Raises `Refused` for shorter documents, and for a topic of which there is only one.
     """
     count, room = len(text.segments) - 1, longest - SPECIAL
