@@ -13,9 +13,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from phantastic.ground.randomness import numpy_generator
-from phantastic.pretraining.corpus import Masked, Masking, Pairs, Text, Written, masked, pairs, written
+from phantastic.pretraining.corpus import Masked, Masking, Pairs, Text, Written, masked, pairs, windows, written
 from phantastic.pretraining.wordpiece import PAD, WordPiece, learn
 from phantastic.world import sentences as world
+from phantastic.world.sentences import cohesion
 
 POOL = 1024  # documents from which batches are made
 
@@ -32,7 +33,7 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """Where texts come from: a `Language`, or a corpus of one's own."""
+    """Where texts come from: a `Language`, `Cohesive` texts, or a corpus of one's own."""
 
     @property
     def wordpiece(self) -> WordPiece: ...
@@ -65,13 +66,36 @@ class Language(NamedTuple):
         """Documents of the corpus in pieces."""
         documents = world.documents(self.grammar, seed, purpose, first, count)
         sentences = getattr(documents, self.name)
-        pieces = self.wordpiece.pieces(self.words)
-        size = np.diff(pieces.starts)[sentences.words]
-        ends = np.cumsum(size)
-        inside = np.arange(ends[-1]) - np.repeat(ends - size, size)
-        tokens = pieces.ids[np.repeat(pieces.starts[sentences.words], size) + inside]
-        starts = np.append(0, ends)[sentences.starts]
+        tokens, starts = in_pieces(self.wordpiece, self.words, sentences.words, sentences.starts)
         return Text(tokens, starts, np.arange(0, 2 * count + 1, 2))
+
+
+class Cohesive(NamedTuple):
+    """Cohesive English texts; examples are cut from them by `windows`. Only the questions' words they do not have."""
+
+    grammar: world.Grammar
+    wordpiece: WordPiece
+
+    @property
+    def occurring(self) -> Int[np.ndarray, " pieces"]:
+        return np.unique(self.wordpiece.pieces(cohesion.vocabulary(self.grammar)).ids)
+
+    def text(self, seed: int, purpose: str, first: int, count: int) -> Text:
+        """Texts of the corpus in pieces, with their topics."""
+        found = cohesion.texts(self.grammar, seed, purpose, first, count)
+        tokens, starts = in_pieces(self.wordpiece, found.vocabulary, found.words, found.starts)
+        return Text(tokens, starts, cohesion.SENTENCES * np.arange(count + 1), found.topics)
+
+
+def in_pieces(
+    wordpiece: WordPiece, vocabulary: tuple[str, ...], words: np.ndarray, bounds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Words, as places in ``vocabulary``, cut into pieces, and where the sentences' ``bounds`` lie then."""
+    pieces = wordpiece.pieces(vocabulary)
+    size = np.diff(pieces.starts)[words]
+    ends = np.cumsum(size)
+    inside = np.arange(len(words) and ends[-1]) - np.repeat(ends - size, size)
+    return pieces.ids[np.repeat(pieces.starts[words], size) + inside], np.append(0, ends)[bounds]
 
 
 def language(name: str, size: int = 8_192) -> Language:
@@ -128,7 +152,10 @@ class Examples:
     def gathered(self, number: int) -> list[tuple[Written, np.ndarray]]:
         text = self.source.text(self.seed, self.purpose, number * POOL, POOL)
         generator = numpy_generator(self.seed, f"{self.purpose}: examples", number)
-        examples = pairs(text, generator, longest=self.longest, short=self.short, random_next=self.random_next)
+        if text.topics is None:
+            examples = pairs(text, generator, longest=self.longest, short=self.short, random_next=self.random_next)
+        else:
+            examples = windows(text, generator, longest=self.longest, random_next=self.random_next)
         by_length = np.argsort(examples.lengths, kind="stable")
         parts = np.array_split(by_length, self.batches)
         batches = []

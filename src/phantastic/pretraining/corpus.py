@@ -18,11 +18,13 @@ IGNORED = -100  # a label that counts for nothing
 
 
 class Text(NamedTuple):
-    """Documents: segment i is ``tokens[starts[i]:starts[i + 1]]``, document d ``segments[d]:segments[d + 1]``."""
+    """Documents: segment i is ``tokens[starts[i]:starts[i + 1]]``, document d ``segments[d]:segments[d + 1]``.
+    ``topics``: what each document is about, where that is to tell nothing of which B follows (see `windows`)."""
 
     tokens: Int[np.ndarray, " tokens"]
     starts: Int[np.ndarray, " segments+1"]
     segments: Int[np.ndarray, " documents+1"]
+    topics: Int[np.ndarray, " documents"] | None = None
 
 
 class Pairs(NamedTuple):
@@ -73,6 +75,48 @@ def pairs(
         parts.append((*shortened(a, b, room, generator), ~random))
         at[active] = np.where(random, cut, stop)
     return Pairs(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+MOST = 2  # segments on either side of a window
+
+
+def windows(text: Text, generator: np.random.Generator, *, longest: int = 128, random_next: float = 0.5) -> Pairs:
+    """Examples of which neither the number of segments nor the topic tells whether B follows.
+
+    Round(documents · (1 + ``random_next``)) times: A is one segment or two at a random place of a document, B the one
+    or two behind it; with probability ``random_next`` B is what stands at the same place of another document of the
+    same topic (next-sentence prediction mixes topic and coherence; Lan et al. 2020, section 3.1). Every document has
+    equally many segments. Raises `Refused` for shorter documents, and for a topic of which there is only one.
+    """
+    count, room = len(text.segments) - 1, longest - SPECIAL
+    each = np.diff(text.segments)
+    if text.topics is None or len(set(each.tolist())) != 1 or each[0] < 2 * MOST:
+        raise Refused(f"windows are cut from documents with topics, all of one number of segments, at least {2 * MOST}")
+    if room < 2:
+        raise Refused(f"examples of {longest} tokens have no room for two segments; allowed: at least {SPECIAL + 2}")
+    number = round(count * (1 + random_next))
+    document = np.arange(number) % count
+    size_a, size_b = generator.integers(1, MOST + 1, (2, number))
+    at = generator.integers(each[0] - size_a - size_b + 1)
+    random = generator.random(number) < random_next
+    source = np.where(random, others_of(text.topics, document, generator), document)
+    begin, begin_b = text.segments[document] + at, text.segments[source] + at + size_a
+    a = np.stack([text.starts[begin], text.starts[begin + size_a]], 1)
+    b = np.stack([text.starts[begin_b], text.starts[begin_b + size_b]], 1)
+    return Pairs(*shortened(a, b, room, generator), ~random)
+
+
+def others_of(topics: np.ndarray, document: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """For each document another one of the same topic."""
+    order = np.argsort(topics, kind="stable")
+    size = np.bincount(topics)
+    if (size == 1).any():
+        raise Refused(f"topic {int(np.argmax(size == 1))} has a single document: no other can give it a second segment")
+    first = np.cumsum(size) - size
+    rank = np.empty(len(topics), int)
+    rank[order] = np.arange(len(topics)) - first[topics[order]]
+    of = topics[document]
+    return order[first[of] + (rank[document] + generator.integers(1, size[of])) % size[of]]
 
 
 def filled(starts: np.ndarray, begin: np.ndarray, target: np.ndarray, end: np.ndarray) -> np.ndarray:

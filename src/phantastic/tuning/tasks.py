@@ -13,6 +13,7 @@ from phantastic.world import language_tasks, sentences
 
 Kind = Literal["class", "score", "span", "tags"]
 GRAMMAR = ("acceptability", "paraphrase", "entailment", "similarity", "questions", "tagging")
+SPARE = 64  # test examples beyond twice the number, in place of those that are learned from
 GLUE = ("CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI")
 SUPERGLUE = ("BoolQ", "CB")  # RTE, which both have, is read in the format it is found in
 SUPERGLUE_AX = ("AX-b", "AX-g")
@@ -51,17 +52,19 @@ class Task(NamedTuple):
 
 @lru_cache(maxsize=4)
 def of_grammar(seed: int, train: int, test: int) -> tuple[Task, ...]:
-    """The six tasks of `phantastic.world.language_tasks`; which examples there are depends on the seed."""
-    grammar = sentences.grammar()
-    counts = (("train", train), ("test", test))
+    """The six tasks of `phantastic.world.language_tasks`; which examples there are depends on the seed. No sentence to
+    be tested on (of questions: no text) stands among those to learn from."""
+    grammar, test_count = sentences.grammar(), test
+    counts = (("train", train), ("test", 2 * test + SPARE))
 
     def texts(name: str, kind: Kind, measures: tuple[str, ...]) -> Task:
         cut = getattr(language_tasks, name)
-        train, test = (cut(grammar, seed, f"{name} {split}", count) for split, count in counts)
-        learned, measured = (
+        train, held = (cut(grammar, seed, f"{name} {split}", count) for split, count in counts)
+        splits = [
             [Example(texts, label) for texts, label in zip(part.sentences, part.labels, strict=True)]
-            for part in (train, test)
-        )
+            for part in (train, held)
+        ]
+        learned, measured = apart(splits[0], splits[1], test_count)
         return Task(name, kind, max(1, len(train.classes)), measures, learned, measured)
 
     questions = [
@@ -78,14 +81,34 @@ def of_grammar(seed: int, train: int, test: int) -> tuple[Task, ...]:
         ]
         for split, count in counts
     ]
+    answered = apart(questions[0], questions[1], test, slice(1, None))
+    labelled = apart(tagged[0], tagged[1], test, None)
     return (
         texts("acceptability", "class", ("matthews", "accuracy")),
         texts("paraphrase", "class", ("f1", "accuracy")),
         texts("entailment", "class", ("accuracy",)),
         texts("similarity", "score", ("pearson", "spearman")),
-        Task("questions", "span", 2, ("f1", "exact"), questions[0], questions[1]),
-        Task("tagging", "tags", len(grammar.tags), ("accuracy",), tagged[0], tagged[1]),
+        Task("questions", "span", 2, ("f1", "exact"), answered[0], answered[1]),
+        Task("tagging", "tags", len(grammar.tags), ("accuracy",), labelled[0], labelled[1]),
     )
+
+
+def apart(
+    train: list[Example], test: list[Example], count: int, compared: slice | None = slice(None)
+) -> tuple[list[Example], list[Example]]:
+    """The first ``count`` test examples of which none of the ``compared`` texts (None: all words together) is among
+    those to learn from. Raises `Refused` where there are fewer."""
+
+    def of(example: Example) -> list[object]:
+        return [tuple(example.texts)] if compared is None else list(example.texts[compared])
+
+    known = {text for example in train for text in of(example)}
+    new = [example for example in test if known.isdisjoint(of(example))]
+    if len(new) < count:
+        raise Refused(
+            f"of {len(test)} test examples {len(new)} are not learned from; {count} are needed: learn from fewer"
+        )
+    return train, new[:count]
 
 
 def of_folder(folder: str, train: int, test: int) -> tuple[Task, ...]:

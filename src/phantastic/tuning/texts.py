@@ -14,10 +14,11 @@ from phantastic.ground import files
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import numpy_generator
 from phantastic.pretraining import wordpiece
-from phantastic.pretraining.batches import Language
+from phantastic.pretraining.batches import Cohesive
 from phantastic.pretraining.corpus import Text
 from phantastic.world import sentences
 from phantastic.world.language_tasks import QUESTION_WORDS
+from phantastic.world.sentences import cohesion
 
 LETTERS = 32_768  # texts from which a vocabulary is learned at most
 
@@ -64,10 +65,10 @@ class Reader:
 
 
 @lru_cache(maxsize=2)
-def grammar(size: int) -> Language:
-    """The English of the grammar, and the words that only questions have."""
+def grammar(size: int) -> Cohesive:
+    """Cohesive texts of the grammar, and the words that only questions have."""
     world = sentences.grammar()
-    return Language(world, "english", wordpiece.learn([*world.sides["english"].vocabulary, *QUESTION_WORDS], size))
+    return Cohesive(world, wordpiece.learn([*cohesion.vocabulary(world), *QUESTION_WORDS], size))
 
 
 class Rows:

@@ -25,6 +25,7 @@ from phantastic.systems.finetune import experiment, static
 from phantastic.systems.finetune import figures as drawn
 from phantastic.systems.finetune.study import STUDY
 from phantastic.tuning import finetune, measure, tasks
+from phantastic.tuning.tasks import Task
 from phantastic.tuning.texts import Reader, Rows, grammar
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -608,3 +609,22 @@ def test_folders_that_are_not_are_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "4\tone cell\n", encoding="utf-8")
     with pytest.raises(Refused, match="line 6"):
         tasks.of_folder(str(folder), 0, 0)
+
+
+@pytest.mark.parametrize("task", tasks.of_grammar(0, 2_000, 200), ids=lambda task: task.name)
+def test_no_test_text_is_among_those_to_learn_from(task: Task) -> None:
+    def texts(examples: list[tasks.Example]) -> set[str]:
+        if task.kind == "tags":
+            return {" ".join(example.texts) for example in examples}
+        return {text for example in examples for text in (example.texts[1:] if task.kind == "span" else example.texts)}
+
+    assert (len(task.train), len(task.test)) == (2_000, 200)
+    assert not texts(task.train) & texts(task.test)
+
+
+def test_what_is_learned_from_is_not_tested() -> None:
+    learned = [tasks.Example(("a cow sleeps .",), 0)]
+    new = tasks.Example(("a hen sleeps .",), 1)
+    assert tasks.apart(learned, [*learned, new], 1) == (learned, [new])
+    with pytest.raises(Refused, match="of 2 test examples 1 are not learned from; 2 are needed"):
+        tasks.apart(learned, [*learned, new], 2)

@@ -102,12 +102,43 @@ def test_unknown_names_are_refused() -> None:
         tasks.in_language("topic", "german", 0, 2, 2)
 
 
-def test_training_and_test_examples_are_other_sentences() -> None:
-    task = tasks.in_language("topic", "english", 0, 30, 21)
-    assert (len(task.train), len(task.test)) == (30, 21)
-    assert task.train[:21] != task.test
-    assert tasks.in_language("topic", "english", 1, 30, 21).test != task.test
-    assert [tasks.in_language(name, "english", 0, 2, 2).labels for name in tasks.NAMES][:2] == [6, 4]
+@pytest.mark.parametrize("name", tasks.NAMES)
+def test_no_test_sentence_is_learned_from_in_either_language(name: str) -> None:
+    """Drawn freely, a tenth of them would be; and the same sentences are asked in both languages."""
+    english, japanese = (tasks.in_language(name, language, 0, 4_000, 500) for language in world.LANGUAGES)
+    for task in (english, japanese):
+        assert (len(task.train), len(task.test)) == (4_000, 500)
+        assert not {example.texts for example in task.train} & {example.texts for example in task.test}
+    drawn = world.documents(world.grammar(), 0, "transfer test", 0, 250)
+    freely = tasks.examples(name, drawn.english)
+    assert sum(example.texts in {other.texts for other in english.train} for example in freely) > 10
+    if name != "tagging":
+        assert [e.target for e in english.test] == [e.target for e in japanese.test]
+
+
+def test_too_few_new_sentences_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "SPARE", -500)  # as many as are needed, of which some are learned from
+    with pytest.raises(Refused, match="are not learned from; 500 are needed: learn from fewer"):
+        tasks.drawn(1, 4_000, 500)
+
+
+def test_no_retrieved_sentence_was_read_beside_its_translation() -> None:
+    grammar_ = world.grammar()
+    plan = Plan(1, 8, 2, 32, 3_000, 64, 1e-3)
+    read = bilingual.translated_sentences(plan, grammar_, 0)
+    both = both_languages()
+    translations = bilingual.Reading(both, plan, 0, torch.device("cpu")).translations
+    names = both[0].wordpiece.vocabulary
+    row = translations(0)
+    words = [names[piece] for piece in torch.where(row.labels[0] >= 0, row.labels[0], 0).tolist()]
+    assert any(word in sentence.split() for word in words for sentence in read)
+    assert len(read) > 20_000
+    freely = nearest.bitext(grammar_, 0, 300)
+    met = [" ".join(words) in read for words in freely.words[0]]
+    assert np.mean(met) > 0.05  # the fault
+    new = nearest.bitext(grammar_, 0, 300, read)
+    assert len(new.aligned) == 300
+    assert not any(" ".join(words) in read for side in new.words for words in side)
 
 
 def test_the_mean_over_tunings_has_an_interval_over_tunings_and_examples() -> None:

@@ -54,6 +54,13 @@ class DistilBertConfig(Config, frozen=True, kw_only=True):
         return heads.Task(self.num_labels, self.problem_type)
 
 
+class DistilBlock(Block):
+    """BERT's block without dropout of what attention adds to the stream, as in the library."""
+
+    def add(self, x: Tensor, norm: nn.LayerNorm, branch: Callable[[Tensor], Tensor]) -> Tensor:
+        return norm(x + branch(x)) if norm is self.attention_norm else super().add(x, norm, branch)
+
+
 class DistilBert(nn.Module):
     """Embeddings and blocks; sites as in `Bert`."""
 
@@ -66,7 +73,7 @@ class DistilBert(nn.Module):
         self.embedded = HookPoint(config.dim, -1)
         self.layer = blocks(
             config.n_layers,
-            lambda: Block(
+            lambda: DistilBlock(
                 config.dim,
                 config.n_heads,
                 config.hidden_dim,

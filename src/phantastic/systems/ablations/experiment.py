@@ -12,7 +12,7 @@ from phantastic.declare.measure import Measure, average, less
 from phantastic.ground.randomness import numpy_generator
 from phantastic.measures.bootstrap import mean, over_items
 from phantastic.nn.language.model import Model
-from phantastic.pretraining.batches import Examples, Language
+from phantastic.pretraining.batches import Cohesive, Examples
 from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.objectives.masked_lm import masked_lm
 from phantastic.pretraining.plan import Plan, build, leftward, next_words, pretrain
@@ -42,7 +42,7 @@ class Setting:
         self.plans = plans(recipe)
 
     @cached_property
-    def source(self) -> Language:
+    def source(self) -> Cohesive:
         return grammar(8_192)
 
     @cached_property
@@ -66,7 +66,7 @@ class Setting:
 
 
 @torch.no_grad()
-def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = BATCHES) -> Measure:
+def masked_loss(network: Model, source: Cohesive, plan: Plan, seed: int, batches: int = BATCHES) -> Measure:
     """Surprise at masked words of new text, nats, all of them shown as [MASK]; interval by bootstrap over batches."""
     examples = Examples(
         source,
@@ -83,7 +83,7 @@ def masked_loss(network: Model, source: Language, plan: Plan, seed: int, batches
 
 
 @torch.no_grad()
-def next_word_loss(network: Model, source: Language, plan: Plan, seed: int, batches: int = 2) -> float:
+def next_word_loss(network: Model, source: Cohesive, plan: Plan, seed: int, batches: int = 2) -> float:
     examples = Examples(
         source,
         seed,

@@ -26,7 +26,7 @@ from phantastic.pretraining.wordpiece import PAD
 from phantastic.run.folder import Run
 from phantastic.run.rates import warm_and_linear
 from phantastic.run.train import train
-from phantastic.world.sentences import LANGUAGES
+from phantastic.world.sentences import LANGUAGES, Grammar, documents
 
 POOL = 2048  # parallel sentences from which batches are made
 TURNS = {  # what the batches hold, in turn
@@ -151,6 +151,14 @@ def turn(turns: tuple[str, ...], step: int) -> tuple[str, int]:
     rounds, place = divmod(step, len(turns))
     kind = turns[place]
     return kind, rounds * turns.count(kind) + turns[:place].count(kind)
+
+
+def translated_sentences(plan: Plan, grammar: Grammar, seed: int) -> set[str]:
+    """The sentences, in both languages, that the network of translations reads beside each other."""
+    batches = sum(turn(TURNS["tlm"], step)[0] == "translation" for step in range(plan.steps))
+    pools = -(-batches // max(1, POOL // plan.batch))
+    text = documents(grammar, seed, "corpus, translations", 0, pools * POOL // 2)
+    return {getattr(text, name).text(sentence) for name in LANGUAGES for sentence in range(len(text))}
 
 
 def pretrain(run: Run, name: str, plan: Plan, languages: tuple[Language, Language], seed: int) -> Model:

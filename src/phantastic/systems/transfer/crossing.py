@@ -17,7 +17,7 @@ from phantastic.pretraining.objectives.translation_lm import both_languages
 from phantastic.pretraining.plan import Plan
 from phantastic.run.folder import Run
 from phantastic.systems.transfer import bilingual, tasks, tuned
-from phantastic.systems.transfer.bilingual import Reading
+from phantastic.systems.transfer.bilingual import Reading, translated_sentences
 from phantastic.systems.transfer.nearest import Bitext, Found, bitext, compared
 from phantastic.systems.transfer.study import TransferRecipe
 from phantastic.tuning import finetune, measure
@@ -60,7 +60,8 @@ class Crossing:
 
     @cached_property
     def bitext(self) -> Bitext:
-        return bitext(self.languages[0].grammar, self.seed, self.recipe.test)
+        grammar = self.languages[0].grammar
+        return bitext(grammar, self.seed, self.recipe.test, translated_sentences(self.plan, grammar, self.seed))
 
     @cached_property
     def new(self) -> Reading:

@@ -11,7 +11,7 @@ import torch
 from phantastic.declare.measure import Measure, resampled
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
-from phantastic.pretraining.batches import Batch, Examples, Language
+from phantastic.pretraining.batches import Batch, Cohesive, Examples
 from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.plan import Plan, build, pretrain
 from phantastic.run.folder import Run
@@ -47,7 +47,7 @@ class Distilling:
         self.tuning = Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
 
     @cached_property
-    def source(self) -> Language:
+    def source(self) -> Cohesive:
         return grammar(8_192)
 
     @cached_property

@@ -4,7 +4,7 @@ Each language is read by itself. The states of a layer are compared by the cosin
 of its words' states (as on Tatoeba; Hu et al. 2020), a word the mean of its states wherever it stands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -34,11 +34,11 @@ class Bitext(NamedTuple):
         return Bitext((first[:count], second[:count]), self.aligned[:count])
 
 
-def bitext(grammar: world.Grammar, seed: int, count: int) -> Bitext:
-    """``count`` sentences with their translations; sentences that were met before are passed over."""
+def bitext(grammar: world.Grammar, seed: int, count: int, read: Set[str] = frozenset()) -> Bitext:
+    """``count`` sentences with their translations; those that were met before, or are in ``read``, are passed over."""
     words: tuple[list[list[str]], list[list[str]]] = ([], [])
     aligned: list[Alignment] = []
-    seen: set[str] = set()
+    seen = set(read)
     block = 0
     while len(aligned) < count:
         drawn = world.documents(grammar, seed, "bitext", block * count, count)

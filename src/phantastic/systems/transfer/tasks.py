@@ -1,17 +1,18 @@
 """Tasks whose labels are the same in both languages, because both write the same derivations.
 
 ``topic``: which of the six a sentence is about; only content words tell it. ``subject``: of what kind the main clause
-speaks, of a person, an animal, a thing or a place; that takes the words and the order in which a language puts them.
+speaks, of a person, an animal, a thing or a place; a bag of words finds most of them.
 ``tagging``: the universal part of speech of each word.
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
 from phantastic.ground.errors import Refused, nearest
-from phantastic.tuning.tasks import Example, Task
+from phantastic.tuning.tasks import SPARE, Example, Task
 from phantastic.world import sentences
 from phantastic.world.sentences import LANGUAGES, Derivations, Written
 
@@ -50,11 +51,34 @@ def in_language(name: str, language: str, seed: int, train: int, test: int) -> T
         raise Refused(f"there is no language '{language}'{nearest(language, LANGUAGES)}")
     grammar = sentences.grammar()
     labels = {"topic": grammar.topics, "subject": len(SUBJECTS), "tagging": len(grammar.tags)}
-    splits = []
-    for split, count in (("train", train), ("test", test)):
-        drawn = sentences.documents(grammar, seed, f"transfer {split}", 0, -(-count // 2))
-        splits.append(examples(name, getattr(drawn, language))[:count])
-    return Task(name, "tags" if name == "tagging" else "class", labels[name], ("accuracy",), *splits)
+    known, new = drawn(seed, train, test)
+    learned, tested = (examples(name, getattr(part, language)) for part in (known, new.derivations))
+    kept = [tested[index] for index in new.kept]
+    return Task(name, "tags" if name == "tagging" else "class", labels[name], ("accuracy",), learned[:train], kept)
+
+
+class New(NamedTuple):
+    """Derivations, and those of them whose sentences are in neither language among those learned from."""
+
+    derivations: Derivations
+    kept: list[int]
+
+
+@lru_cache(maxsize=4)
+def drawn(seed: int, train: int, test: int) -> tuple[Derivations, New]:
+    """Sentences to learn from and to be tested on."""
+    grammar = sentences.grammar()
+    known, new = (
+        sentences.documents(grammar, seed, f"transfer {split}", 0, -(-count // 2))
+        for split, count in (("train", train), ("test", 2 * test + SPARE))
+    )
+    read = {getattr(known, name).text(index) for name in LANGUAGES for index in range(train)}
+    kept = [index for index in range(len(new)) if read.isdisjoint(getattr(new, name).text(index) for name in LANGUAGES)]
+    if len(kept) < test:
+        raise Refused(
+            f"of {len(new)} test sentences {len(kept)} are not learned from; {test} are needed: learn from fewer"
+        )
+    return known, New(new, kept[:test])
 
 
 def chance(task: Task) -> float:
