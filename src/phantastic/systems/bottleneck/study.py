@@ -280,7 +280,7 @@ INTEGRATION = Study(
             TOGETHER, trials=100_000, epochs=10, clips=20_000, test_trials=5_000, precision="auto", seeds=5
         ),
     },
-    minutes={"tiny": 0.1, "quick": 9.8, "full": 30},
+    minutes={"tiny": 0.1, "quick": 12, "full": 37},
     measures=(
         "weight.{slope,slope.late,error}",
         "capture.{near,near.ideal,far,far.late,far.ideal,kept,error}",
