@@ -21,7 +21,7 @@ from phantastic.pretraining.objectives.distillation import distillation
 from phantastic.pretraining.objectives.translation_lm import both_languages
 from phantastic.pretraining.plan import Plan
 from phantastic.run.folder import Run
-from phantastic.systems.transfer import bilingual, crossing, distilling, nearest, students, tasks, tuned
+from phantastic.systems.transfer import bag, bilingual, crossing, distilling, nearest, students, tasks, tuned
 from phantastic.systems.transfer.distilling import Distilling
 from phantastic.systems.transfer.study import STUDY, TransferRecipe
 from phantastic.tuning import finetune
@@ -93,6 +93,20 @@ def test_the_most_frequent_answer_is_chance() -> None:
 
     task = Task("topic", "class", 3, ("accuracy",), [example(one) for one in (2, 2, 1)], [example(2), example(0)])
     assert tasks.chance(task) == 0.5
+
+
+def test_a_bag_of_words_knows_which_words_but_not_their_order() -> None:
+    def read(*labelled: tuple[str, int]) -> list[tasks.Example]:
+        return [tasks.Example((text,), label) for text, label in labelled]
+
+    by_word = read(("cow sleeps", 0), ("sleeps cow", 0), ("tree sleeps", 1), ("sleeps tree", 1)) * 20
+    task = Task("topic", "class", 2, ("accuracy",), by_word, read(("cow", 0), ("falls tree", 1)))
+    assert bag.answers(task) == [0, 1]
+    by_order = read(("cow eats tree", 0), ("tree eats cow", 1)) * 20
+    assert len(set(bag.answers(task._replace(train=by_order, test=by_order)))) == 1
+    learned = [tasks.Example(("a", "run"), [0, 1]), tasks.Example(("run", "runs"), [2, 1]), tasks.Example(("run",), [1])]
+    tags = Task("tagging", "tags", 3, ("accuracy",), learned, [tasks.Example(("run", "new", "a"), [1, 1, 0])])
+    assert bag.answers(tags) == [[1, 1, 0]]
 
 
 def test_unknown_names_are_refused() -> None:

@@ -16,7 +16,7 @@ from phantastic.pretraining.corpus import Masking
 from phantastic.pretraining.objectives.translation_lm import both_languages
 from phantastic.pretraining.plan import Plan
 from phantastic.run.folder import Run
-from phantastic.systems.transfer import bilingual, tasks, tuned
+from phantastic.systems.transfer import bag, bilingual, tasks, tuned
 from phantastic.systems.transfer.bilingual import Reading, translated_sentences
 from phantastic.systems.transfer.nearest import Bitext, Found, bitext, compared
 from phantastic.systems.transfer.study import TransferRecipe
@@ -104,6 +104,14 @@ def asked(setting: Crossing, network: Model, name: str, language: str) -> dict[s
     return {label: over_tunings(each, len(tests[0].test), generator) for label, each in values.items()}
 
 
+def by_words(setting: Crossing, name: str) -> Measure:
+    """The accuracy of a bag of the words in Japanese, learned and asked there."""
+    task = setting.task(name, "japanese")
+    value, count = measure.valuation(task, "accuracy", bag.answers(task)), len(task.test)
+    generator = numpy_generator(setting.seed, f"bootstrap {name}")
+    return over_tunings([value], count, generator)
+
+
 def over_tunings(values: Sequence[Callable[[Some], float]], count: int, generator: np.random.Generator) -> Measure:
     """The mean over repeated tunings, with an interval by bootstrap over tunings and over ``count`` test examples; each
     value is a function of the examples that count."""
@@ -142,7 +150,7 @@ def over_batches(values: list[float], seed: int) -> Measure:
 
 
 def measured(run: Run, setting: Crossing) -> dict[str, Measure]:
-    """``topic.tlm.zero-shot`` and so on; ``chance`` of each task; ``tlm.retrieval``, ``tlm.words``,
+    """``topic.tlm.zero-shot`` and so on; ``chance`` of each task and what its bare ``words`` tell; ``tlm.retrieval``, ``tlm.words``,
     ``tlm.surprise.japanese``."""
     measures: dict[str, Measure] = {}
     for start in STARTS:
@@ -161,5 +169,6 @@ def measured(run: Run, setting: Crossing) -> dict[str, Measure]:
     for name in tasks.NAMES:
         value = tasks.chance(setting.task(name, "japanese"))
         measures[f"{name}.chance"] = Measure(value, [value])
+        measures[f"{name}.words"] = run.once(f"seed{setting.seed}/{name}/words", partial(by_words, setting, name), Measure)
     value = 1 / setting.recipe.test
     return measures | {"retrieval.chance": Measure(value, [value])}

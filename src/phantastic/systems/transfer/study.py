@@ -139,7 +139,7 @@ STUDY = Study(
     minutes={"tiny": 0.1, "quick": 13.9},
     measures=(
         "{topic,subject,tagging}.{mlm,tlm,fresh}.{english,zero-shot,japanese}",
-        "{topic,subject,tagging}.chance",
+        "{topic,subject,tagging}.{chance,words}",
         "{mlm,tlm,fresh}.{retrieval,words}.{,layer*}",
         "{mlm,tlm,fresh}.surprise.{english,japanese,translation}",
         "retrieval.chance",
