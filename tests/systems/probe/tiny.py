@@ -23,6 +23,7 @@ from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.probe import apply, experiment
 from phantastic.systems.probe.network import longest
+from phantastic.systems.probe.pieces import ASKED, in_pieces
 from phantastic.systems.probe.study import STUDY, ProbeApply
 from phantastic.systems.probe.subject import fitting
 from phantastic.systems.probe.treebank import Sentences, from_files, from_grammar
@@ -227,7 +228,8 @@ def test_places_of_a_network() -> None:
 
 def test_the_best_layer_is_best_on_the_development_sentences(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Layer 0 does better in development, layer 1 in the test: layer 0 it is, and nobody looks at the test."""
-    found = {"layer0": (0.9, 0.1), "layer1": (0.8, 0.7), "untrained.layer0": (0.3, 0.2), "untrained.layer1": (0.2, 0.6)}
+    found = {"layer0": (0.9, 0.1), "layer1": (0.8, 0.7), "untrained.layer0": (0.3, 0.2), "untrained.layer1": (0.2, 0.6),
+             "pieces/layer0": (0.6, 0.2), "pieces/layer1": (0.5, 0.9)}  # fmt: skip
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu"})
 
     class Known:
@@ -240,6 +242,7 @@ def test_the_best_layer_is_best_on_the_development_sentences(run: Run, monkeypat
 
     chained = experiment.Score(0.5, 0.5, 0.0, [])
     monkeypatch.setattr(experiment, "network", lambda *_: (SimpleNamespace(), None))
+    monkeypatch.setattr(experiment, "of_pieces", lambda *_: (SimpleNamespace(), None))
     monkeypatch.setattr(experiment, "hidden_of", lambda model: 4)
     monkeypatch.setattr(experiment, "layers_of", lambda recipe, model: [0, 1])
     monkeypatch.setattr(experiment, "kept", lambda *_: {})
@@ -249,6 +252,7 @@ def test_the_best_layer_is_best_on_the_development_sentences(run: Run, monkeypat
     assert best == 0
     assert scores["best"].share == 0.1
     assert scores["untrained"].share == 0.2
+    assert scores["pieces"].share == 0.2
 
 
 def test_which_treebank_a_folder_means(folder: Path, tmp_path: Path) -> None:
@@ -287,6 +291,36 @@ def test_jabberwocky_has_the_trees_of_the_sentences() -> None:
         from_grammar("latin", (2, 2, 2), 0)
 
 
+@pytest.mark.parametrize("spoken", ["english", "japanese"])
+def test_invented_words_are_made_of_pieces_that_were_read(spoken: str) -> None:
+    """Of a vocabulary that holds every word whole, most of their pieces stand in no text and were never trained."""
+    nonce = from_grammar(spoken, (2, 2, 300), 0, nonce=ASKED)[2].forms
+    read = in_pieces(spoken, STUDY.presets["quick"].pieces)
+    unheard_of = sorted({word for words in nonce for word in words} - {*read.words})
+    assert len(unheard_of) > 50
+    whole = language(spoken)
+    shares = [
+        np.isin(each.wordpiece.pieces(unheard_of).ids, each.occurring).mean()  # pyright: ignore
+        for each in (read, whole)
+    ]
+    assert shares[0] > 0.97
+    assert shares[1] < 0.5
+
+
+def test_half_of_what_it_reads_is_real() -> None:
+    """By the whole words that the pieces make again."""
+    read = in_pieces("english", 450)
+    text, real = read.text(0, "test", 0, 64), set(sentences.grammar().sides["english"].vocabulary)
+    assert len(text.segments) == 65
+    assert (text.starts[-1], text.segments[-1]) == (len(text.tokens), len(text.starts) - 1)
+    found = []
+    for first, last in zip(text.starts[text.segments[:-1]], text.starts[text.segments[1:]], strict=True):
+        pieces = [read.wordpiece.vocabulary[piece] for piece in text.tokens[first:last]]
+        words = " ".join(pieces).replace(" ##", "").split()
+        found.append({*words} <= real)
+    assert found == [True] * 32 + [False] * 32
+
+
 def test_what_cannot_be_probed_is_refused(folder: Path) -> None:
     def attempt(**changes: object) -> None:
         recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu", **changes})
@@ -320,9 +354,14 @@ def test_the_same_recipe_gives_the_same_measures(run: Run, tmp_path: Path) -> No
 def test_a_network_from_the_shelf_gives_what_one_trained_within_gives(run: Run, tmp_path: Path) -> None:
     """`bert:tiny` is run first, as nobody did; a second probe finds it there."""
     recipe = compose(STUDY.recipe, STUDY.presets, "tiny", {"device": "cpu", "model": "bert:tiny"})
+    asked_of_pieces = ("pieces", "jabberwocky")
     for number in range(2):
         probing = Run.create(STUDY, recipe, "tiny", tmp_path)
         execute(probing)
-        assert probing.measures() == run.measures()
+        found, known = (  # a network trained within is asked of invented words by one that met words in pieces
+            {name: value for name, value in each.measures().items() if name.split(".")[0] not in asked_of_pieces}
+            for each in (probing, run)
+        )
+        assert found == known
         assert [path.name for path in (tmp_path / "bert").iterdir()] == ["tiny-seed0-shelf"], number
         probing.close()

@@ -104,7 +104,11 @@ def test_a_bag_of_words_knows_which_words_but_not_their_order() -> None:
     assert bag.answers(task) == [0, 1]
     by_order = read(("cow eats tree", 0), ("tree eats cow", 1)) * 20
     assert len(set(bag.answers(task._replace(train=by_order, test=by_order)))) == 1
-    learned = [tasks.Example(("a", "run"), [0, 1]), tasks.Example(("run", "runs"), [2, 1]), tasks.Example(("run",), [1])]
+    learned = [
+        tasks.Example(("a", "run"), [0, 1]),
+        tasks.Example(("run", "runs"), [2, 1]),
+        tasks.Example(("run",), [1]),
+    ]
     tags = Task("tagging", "tags", 3, ("accuracy",), learned, [tasks.Example(("run", "new", "a"), [1, 1, 0])])
     assert bag.answers(tags) == [[1, 1, 0]]
 

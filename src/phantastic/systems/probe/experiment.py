@@ -19,8 +19,9 @@ from phantastic.systems.probe.apply import apply
 from phantastic.systems.probe.controls import Projected, decayed
 from phantastic.systems.probe.figures import figures
 from phantastic.systems.probe.measure import geometry, measure_depths, measure_distances
-from phantastic.systems.probe.network import encoder, hidden_of, network, untrained, word_vectors
+from phantastic.systems.probe.network import encoder, hidden_of, network, of_pieces, untrained, word_vectors
 from phantastic.systems.probe.objective import Heads, Kind
+from phantastic.systems.probe.pieces import ASKED
 from phantastic.systems.probe.probe_suite import (
     Battery,
     Score,
@@ -32,9 +33,7 @@ from phantastic.systems.probe.probe_suite import (
 )
 from phantastic.systems.probe.study import ProbeApply, ProbeRecipe
 from phantastic.systems.probe.subject import KINDS, networks, probes_of, sentences_of, vectors_of
-from phantastic.systems.probe.treebank import from_grammar
-
-NONCE = 1  # which invented words
+from phantastic.systems.probe.treebank import Sentences, from_grammar
 
 
 def probed(run: Run[ProbeRecipe], recipe: ProbeRecipe, seed: int) -> dict[str, Measure]:
@@ -96,17 +95,45 @@ def probed(run: Run[ProbeRecipe], recipe: ProbeRecipe, seed: int) -> dict[str, M
     for rank in sorted({rank for rank in recipe.ranks if rank <= hidden}):
         scores[f"rank{rank}"] = once(f"rank{rank}", partial(at, best, rank=rank))
     run.once(f"seed{seed}/chosen", lambda: {"layer": best}, dict[str, int])
-    probes = kept(run, seed, battery, lambda: trained()[best], hidden)
+    kept(run, seed, battery, lambda: trained()[best], hidden)
     if not recipe.treebank:
         counts = [len(each) for each in sentences]
-        nonsense = from_grammar(recipe.language, counts, seed, nonce=NONCE)
-
-        def score() -> Score:
-            vectors = by_layer(encoder(model, tokenizer), nonsense[1:], [best])[best]
-            return battery.score(probes["distance"].weight.detach().mT, [[], *vectors], "distance")
-
-        scores["jabberwocky"] = once("jabberwocky", score)
+        nonsense = from_grammar(recipe.language, counts, seed, nonce=ASKED)
+        scores |= invented(run, recipe, seed, battery, (sentences, nonsense), once)
     return measures(scores, roots, best)
+
+
+def invented(
+    run: Run[ProbeRecipe],
+    recipe: ProbeRecipe,
+    seed: int,
+    battery: Battery,
+    texts: tuple[Sequence[Sentences], Sequence[Sentences]],
+    once: Callable[[str, Callable[[], Score]], Score],
+) -> dict[str, Score]:
+    """``pieces``: the best layer of the network that met words in pieces, and other inventions; ``jabberwocky``: that
+    layer and its probe, asked of sentences with invented content words and the same trees (Hall Maudslay & Cotterell
+    2021)."""
+    real, nonsense = texts
+    model, tokenizer = of_pieces(run, recipe, seed)
+    layers = layers_of(recipe, model)
+
+    @cache
+    def vectors() -> dict[int, Splits]:
+        return by_layer(encoder(model, tokenizer), real, layers)
+
+    def at(layer: int) -> Score:
+        return battery.probed(vectors()[layer])
+
+    found = {layer: once(f"pieces/layer{layer}", partial(at, layer)) for layer in layers}
+    best = max(layers, key=lambda layer: found[layer].dev)
+
+    def score() -> Score:
+        projection = battery.fit(vectors()[best], "distance")
+        unheard_of = by_layer(encoder(model, tokenizer), nonsense[1:], [best])[best]
+        return battery.score(projection, [[], *unheard_of], "distance")
+
+    return {"pieces": found[best], "jabberwocky": once("jabberwocky", score)}
 
 
 def measures(scores: Mapping[str, Score], roots: Mapping[str, Score], best: int) -> dict[str, Measure]:

@@ -21,6 +21,7 @@ CHAIN = Text("words in a row", "単語の連鎖")
 SHARE, RANKS = Text("UUAS", "UUAS"), Text("rank of the probe", "プローブの階数")
 CONTROLS = {
     "best": Text("best layer", "最良の層"),
+    "pieces": Text("words read in pieces, best layer", "語を部分に切って読む、最良の層"),
     "jabberwocky": Text("… of invented words", "… 造語の文"),
     "untrained": Text("untrained network", "未学習のネットワーク"),
     "projected": Text("word vectors, random LSTM", "単語ベクトルと無作為な LSTM"),

@@ -17,6 +17,7 @@ from phantastic.nn.language.roberta import RobertaConfig
 from phantastic.pretraining.batches import Language, language
 from phantastic.pretraining.plan import plan_of, pretrain
 from phantastic.run.folder import Run
+from phantastic.systems.probe.pieces import in_pieces
 from phantastic.systems.probe.study import ProbeRecipe
 from phantastic.systems.probe.wordpieces import Pieces, Tokenizer
 
@@ -29,6 +30,16 @@ def network(run: Run, recipe: ProbeRecipe, seed: int) -> tuple[Model, Tokenizer]
             return load_pretrained(recipe.model).to(run.device), tokenizer
     bert = bert_of(recipe)  # masked words and next sentences: the same network, to the bit, as the study `bert` gives
     return pretrain(run, f"seed{seed}/network", plan_of(bert), language_of(bert), seed, name="network"), tokenizer
+
+
+def of_pieces(run: Run, recipe: ProbeRecipe, seed: int) -> tuple[Model, Tokenizer]:
+    """As `network`, but one that met every word in pieces, and inventions (see `pieces`); a folder's is the same."""
+    if recipe.model:
+        return network(run, recipe, seed)
+    bert = bert_of(recipe)
+    read = in_pieces(bert.language, recipe.pieces)
+    plan = plan_of(bert)._replace(steps=recipe.pieces_steps)
+    return pretrain(run, f"seed{seed}/pieces", plan, read, seed, name="network"), Tokenizer(read.wordpiece.tokenizer)
 
 
 def bert_of(recipe: ProbeRecipe) -> Any:

@@ -66,10 +66,30 @@ class ProbeRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
             max_length=40,
         ),
     ] = "quick"
+    pieces: Annotated[
+        int,
+        about(
+            "WordPiece tokens at most of the network that is asked of invented words; real ones are cut as well",
+            "造語を読ませるネットワークの WordPiece の語彙数の上限。実在の語もいくつかに切られる",
+            ge=300,
+            le=1_000,
+        ),
+    ] = 450
+    pieces_steps: Annotated[
+        int,
+        about("steps of that network's pre-training", "そのネットワークの事前学習のステップ数", ge=1, le=10**8),
+    ] = 9_000
 
 
 TINY = ProbeRecipe(
-    train_sentences=60, dev_sentences=30, test_sentences=30, epochs=2, ranks=(1, 4), bert="tiny", precision="float32"
+    train_sentences=60,
+    dev_sentences=30,
+    test_sentences=30,
+    epochs=2,
+    ranks=(1, 4),
+    bert="tiny",
+    pieces_steps=4,
+    precision="float32",
 )
 FULL = ProbeRecipe(
     train_sentences=5_000,
@@ -77,6 +97,7 @@ FULL = ProbeRecipe(
     test_sentences=2_000,
     seeds=3,
     bert="full",
+    pieces_steps=60_000,
     ranks=(1, 2, 4, 8, 16, 32, 64, 128),
 )
 
@@ -110,7 +131,7 @@ STUDY = Study(
     minutes={"tiny": 0.1, "quick": 12.0},
     measures=(
         "best.layer",
-        "{best,middle,last,linear,untrained,words,decayed,projected,random,control,star,jabberwocky,layer*,rank*}.{uuas,dspr,root,nspr}",
+        "{best,middle,last,linear,untrained,words,decayed,projected,random,control,star,pieces,jabberwocky,layer*,rank*}.{uuas,dspr,root,nspr}",
         "untrained.layer*.{uuas,dspr}",
         "{over_linear,over_untrained,selectivity}",
     ),

@@ -2,7 +2,7 @@
 one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from phantastic.tuning.tasks import Example, Task
@@ -28,4 +28,6 @@ def answers(task: Task) -> list[Any]:
 
 
 def pairs(example: Example) -> Iterable[tuple[str, Any]]:
-    return zip(example.texts, example.target, strict=True)  # pyright: ignore[reportArgumentType]
+    """A sentence's words with their tags."""
+    assert isinstance(example.target, Sequence)
+    return zip(example.texts, example.target, strict=True)

@@ -150,8 +150,8 @@ def over_batches(values: list[float], seed: int) -> Measure:
 
 
 def measured(run: Run, setting: Crossing) -> dict[str, Measure]:
-    """``topic.tlm.zero-shot`` and so on; ``chance`` of each task and what its bare ``words`` tell; ``tlm.retrieval``, ``tlm.words``,
-    ``tlm.surprise.japanese``."""
+    """``topic.tlm.zero-shot`` and so on; ``chance`` of each task and what its bare ``words`` tell;
+    ``tlm.retrieval``, ``tlm.words``, ``tlm.surprise.japanese``."""
     measures: dict[str, Measure] = {}
     for start in STARTS:
         network, stem = setting.network(run, start), f"seed{setting.seed}/{start}"
@@ -169,6 +169,8 @@ def measured(run: Run, setting: Crossing) -> dict[str, Measure]:
     for name in tasks.NAMES:
         value = tasks.chance(setting.task(name, "japanese"))
         measures[f"{name}.chance"] = Measure(value, [value])
-        measures[f"{name}.words"] = run.once(f"seed{setting.seed}/{name}/words", partial(by_words, setting, name), Measure)
+        measures[f"{name}.words"] = run.once(
+            f"seed{setting.seed}/{name}/words", partial(by_words, setting, name), Measure
+        )
     value = 1 / setting.recipe.test
     return measures | {"retrieval.chance": Measure(value, [value])}
