@@ -67,7 +67,7 @@ SHOWN: dict[str, Callable[[], dict[str, Parts]]] = {
 }
 WITHOUT = {  # models are given, beliefs follow one stimulus, or all that there can be is enumerated
     "entropy", "filtering", "pursuit", "observe", "plaid", "occlusion", "force_matching", "schizophrenia", "song", "kl",
-    "wake_sleep",
+    "wake_sleep", "cueing",
 }  # fmt: skip
 OPEN = {"ablations", "bert", "decisions", "finetune", "gan", "modes", "probe", "scan", "transfer", "vae"}  # items not yet listed here
 

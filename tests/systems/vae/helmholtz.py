@@ -105,6 +105,14 @@ def test_every_state_has_the_probability_that_plain_arithmetic_gives_it() -> Non
     torch.testing.assert_close(found.log_q.exp().sum((1, 2)), torch.ones(16).double())
 
 
+def test_sure_units_have_probabilities_that_sum_to_1() -> None:
+    """PyTorch's softplus is a straight line above 20, where e^-20 = 2e-9 is still to be told."""
+    logits = torch.tensor([[20.5, -21.0, 300.0]], dtype=torch.float64)
+    total = helmholtz.log_bernoulli(logits, every(3)).exp().sum()
+    assert abs(float(total) - 1) < 1e-12
+    assert float(helmholtz.softplus(logits)[0, 0]) - 20.5 == pytest.approx(exp(-20.5), rel=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_free_energy_is_surprise_and_error_of_inference(seed: int) -> None:
     found = enumerated(machine(100 * seed), every(4))

@@ -5,10 +5,9 @@ from math import log, pi
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from phantastic.nn.distributions import Gaussian, gaussian
-from phantastic.systems.vae.helmholtz import drawn, log_bernoulli
+from phantastic.systems.vae.helmholtz import drawn, log_bernoulli, softplus
 
 LATENT = 2
 REACH, POINTS = 6.0, 241  # of the grid over either latent on which evidence is integrated
@@ -42,6 +41,6 @@ class BarsVAE(nn.Module):
         return (log_bernoulli(self.decode(codes), images) + log_prior[:, None]).logsumexp(0)
 
     def fantasise(self, count: int, generator: torch.Generator) -> Float[Tensor, "count pixels"]:
-        like = self.decoder[0].weight
+        like = next(self.decoder.parameters())
         codes = torch.randn((count, LATENT), generator=generator, device=like.device, dtype=like.dtype)
         return drawn(self.decode(codes), generator)

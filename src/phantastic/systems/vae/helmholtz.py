@@ -18,9 +18,14 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from phantastic.systems.vae.bars import every
+
+
+def softplus(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """log(1 + exp x), to the last bit; PyTorch's own is x above 20, and so off by up to 2e-9."""
+    return -logsigmoid(-x)
 
 
 def log_bernoulli(logits: Float[Tensor, "given units"], states: Float[Tensor, "states units"]) -> Float[Tensor, "g s"]:
