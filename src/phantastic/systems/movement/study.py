@@ -254,7 +254,7 @@ CUEING = Study(
         "full": CueingRecipe(trials=100, seeds=30),
         "paper": CueingRecipe(trials=100, seeds=30),
     },
-    minutes={"tiny": 0.2, "quick": 0.5},
+    minutes={"tiny": 0.2, "quick": 0.4},
     measures=(
         "{valid,neutral,invalid}.{time,believed}",
         "held.{valid,neutral,invalid}.time",
