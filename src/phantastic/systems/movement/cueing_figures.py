@@ -70,9 +70,8 @@ def delays(times: Mapping[tuple[str, int], Measure]) -> Figure:
         data.mark_point(filled=True, size=45, opacity=1).encode(x=x, y=y, color=colour),
     )
     caption = Text(
-        "How long a target takes to be answered (mean and 95% interval over seeds). What an invalid cue costs fades "
-        "as attention does.",
-        "標的への応答にかかる時間(シードの平均と 95% 区間)。誤った手がかりの代償は、注意が薄れるとともに小さくなる。",
+        "How long a target takes to be answered, by the time since its cue (mean and 95% interval over seeds).",
+        "手がかりからの時間ごとの、標的への応答にかかる時間(シードの平均と 95% 区間)。",
     )
     return Figure(str(caption), alt.layer(*marks).properties(width=320, height=220))
 
