@@ -65,8 +65,9 @@ SHOWN: dict[str, Callable[[], dict[str, Parts]]] = {
     "integration": integration,
     "transformer": transformer,
 }
-WITHOUT = {  # nothing is trained on items: models are given, or beliefs follow one stimulus
+WITHOUT = {  # models are given, beliefs follow one stimulus, or all that there can be is enumerated
     "entropy", "filtering", "pursuit", "observe", "plaid", "occlusion", "force_matching", "schizophrenia", "song", "kl",
+    "wake_sleep", "cueing",
 }  # fmt: skip
 OPEN = {
     "ablations",

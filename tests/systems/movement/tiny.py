@@ -1,4 +1,4 @@
-"""The studies `pursuit`, `observe` and `plaid` at their tiny preset, and an eye on a target of the user's."""
+"""The studies `pursuit`, `observe`, `plaid` and `cueing` at their tiny preset, and an eye on a target of the user's."""
 
 import csv
 import json
@@ -30,6 +30,7 @@ FIGURES = {
     "pursuit": ["reversal", "gain"],
     "observe": ["writing", "intentions", "violation"],
     "plaid": ["plaid", "priors", "movements"],
+    "cueing": ["trial", "delays", "learning"],
 }
 EVERY = pytest.mark.parametrize("name", BY_NAME)
 
@@ -46,7 +47,8 @@ def test_claims_hold_already_at_tiny(name: str, tiny_run: Callable[[str], Run]) 
     findings = judge(BY_NAME[name].claims(), tiny_run(name).measures(), "tiny")
     held = {finding.claim.id for finding in findings if finding.verdict == "holds"}
     whole_movement = {"observe.violation", "observe.mirror"}  # which these need
-    assert {finding.claim.id for finding in findings} - held <= whole_movement
+    tested = {finding.claim.id for finding in findings if name != "cueing" or "tiny" in finding.claim.presets}
+    assert tested - held <= whole_movement
     assert held
     for finding in findings:
         assert JAPANESE.search(finding.claim.statement.ja)

@@ -1,4 +1,4 @@
-"""The studies `vae`, `kl`, `gan` and `modes`: valid presets, and tiny runs through the real experiments."""
+"""The studies `vae`, `kl`, `wake_sleep`, `gan` and `modes`: presets, and tiny runs through the real experiments."""
 
 import csv
 import json
@@ -24,10 +24,10 @@ from phantastic.run.folder import Run
 from phantastic.systems.gan import modes
 from phantastic.systems.gan import study as gan_study
 from phantastic.systems.vae import curve, vae
-from phantastic.systems.vae.study import DIVERGENCE, FAMILY, FamilyApply, FamilyRecipe
+from phantastic.systems.vae.study import DIVERGENCE, FAMILY, WAKE_SLEEP, FamilyApply, FamilyRecipe
 from phantastic.world import dsprites
 
-STUDIES = {study.name: study for study in (FAMILY, DIVERGENCE, *gan_study.STUDIES)}
+STUDIES = {study.name: study for study in (FAMILY, DIVERGENCE, WAKE_SLEEP, *gan_study.STUDIES)}
 OBJECTIVES = compose(FAMILY.recipe, FAMILY.presets, "quick", {}).objectives  # type: ignore[attr-defined]
 JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -99,7 +99,7 @@ def test_figures_are_drawn_in_both_languages(tiny: Tiny, lang: str) -> None:
 def test_a_run_is_not_repeated(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (tiny.run.folder / "measures.json").read_bytes()
     module = sys.modules[type(tiny.study.load()).__module__]
-    for name in ("measured", "two_modes", "followed"):
+    for name in ("measured", "two_modes", "followed", "night"):
         monkeypatch.setattr(module, name, pytest.fail, raising=False)
     execute(tiny.run)
     assert (tiny.run.folder / "measures.json").read_bytes() == before

@@ -1,4 +1,4 @@
-"""Studies of perception and action: `pursuit` of a target, `observe` (handwriting, and seeing it), `plaid`."""
+"""Perception and action: `pursuit` of a target, `observe` (handwriting, and seeing it), `plaid`, `cueing`."""
 
 from typing import Annotated
 
@@ -95,6 +95,49 @@ class PlaidRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True)
     ] = 16.0
     strength: Annotated[float, about("gain of the stronger motor plant", "強くした運動器官の利得", ge=0.25, le=4)] = 2.0
     push: Annotated[float, about("force that perturbs the movement late", "運動を後半で乱す力", ge=-2, le=2)] = -0.5
+
+
+class CueingRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Targets on one of two sides, cues that tell which, and a learner of what cues are worth."""
+
+    senses: Annotated[
+        float,
+        about("log-precision of either place before any cue", "手がかりの前の、左右それぞれの対数精度", ge=0, le=6),
+    ] = 2.0
+    attention: Annotated[
+        float,
+        about(
+            "by how much attention raises the log-precision of one side and lowers that of the other",
+            "注意が一方の対数精度を上げ、他方の対数精度を下げる強さ",
+            symbol="h",
+            ge=0,
+            le=3,
+        ),
+    ] = 2.0
+    lasting: Annotated[
+        float, about("bins that attention lasts", "注意が続く時間", symbol="τ", unit="bin", ge=4, le=256)
+    ] = 32.0
+    validity: Annotated[
+        float,
+        about(
+            "share of cues that tell the side, in the first block",
+            "最初のブロックで手がかりが正しい割合",
+            ge=0.5,
+            le=0.95,
+        ),
+    ] = 0.8
+    forgetting: Annotated[
+        float,
+        about(
+            "share of what was counted that is forgotten by the next trial",
+            "次の試行までに忘れられる割合",
+            ge=0.01,
+            le=1,
+        ),
+    ] = 0.1
+    trials: Annotated[
+        int, about("trials of each of the two blocks", "二つのブロックそれぞれの試行数", ge=2, le=500)
+    ] = 40
 
 
 class PursuitApply(Request, frozen=True, kw_only=True):
@@ -196,4 +239,29 @@ PLAID = Study(
     ),
     experiment="phantastic.systems.movement.plaid:Plaid",
 )
-STUDIES = (PURSUIT, OBSERVE, PLAID)
+CUEING = Study(
+    name="cueing",
+    title=Text("Attention to where the cue points", "手がかりが示す場所への注意"),
+    lecture=Text(
+        "Attention as precision: beliefs set how much a place counts, and experience how much a cue moves them",
+        "精度としての注意:場所の重みは信念が決め、手がかりが信念をどれだけ動かすかは経験が決める",
+    ),
+    papers=("posner1980", "feldman2010"),
+    recipe=CueingRecipe,
+    presets={
+        "tiny": CueingRecipe(trials=4, seeds=5),
+        "quick": CueingRecipe(seeds=10),
+        "full": CueingRecipe(trials=100, seeds=30),
+        "paper": CueingRecipe(trials=100, seeds=30),
+    },
+    minutes={"tiny": 0.2, "quick": 0.4},
+    measures=(
+        "{valid,neutral,invalid}.{time,believed}",
+        "held.{valid,neutral,invalid}.time",
+        "{held,told,untold,delay8,delay16,delay24,delay32}.cost",
+        "{delay8,delay16,delay24,delay32}.{valid,neutral,invalid}.time",
+        "both.{cued,uncued}",
+    ),
+    experiment="phantastic.systems.movement.cueing:Cueing",
+)
+STUDIES = (PURSUIT, OBSERVE, PLAID, CUEING)

@@ -1,5 +1,5 @@
-"""Two studies: `vae`, the family of variational autoencoders on dSprites, and `kl`, what either divergence makes of two
-modes."""
+"""Three studies: `vae`, the family of variational autoencoders on dSprites, `kl`, what either divergence makes of two
+modes, and `wake_sleep`, the Helmholtz machine, from which the VAE descends."""
 
 from typing import Annotated, Literal
 
@@ -98,6 +98,50 @@ class DivergenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=
     steps: Annotated[int, about("steps of gradient descent", "勾配降下のステップ数", ge=1, le=10_000)] = 600
 
 
+class WakeSleepRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A Helmholtz machine that learns bars by wake and sleep, the same one by the gradient of the bound, and a VAE."""
+
+    size: Annotated[
+        int,
+        about(
+            "rows and columns of an image, and bars of an orientation", "画像の行数・列数(各向きの棒の本数)", ge=2, le=4
+        ),
+    ] = 4
+    hidden: Annotated[
+        int,
+        about(
+            "hidden units, of the machines and of the VAE", "隠れ素子の数(Helmholtz マシンと VAE に共通)", ge=1, le=10
+        ),
+    ] = 8
+    steps: Annotated[int, about("training steps of each network", "各ネットワークの学習ステップ数", ge=1, le=10**7)] = (
+        10_000
+    )
+    batch: Annotated[
+        int, about("patterns, and fantasies, of a step", "1 ステップの図形の数(空想の数も同じ)", ge=1, le=10_000)
+    ] = 8
+    rate: Annotated[
+        float,
+        about(
+            "step size of the machines (plain gradient descent)",
+            "Helmholtz マシンの学習率(単純な勾配降下)",
+            symbol="η",
+            gt=0,
+            le=10,
+        ),
+    ] = 1.0
+    vae_rate: Annotated[float, about("Adam's step size of the VAE", "VAE の Adam の学習率", gt=0, le=1)] = 0.01
+    night: Annotated[
+        int,
+        about(
+            "steps of recognition alone, awake and then asleep, after training",
+            "学習後に認識の重みだけを学習するステップ数(覚醒・睡眠それぞれ)",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 200
+    night_rate: Annotated[float, about("Adam's step size in these", "その Adam の学習率", gt=0, le=1)] = 0.05
+
+
 class FamilyApply(Request, frozen=True, kw_only=True):
     """The user's pictures."""
 
@@ -189,4 +233,28 @@ DIVERGENCE = Study(
     ),
     experiment="phantastic.systems.vae.kl:Divergence",
 )
-STUDIES = (FAMILY, DIVERGENCE)
+WAKE_SLEEP = Study(
+    name="wake_sleep",
+    title=Text("The Helmholtz machine", "Helmholtz マシン"),
+    lecture=Text(
+        "Generative models: the ancestor of the VAE learns to generate while awake, and to recognise while it dreams",
+        "生成モデルの祖先:昼は世界を見て生成を学び、夜は夢を見て認識を学ぶネットワーク",
+    ),
+    papers=("dayan1995", "hinton1995", "kingma2014"),
+    recipe=WakeSleepRecipe,
+    presets={
+        "tiny": WakeSleepRecipe(size=3, hidden=4, steps=40, night=5, precision="float32"),
+        "quick": WakeSleepRecipe(seeds=5, precision="float32"),
+        "full": WakeSleepRecipe(steps=250_000, rate=0.5, seeds=5, precision="float32"),
+        "paper": WakeSleepRecipe(steps=2_000_000, batch=1, rate=0.1, seeds=5, precision="float32"),
+    },
+    minutes={"tiny": 0.1, "quick": 2.9},
+    measures=(
+        "entropy",
+        "{wake_sleep,elbo,vae,pixels}.{divergence,cost,legal}",
+        "{wake_sleep,elbo}.{free_energy,gap,gap.least,gap.error}",
+        "{awake,asleep}.{free_energy,reverse}",
+    ),
+    experiment="phantastic.systems.vae.wake_sleep:WakeSleep",
+)
+STUDIES = (FAMILY, DIVERGENCE, WAKE_SLEEP)
