@@ -173,7 +173,7 @@ GAS = Study(
         "back",
         "自由エネルギー原理の基礎:エネルギーは保存され、エントロピーは増える。可逆な運動がなぜ元に戻らないのか",
     ),
-    papers=("boltzmann1877", "loschmidt1876", "andersen1980", "levesque1993"),
+    papers=("maxwell1860", "loschmidt1876", "boltzmann1877", "andersen1980", "levesque1993"),
     recipe=ParticlesRecipe,
     presets={
         "tiny": ParticlesRecipe(particles=32, diameter=0.03, step=1e-3, time=3.0, watched=4.0, stroke=2.0),
@@ -183,9 +183,8 @@ GAS = Study(
     },
     minutes={"tiny": 0.1, "quick": 1.5},
     measures=(
-        "energy.{drift,order,order.deviation}",
-        "entropy.{start,end,scattered,back,nudged}",
-        "growth.deviation",
+        "energy.{strays,exchanged,order,order.deviation}",
+        "entropy.{start,end,end.deviation,scattered,back,nudged}",
         "{back,nudged}.distance",
         "speeds.{start,end,free}.ks",
         "alone.{gas,gas.quarter,free}",
