@@ -1,4 +1,4 @@
-"""The pictures of belief: F in its two decompositions while an animal sees and acts, and the two surprises of a screen."""
+"""The pictures of belief: F in two decompositions while an animal sees and acts, and the two surprises of a screen."""
 
 import altair as alt
 import torch
@@ -65,12 +65,12 @@ def action() -> Figure:
             ).properties(width=320, height=210, title=alt.TitleParams(str(title), **HEADING))
         )
     caption = Text(
-        "One free energy, two ways to lower it. Perception moves the belief: of F = divergence + surprise only the divergence "
-        "follows. Action (shaded) moves what is sensed: of F = complexity − accuracy only the accuracy follows. In turns they "
-        "bring an animal that expects 0 and senses 3 to sense what it expects.",
-        "一つの自由エネルギーを下げる二つの方法。知覚は信念を動かす。F = 隔たり + 驚き のうち変わるのは隔たりだけである。"
-        "行為(網かけ)は感覚を動かす。F = 複雑さ − 正確さ のうち変わるのは正確さだけである。交互に行えば、0 を予想して 3 を"
-        "感じた動物は、予想どおりのものを感じるようになる。",
+        "One free energy, two ways to lower it. Perception moves the belief: of F = divergence + surprise only the "
+        "divergence follows. Action (shaded) moves what is sensed: of F = complexity − accuracy only the accuracy "
+        "follows. In turns they bring an animal that expects 0 and senses 3 to sense what it expects.",
+        "一つの自由エネルギーを下げる二つの方法。知覚は信念を動かす。F = 隔たり + 驚き のうち変わるのは隔たりだけであ"
+        "る。行為(網かけ)は感覚を動かす。F = 複雑さ − 正確さ のうち変わるのは正確さだけである。交互に行えば、0 を予想"
+        "して 3 を感じた動物は、予想どおりのものを感じるようになる。",
     )
     return Figure(str(caption), alt.hconcat(*panels, spacing=30).resolve_scale(color="independent"))
 
@@ -80,7 +80,7 @@ def surprises(viewers: int, seed: int) -> Figure:
     panels = []
     titles = (
         (Text("Shannon: −log p(frame)", "シャノン:−log p(コマ)"), ORANGE),
-        (Text("Bayesian: KL(posterior ‖ prior)", "ベイズ:KL(事後 ‖ 事前)"), BLUE),
+        (Text("Bayesian: KL of the posterior from the prior", "ベイズ:事前分布から事後分布への KL"), BLUE),
     )
     change = alt.Chart(alt.Data(values=[{"x": belief.SNOW + 0.5}])).mark_rule(strokeDash=[4, 3]).encode(x="x:Q")
     last = belief.SNOW + belief.PROGRAMME
@@ -95,15 +95,18 @@ def surprises(viewers: int, seed: int) -> Figure:
         ]
         layers = alt.layer(
             change,
-            alt.Chart(alt.Data(values=words)).mark_text(dy=10, fontSize=11).encode(x="x:Q", y=alt.value(0), text="name:N"),
+            alt.Chart(alt.Data(values=words))
+            .mark_text(dy=10, fontSize=11)
+            .encode(x="x:Q", y=alt.value(0), text="name:N"),
             curve(rows(range(1, last + 1), mean), color=shade).encode(x=x, y=y),
         )
         panels.append(layers.properties(width=320, height=190, title=alt.TitleParams(str(title), **HEADING)))
     caption = Text(
-        f"What surprises and what bores, mean over {viewers:,} viewers. Every frame of snow ({belief.PIXELS} pixels, each on or "
-        "off at random) is improbable, and none teaches anything. The first frames of a programme in which pixels stay as they "
-        "are (95%) are no less probable, but change what is believed.",
-        f"驚かせるものと退屈なもの({viewers:,} 人の視聴者の平均)。砂嵐のどのコマ({belief.PIXELS} 画素、それぞれ無作為に点滅)も確率は"
-        "低いが、何も教えない。画素が変わりにくい(95%)番組の最初の数コマは、確率はそれより低くないのに、信念を変える。",
+        f"What surprises and what bores, mean over {viewers:,} viewers. Every frame of snow ({belief.PIXELS} pixels, "
+        "each on or off at random) is improbable, and none teaches anything. The first frames of a programme in "
+        "which pixels stay as they are (95%) are no less probable, but change what is believed.",
+        f"驚かせるものと退屈なもの({viewers:,} 人の視聴者の平均)。砂嵐のどのコマ({belief.PIXELS} 画素、それぞれ無作為"
+        "に点滅)も確率は低いが、何も教えない。画素が変わりにくい(95%)番組の最初の数コマは、確率はそれより低くないのに"
+        "、信念を変える。",
     )
     return Figure(str(caption), alt.hconcat(*panels, spacing=30))

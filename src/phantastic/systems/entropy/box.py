@@ -1,7 +1,7 @@
 """A box of particles by Newton's laws: soft disks between soft walls, one of which is a piston.
 
-E = K + U, with U = ε Σ (1 - r² / d²)⁴ over pairs closer than the diameter d and ε (1 - h / d)⁴ for each wall closer than
-d. Time goes in steps of Störmer's rule, x(t + τ) = 2 x(t) - x(t - τ) + τ² F / m, on a lattice of positions that is far
+E = K + U; U is ε (1 - r² / d²)⁴ for each pair that is closer than the diameter d and ε (1 - h / d)⁴ for each wall that a
+disk is closer to than d. Time goes in steps of Störmer's rule, x(t + τ) = 2 x(t) - x(t - τ) + τ² F / m, on a lattice of positions that is far
 finer than any distance here: every push is a whole number of lattice steps, the same on both of a pair (Levesque &
 Verlet 1993). So nothing is rounded away, and turned round, the gas goes back to the bit. Mass, Boltzmann's k and the
 height of the box are 1.
@@ -19,9 +19,7 @@ STIFFNESS = 10.0  # ε, in units of the mean energy of a particle at the start
 ATTEMPTS = 1000  # at a place for a disk
 
 
-def scattered(
-    particles: int, diameter: float, width: float, generator: np.random.Generator
-) -> Float64[ndarray, "n 2"]:
+def scattered(particles: int, diameter: float, width: float, generator: np.random.Generator) -> Float64[ndarray, "n 2"]:
     """Places of disks at random in a box of this width, none of which touches another or a wall.
 
     Raises `Refused` where a disk finds no place.
@@ -102,7 +100,9 @@ class Gas:
     def touching(self) -> tuple[ndarray, ndarray, Float64[ndarray, "k 2"], Float64[ndarray, " k"]]:
         """Pairs closer than a diameter: one, the other, the way between them, and 1 - r² / d²."""
         places = self.places()
-        if np.abs(places - self.looked).max() > self.diameter / 3:  # else none further than 2d then is nearer than d now
+        if (
+            np.abs(places - self.looked).max() > self.diameter / 3
+        ):  # else none further than 2d then is nearer than d now
             self.looked = places
             close = pdist(places, "sqeuclidean") < (2 * self.diameter) ** 2
             self.close = tuple(side[close] for side in self.pairs)

@@ -86,7 +86,7 @@ class Entropy(Experiment[EntropyRecipe]):
         }
 
     def figures(self, run: Run[EntropyRecipe]) -> dict[str, Figure]:
-        """Counting, maximum entropy, Boltzmann's distribution by temperature, perception as its twin, action, surprise, a gas."""
+        """Counting, maximum entropy, Boltzmann's distribution, perception as its twin, action, surprise, a gas."""
         recipe = run.recipe
         return {
             "microstates": pictures.microstates(measure.counted(recipe.particles)),

@@ -32,7 +32,7 @@ def coloured(names: Sequence[str], colours: Sequence[str], symbol: str = "stroke
     return alt.Color("which:N", title=None, scale=scale, legend=key)
 
 
-def powers(title: str, low: float, high: float, axis: str, form: str = "~g", digits: Sequence[int] = (1,)) -> Any:
+def powers(title: str, low: float, high: float, axis: str, form: str = "~g", digits: Sequence[float] = (1,)) -> Any:
     """A logarithmic axis with a line at each power of ten, or at these multiples of it."""
     orders = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [digit * 10.0**order for order in orders for digit in digits]

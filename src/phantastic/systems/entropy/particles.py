@@ -142,7 +142,9 @@ def alone(recipe: ParticlesRecipe, seed: int) -> tuple[dict[str, Traces], dict[s
     return traces, found
 
 
-def stroke(gas: Gas, time: float, length: float, bath: np.random.Generator | None = None) -> tuple[Traces, float, float]:
+def stroke(
+    gas: Gas, time: float, length: float, bath: np.random.Generator | None = None
+) -> tuple[Traces, float, float]:
     """The piston goes evenly to ``length``; energy per disk by length, work, heat. A bath has the temperature 1."""
     steps, begun, work, heat = round(time / gas.step), gas.length, 0.0, 0.0
     traces: Traces = {"length": [], "energy": []}
@@ -160,8 +162,8 @@ def stroke(gas: Gas, time: float, length: float, bath: np.random.Generator | Non
 def adiabatic(recipe: ParticlesRecipe) -> float:
     """E after over E before the slow stroke: dE = -p dV, p = E / V (1 + N B / V), without a piece of these dynamics.
 
-    For points T V would be constant (γ = 2 in two dimensions). The walls keep disks off by δ = ∫ (1 - exp(-U / T)) dh, and
-    the second virial coefficient of their pairs is B = π ∫ (1 - exp(-U / T)) r dr, both at the temperature midway.
+    For points T V would be constant (γ = 2 in two dimensions). The walls keep disks off by δ = ∫ (1 - exp(-U / T)) dh;
+    the second virial coefficient of their pairs is B = π ∫ (1 - exp(-U / T)) r dr; both at the temperature midway.
     """
     d, near = recipe.diameter, np.linspace(0, 1, 2001)
     wall, pair = (-np.expm1(-STIFFNESS * (1 - near**power) ** 4 / sqrt(2)) for power in (1, 2))

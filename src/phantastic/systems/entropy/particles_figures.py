@@ -21,7 +21,7 @@ def across(end: float, ticks: int = 4) -> alt.X:
     return alt.X("x:Q", title=str(TIME), scale=scale, axis=alt.Axis(tickCount=ticks, format="~g"))
 
 
-def one_box(places: Any, upper: Any, title: str) -> alt.LayerChart:
+def one_box(places: Any, upper: Any, title: str) -> alt.LayerChart | alt.FacetChart:
     """The disks, each in the colour of the half that it started in."""
     points = [{"x": x, "y": y, "which": bool(above)} for (x, y), above in zip(places, upper, strict=True)]
     scale, bare = alt.Scale(domain=[0, 1], nice=False), alt.Axis(labels=False, ticks=False, grid=False, title=None)
@@ -30,7 +30,9 @@ def one_box(places: Any, upper: Any, title: str) -> alt.LayerChart:
         fillOpacity=0, stroke=BLACK, strokeWidth=1
     )
     return alt.layer(
-        frame.encode(x=alt.X("x:Q", scale=scale, axis=bare), y=alt.Y("y:Q", scale=scale, axis=bare), x2="x2:Q", y2="y2:Q"),
+        frame.encode(
+            x=alt.X("x:Q", scale=scale, axis=bare), y=alt.Y("y:Q", scale=scale, axis=bare), x2="x2:Q", y2="y2:Q"
+        ),
         dots(points, size=16).encode(x="x:Q", y="y:Q", color=colour),
     ).properties(width=125, height=125, title=alt.TitleParams(title, **HEADING))
 
@@ -65,15 +67,19 @@ def box(traces: Traces, measures: Mapping[str, Measure], turned: float) -> Figur
         ),
     ).properties(width=685, height=170)
     caption = Text(
-        "Entropy grows although every collision could as well run backwards. Disks are released from the left half (drawn "
-        "larger than they are; the colours say where they started) and fill the box; the entropy of 16 cells rises to that "
-        "of disks strewn at random (dashed). With all velocities reversed they return, to the bit, and entropy falls. If one "
-        "disk is first displaced by the smallest step there is, they do not.",
-        "どの衝突も逆向きに起こりうるのに、エントロピーは増える。左半分から解放された円板(実際より大きく描いた。色は最初の"
-        "位置)は箱を満たし、16 区画で数えたエントロピーは無作為にまいた場合の値(破線)まで上がる。全速度を逆転させると、"
-        "1 ビットも違わず元に戻り、エントロピーは下がる。その前に円板一つを最小の一目盛りだけずらすと、もう戻らない。",
+        "Entropy grows although every collision could as well run backwards. Disks are released from the left half "
+        "(drawn larger than they are; the colours say where they started) and fill the box; the entropy of 16 cells "
+        "rises to that of disks strewn at random (dashed). With all velocities reversed they return, to the bit, and "
+        "entropy falls. If one disk is first displaced by the smallest step there is, they do not.",
+        "どの衝突も逆向きに起こりうるのに、エントロピーは増える。左半分から解放された円板(実際より大きく描いた。色は最"
+        "初の位置)は箱を満たし、16 区画で数えたエントロピーは無作為にまいた場合の値(破線)まで上がる。全速度を逆転させ"
+        "ると、1 ビットも違わず元に戻り、エントロピーは下がる。その前に円板一つを最小の一目盛りだけずらすと、もう戻ら"
+        "ない。",
     )
-    return Figure(str(caption), alt.vconcat(alt.hconcat(*boxes, spacing=15), layers, spacing=14).resolve_scale(color="independent"))
+    return Figure(
+        str(caption),
+        alt.vconcat(alt.hconcat(*boxes, spacing=15), layers, spacing=14).resolve_scale(color="independent"),
+    )
 
 
 def speeds(traces: Traces) -> Figure:
@@ -95,7 +101,9 @@ def speeds(traces: Traces) -> Figure:
     x = alt.X("x:Q", title=str(Text("speed", "速さ")), scale=alt.Scale(domain=[0, 4], nice=False))
     y = alt.Y("y:Q", title=str(Text("density", "確率密度")), scale=alt.Scale(domain=[0, 1.5], nice=False, clamp=True))
     left = alt.layer(
-        alt.Chart(alt.Data(values=bars)).mark_bar(size=7, opacity=0.55, clip=True).encode(x=x, y=y.stack(None), color=colour),
+        alt.Chart(alt.Data(values=bars))
+        .mark_bar(size=7, opacity=0.55, clip=True)
+        .encode(x=x, y=y.stack(None), color=colour),
         curve(smooth).encode(x=x, y=y, color=colour),
     ).properties(width=330, height=220)
     number = len(traces["out"]["energies"][0])
@@ -105,13 +113,19 @@ def speeds(traces: Traces) -> Figure:
     terms = [r for name, e in zip(names, (kinetic + potential, kinetic, potential), strict=True)
              for r in rows(traces["out"]["t"], e, which=name)]  # fmt: skip
     t = across(traces["out"]["t"][-1])
-    up = alt.Y("y:Q", title=str(Text("energy per disk", "円板あたりのエネルギー")), scale=alt.Scale(domain=[0, 1.1], nice=False))
-    right = curve(terms, strokeWidth=1.5).encode(
-        x=t, y=up, color=coloured(names, (BLACK, VERMILION, SKY), orient="bottom")
-    ).properties(width=300, height=220)
+    up = alt.Y(
+        "y:Q",
+        title=str(Text("energy per disk", "円板あたりのエネルギー")),
+        scale=alt.Scale(domain=[0, 1.1], nice=False),
+    )
+    right = (
+        curve(terms, strokeWidth=1.5)
+        .encode(x=t, y=up, color=coloured(names, (BLACK, VERMILION, SKY), orient="bottom"))
+        .properties(width=300, height=220)
+    )
     caption = Text(
-        "Disks that all start equally fast (√2) come to the speeds of Maxwell's law by colliding; without collisions they "
-        "keep theirs (the bar goes on above). Right: motion becomes tension and motion again; their sum stays.",
+        "Disks that all start equally fast (√2) come to the speeds of Maxwell's law by colliding; without collisions "
+        "they keep theirs (the bar goes on above). Right: motion becomes tension and motion again; their sum stays.",
         "同じ速さ(√2)で出発した円板は、衝突によってマクスウェルの法則の速度分布に至る。衝突がなければ速さは変わらない"
         "(棒は枠の上まで続く)。右:運動エネルギーとポテンシャルエネルギーは移り変わるが、和は一定である。",
     )
@@ -130,7 +144,11 @@ def ergodic(traces: Traces) -> Figure:
         lines = [r for disk in range(len(each["means"][0]))
                  for r in rows(each["t"], [row[disk] for row in each["means"]], which=disk)]  # fmt: skip
         x = across(end)
-        y = alt.Y("y:Q", title=str(Text("mean of vx² up to then", "それまでの vx² の平均")), scale=alt.Scale(domain=[0, top], nice=False))
+        y = alt.Y(
+            "y:Q",
+            title=str(Text("mean of vx² up to then", "それまでの vx² の平均")),
+            scale=alt.Scale(domain=[0, top], nice=False),
+        )
         panels.append(
             curve(lines, strokeWidth=1.3, color=shade)
             .encode(x=x, y=y, detail="which:N")
@@ -145,15 +163,25 @@ def ergodic(traces: Traces) -> Figure:
     colour = coloured([*names, root], (*colours, BLACK), orient="bottom", columns=1)
     highest = max(r["y"] for r in spread + guide)
     x = powers(str(TIME), first, end, "x", digits=(1, 2, 5))
-    y = powers(str(Text("spread over disks / mean", "円板間のばらつき / 平均")), 0.8 * last, 1.2 * highest, "y", digits=(1, 2, 5))
+    y = powers(
+        str(Text("spread over disks / mean", "円板間のばらつき / 平均")),
+        0.8 * last,
+        1.2 * highest,
+        "y",
+        digits=(1, 2, 5),
+    )
     right = alt.layer(curve(guide, strokeDash=[5, 4], strokeWidth=1.2), curve(spread)).encode(x=x, y=y, color=colour)
     caption = Text(
-        "With collisions what one disk does over a long time is what all do at one time: the means of six disks meet at that of "
-        "all, and those of all disks draw together as one over the root of time. Without collisions each keeps its own.",
-        "衝突があれば、一つの円板の長時間平均は、ある時刻のすべての円板の平均に等しい。6 個の円板の平均は全体の平均に近づき、"
-        "ばらつきは時間の平方根に反比例して縮む。衝突がなければ、それぞれが自分の値を保つ。",
+        "With collisions what one disk does over a long time is what all do at one time: the means of six disks meet "
+        "at that of all, and those of all disks draw together as one over the root of time. Without collisions each "
+        "keeps its own.",
+        "衝突があれば、一つの円板の長時間平均は、ある時刻のすべての円板の平均に等しい。6 個の円板の平均は全体の平均に"
+        "近づき、ばらつきは時間の平方根に反比例して縮む。衝突がなければ、それぞれが自分の値を保つ。",
     )
-    return Figure(str(caption), alt.hconcat(*panels, right.properties(width=205, height=190), spacing=22).resolve_scale(color="independent"))
+    return Figure(
+        str(caption),
+        alt.hconcat(*panels, right.properties(width=205, height=190), spacing=22).resolve_scale(color="independent"),
+    )
 
 
 def piston(traces: Traces) -> Figure:
@@ -176,7 +204,10 @@ def piston(traces: Traces) -> Figure:
     names = [*(str(name) for name, _ in kinds.values()), law]
     colour = coloured(names, [*(shade for _, shade in kinds.values()), BLACK], orient="right")
     dash = alt.StrokeDash(
-        "way:N", title=None, scale=alt.Scale(domain=ways, range=[[1, 0], [3, 3]]), legend=alt.Legend(symbolType="stroke")
+        "way:N",
+        title=None,
+        scale=alt.Scale(domain=ways, range=[[1, 0], [3, 3]]),
+        legend=alt.Legend(symbolType="stroke"),
     )
     x = powers(str(Text("length of the box L", "箱の長さ L")), 0.5, 1.0, "x", digits=(5, 6, 7, 8, 9, 10))
     y = powers(str(Text("energy per disk E / N", "円板あたりのエネルギー E / N")), 0.7, 3.6, "y", digits=(1, 1.5, 2, 3))
@@ -185,11 +216,11 @@ def piston(traces: Traces) -> Figure:
         curve(lines, strokeWidth=1.5, clip=True).encode(x=x, y=y, color=colour, strokeDash=dash),
     ).properties(width=420, height=300)
     caption = Text(
-        "The first law and the second. Work done slowly warms a gas of disks as 1 / L and is given back; done quickly it warms "
-        "it more, and of what is more nothing comes back. Without collisions only the motion along the piston's is warmed, and "
-        "in touch with a bath the work leaves as heat.",
-        "熱力学の第一法則と第二法則。ゆっくりした仕事は円板の気体を 1 / L に従って温め、また取り出せる。急激な仕事は"
-        "それ以上に温め、余分は戻らない。衝突がなければ、ピストンと同じ向きの運動だけが温まる。熱浴に接していれば、仕事は熱として"
-        "出ていく。",
+        "The first law and the second. Work done slowly warms a gas of disks as 1 / L and is given back; done quickly "
+        "it warms it more, and of what is more nothing comes back. Without collisions only the motion along the "
+        "piston's is warmed, and in touch with a bath the work leaves as heat.",
+        "熱力学の第一法則と第二法則。ゆっくりした仕事は円板の気体を 1 / L に従って温め、また取り出せる。急激な仕事はそ"
+        "れ以上に温め、余分は戻らない。衝突がなければ、ピストンと同じ向きの運動だけが温まる。熱浴に接していれば、仕事"
+        "は熱として出ていく。",
     )
     return Figure(str(caption), chart)

@@ -157,7 +157,8 @@ class ParticlesRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=T
         float, about("time step, at most diameter / 20", "時間刻み(直径の 1/20 以下)", symbol="τ", ge=1e-5, le=2.5e-3)
     ] = 5e-4
     time: Annotated[
-        float, about("time from the release until all is reversed", "解放から逆転までの時間", symbol="t", ge=0.5, le=100)
+        float,
+        about("time from the release until all is reversed", "解放から逆転までの時間", symbol="t", ge=0.5, le=100),
     ] = 8.0
     watched: Annotated[
         float,
@@ -169,13 +170,15 @@ class ParticlesRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 PARTICLES = ParticlesRecipe(seeds=5)
-PARTICLES_FULL = ParticlesRecipe(particles=256, diameter=0.0115, step=3.5e-4, time=10.0, watched=80.0, stroke=24.0, seeds=8)
+PARTICLES_FULL = ParticlesRecipe(
+    particles=256, diameter=0.0115, step=3.5e-4, time=10.0, watched=80.0, stroke=24.0, seeds=8
+)
 GAS = Study(
     name="particles",
     title=Text("A box of particles", "箱の中の粒子"),
     lecture=Text(
-        "The free-energy principle, from its basics: energy is kept, entropy grows, and why what is reversible does not go "
-        "back",
+        "The free-energy principle, from its basics: energy is kept, entropy grows, and why what is reversible does "
+        "not go back",
         "自由エネルギー原理の基礎:エネルギーは保存され、エントロピーは増える。可逆な運動がなぜ元に戻らないのか",
     ),
     papers=("maxwell1860", "loschmidt1876", "boltzmann1877", "andersen1980", "levesque1993"),

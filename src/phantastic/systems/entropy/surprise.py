@@ -1,8 +1,8 @@
 """Bayesian surprise: how far a datum moves a belief, KL(posterior || prior) (Itti & Baldi 2009), beside Shannon's.
 
 The belief is about one chance θ, Beta(a, b); a frame of pixels says ``yes`` so many times and ``no`` so many. Shannon's
-surprise is -log of the frame's probability under the belief. The two come apart: snow on a screen is improbable frame by
-frame, and nothing is learned from it. All in nats.
+surprise is -log of the frame's probability under the belief. The two come apart: snow on a screen is improbable frame
+by frame, and nothing is learned from it. All in nats.
 """
 
 from typing import NamedTuple
