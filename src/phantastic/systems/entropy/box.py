@@ -1,10 +1,10 @@
 """A box of particles by Newton's laws: soft disks between soft walls, one of which is a piston.
 
-E = K + U; U is ε (1 - r² / d²)⁴ for each pair that is closer than the diameter d and ε (1 - h / d)⁴ for each wall that a
-disk is closer to than d. Time goes in steps of Störmer's rule, x(t + τ) = 2 x(t) - x(t - τ) + τ² F / m, on a lattice of positions that is far
-finer than any distance here: every push is a whole number of lattice steps, the same on both of a pair (Levesque &
-Verlet 1993). So nothing is rounded away, and turned round, the gas goes back to the bit. Mass, Boltzmann's k and the
-height of the box are 1.
+E = K + U; U is ε (1 - r² / d²)⁴ for each pair that is closer than the diameter d, and ε (1 - h / d)⁴ for each wall
+that a disk is closer to than d. Time goes in steps of Störmer's rule, x(t + τ) = 2 x(t) - x(t - τ) + τ² F / m, on a
+lattice of positions that is far finer than any distance here: every push is a whole number of lattice steps, the same
+on both of a pair (Levesque & Verlet 1993). So nothing is lost to rounding, and turned round, the gas goes back to the
+bit. Mass, Boltzmann's k and the height of the box are 1.
 """
 
 import numpy as np

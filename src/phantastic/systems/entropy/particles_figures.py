@@ -18,7 +18,7 @@ TIME = Text("time", "時間")
 def across(end: float, ticks: int = 4) -> alt.X:
     """Time, from 0 to ``end``."""
     scale = alt.Scale(domain=[0, end], nice=False)
-    return alt.X("x:Q", title=str(TIME), scale=scale, axis=alt.Axis(tickCount=ticks, format="~g"))
+    return alt.X("x:Q", title=str(TIME), scale=scale, axis=alt.Axis(tickCount=ticks, format="~f"))
 
 
 def one_box(places: Any, upper: Any, title: str) -> alt.LayerChart | alt.FacetChart:
@@ -47,12 +47,12 @@ def box(traces: Traces, measures: Mapping[str, Measure], turned: float) -> Figur
         one_box(out["places"][1], upper, f"t = {soon:.2g}"),
         one_box(out["places"][2], upper, str(Text(f"t = {turned:g}: turned round", f"t = {turned:g}:逆転"))),
         one_box(back["places"][2], upper, str(Text(f"t = {2 * turned:g}: back", f"t = {2 * turned:g}:元に戻る"))),
-        one_box(nudged["places"][2], upper, str(Text(f"t = {2 * turned:g}: nudged", f"t = {2 * turned:g}:微小なずれ"))),
+        one_box(nudged["places"][2], upper, str(Text(f"t = {2 * turned:g}: not back", f"t = {2 * turned:g}:戻らない"))),
     ]
     names = [
         str(Text("forwards", "順方向")),
         str(Text("all velocities reversed", "全速度を逆転")),
-        str(Text("… and one disk displaced by 6 × 10⁻¹⁴", "さらに円板一つを 6 × 10⁻¹⁴ ずらす")),
+        str(Text("and one disk displaced by 6e-14", "さらに円板一つを 6e-14 ずらす")),
     ]
     lines = rows(out["t"], out["entropy"], which=names[0])
     for name, course in zip(names[1:], (back, nudged), strict=True):
@@ -199,7 +199,7 @@ def piston(traces: Traces) -> Figure:
             if key in traces:
                 lines += rows(traces[key]["length"], traces[key]["energy"], which=str(name), way=way)
     lengths = np.linspace(0.5, 1, 40)
-    law = "E ∝ 1 / L"
+    law = str(Text("E L constant", "E L 一定"))
     theory = rows(lengths, 1 / lengths, which=law, way=ways[0])
     names = [*(str(name) for name, _ in kinds.values()), law]
     colour = coloured(names, [*(shade for _, shade in kinds.values()), BLACK], orient="right")
