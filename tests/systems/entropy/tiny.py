@@ -58,7 +58,7 @@ def test_published_numbers_are_not_held_against_other_settings() -> None:
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
     figures = run.study.load().figures(run)
-    assert list(figures) == ["microstates", "maximum-entropy", "boltzmann", "perception", "gibbs"]
+    assert list(figures) == ["microstates", "maximum-entropy", "boltzmann", "perception", "action", "surprise", "gibbs"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
         assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
