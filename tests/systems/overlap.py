@@ -66,7 +66,8 @@ SHOWN: dict[str, Callable[[], dict[str, Parts]]] = {
     "transformer": transformer,
 }
 WITHOUT = {  # nothing is trained on items: models are given, or beliefs follow one stimulus
-    "entropy", "filtering", "pursuit", "observe", "plaid", "occlusion", "force_matching", "schizophrenia", "song", "kl",
+    "entropy", "particles", "filtering", "pursuit", "observe", "plaid", "occlusion", "force_matching", "schizophrenia",
+    "song", "kl",
 }  # fmt: skip
 OPEN = {
     "ablations",

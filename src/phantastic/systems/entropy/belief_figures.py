@@ -7,7 +7,7 @@ from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, Figure
 from phantastic.systems.entropy import acting, belief
 from phantastic.systems.entropy.acting import Animal
-from phantastic.systems.entropy.figures import HEADING, NATS, coloured, curve, rows
+from phantastic.systems.entropy.drawing import HEADING, NATS, coloured, curve, rows
 from phantastic.systems.entropy.variational import FreeEnergy
 
 PHASE, PHASES, RATE = 30, 4, 0.08  # steps of perception or action, how many of these, and how large a step is

@@ -9,7 +9,7 @@ import numpy as np
 from phantastic.declare.i18n import Text
 from phantastic.declare.measure import Measure
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
-from phantastic.systems.entropy.figures import HEADING, Rows, coloured, curve, dots, powers, rows
+from phantastic.systems.entropy.drawing import HEADING, Rows, coloured, curve, dots, powers, rows
 
 Traces = Mapping[str, Mapping[str, list]]
 TIME = Text("time", "時間")

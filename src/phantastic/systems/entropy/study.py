@@ -1,4 +1,4 @@
-"""The study `entropy`: from counting microstates to free energy, and from free energy to perception."""
+"""Two studies: `entropy`, from counting microstates to free energy and perception, and `particles`, a gas in a box."""
 
 from typing import Annotated
 
@@ -134,7 +134,7 @@ STUDY = Study(
         "gas.litres.{,error}",
         "gas.entropy.{He,Ne,Ar,Kr,Xe}.{,error}",
     ),
-    experiment="phantastic.systems.entropy.experiment:Entropy",
+    experiment="phantastic.systems.entropy.entropy:Entropy",
     apply=EntropyApply,
 )
 

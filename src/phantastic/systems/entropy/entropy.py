@@ -12,7 +12,7 @@ from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.entropy import belief, belief_figures, column, energy_figures, measure
-from phantastic.systems.entropy import figures as pictures
+from phantastic.systems.entropy import entropy_figures as pictures
 from phantastic.systems.entropy.measure import Found
 from phantastic.systems.entropy.study import EntropyApply, EntropyRecipe
 
