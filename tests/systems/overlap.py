@@ -66,8 +66,19 @@ SHOWN: dict[str, Callable[[], dict[str, Parts]]] = {
     "transformer": transformer,
 }
 WITHOUT = {  # models are given, beliefs follow one stimulus, or all that there can be is enumerated
-    "entropy", "filtering", "pursuit", "observe", "plaid", "occlusion", "force_matching", "schizophrenia", "song", "kl",
-    "wake_sleep", "cueing",
+    "entropy",
+    "filtering",
+    "pursuit",
+    "observe",
+    "plaid",
+    "occlusion",
+    "force_matching",
+    "schizophrenia",
+    "song",
+    "kl",
+    "wake_sleep",
+    "cueing",
+    "particles",
 }  # fmt: skip
 OPEN = {
     "ablations",

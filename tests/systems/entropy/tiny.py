@@ -17,7 +17,8 @@ from PIL import Image
 from phantastic.declare.recipe import compose
 from phantastic.declare.verdicts import judge
 from phantastic.run.folder import Run
-from phantastic.systems.entropy import column, experiment, measure
+from phantastic.systems.entropy import column, measure
+from phantastic.systems.entropy.entropy import certain, tried
 from phantastic.systems.entropy.information import divergence, information
 from phantastic.systems.entropy.study import STUDY, EntropyApply, EntropyRecipe
 
@@ -44,13 +45,13 @@ def test_every_claim_holds_already_at_tiny(run: Run) -> None:
 
 def test_an_unfinished_descent_fails_its_claim() -> None:
     """The ledger can say no."""
-    found = experiment.certain(EntropyRecipe(steps=5, particles=64))
+    found = certain(EntropyRecipe(steps=5, particles=64))
     assert found["boltzmann.distance"] > 0.01
     assert found["percept.gap"] > 1e-3
 
 
 def test_published_numbers_are_not_held_against_other_settings() -> None:
-    found = experiment.certain(EntropyRecipe(dice=3.0, light=4.0, particles=64))
+    found = certain(EntropyRecipe(dice=3.0, light=4.0, particles=64))
     assert "dice.error" not in found
     assert "percept.size.error" not in found
 
@@ -58,7 +59,7 @@ def test_published_numbers_are_not_held_against_other_settings() -> None:
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
     figures = run.study.load().figures(run)
-    assert list(figures) == ["microstates", "maximum-entropy", "boltzmann", "perception", "gibbs"]
+    assert list(figures) == ["microstates", "maximum-entropy", "boltzmann", "perception", "action", "surprise", "gibbs"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
         assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
@@ -116,14 +117,14 @@ def test_what_is_certain_is_the_worst_that_was_found(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(measure, "heated", lambda *_: heat)
     monkeypatch.setattr(measure, "counted", lambda particles: {"gap": [5.0, 2.0], "stirling": [3.0, 1.6]})
     monkeypatch.setattr(measure, "perceived", lambda percept: {"percept.size": 1.5})
-    found = experiment.certain(EntropyRecipe())
+    found = certain(EntropyRecipe())
     names = ("boltzmann.distance", "boltzmann.error", "wells.cold.narrow", "wells.hot.wide", "percept.size.error")
     assert [found[name] for name in names] == pytest.approx([0.5, 0.5, 0.9, 0.7, 0.1])
     assert (found["stirling.gap"], found["stirling.gap.deviation"]) == (2, pytest.approx(0.25))
     excesses = iter([(-3.0, 0.1), (-1.0, 0.4), (-2.0, 0.2), (-4.0, 0.3)])
     monkeypatch.setattr(measure, "highest", lambda *_: next(excesses))
-    tried = experiment.tried(EntropyRecipe(trials=3), 0)
-    assert (tried["maxent.rival.excess"], tried["maxent.rival.error"]) == (-1, 0.4)
+    found = tried(EntropyRecipe(trials=3), 0)
+    assert (found["maxent.rival.excess"], found["maxent.rival.error"]) == (-1, 0.4)
 
 
 def test_errors_and_excesses_are_the_largest() -> None:

@@ -19,7 +19,7 @@ from phantastic.declare.i18n import Text
 from phantastic.ground import files
 from phantastic.ground.errors import Refused, nearest
 from phantastic.show.figure import write
-from phantastic.systems.entropy.figures import fitted
+from phantastic.systems.entropy.entropy_figures import fitted
 from phantastic.systems.entropy.maxent import maximum_entropy
 from phantastic.systems.entropy.study import EntropyApply
 

@@ -38,3 +38,11 @@ def stirling(counts: Float64[Tensor, "*batch cells"]) -> Float64[Tensor, "*batch
 def whole(counts: Tensor) -> None:
     if not bool(((counts >= 0) & (counts == counts.round())).all()):
         raise Refused("counts of particles are whole numbers of at least 0")
+
+
+def expected_log_microstates(particles: int, cells: int) -> float:
+    """ln W to be expected where each particle is in each of the cells with the same probability, all on their own."""
+    counts = torch.arange(particles + 1, dtype=torch.float64)
+    whole_of, share = torch.tensor(particles, dtype=torch.float64), torch.tensor(1 / cells, dtype=torch.float64)
+    chance = torch.distributions.Binomial(whole_of, share).log_prob(counts).exp()
+    return float(torch.lgamma(whole_of + 1) - cells * (chance * torch.lgamma(counts + 1)).sum())

@@ -8,7 +8,7 @@ import torch
 from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Figure
 from phantastic.systems.entropy import gibbs, helmholtz, measure, variational
-from phantastic.systems.entropy.figures import NATS, Rows, coloured, curve, dots, powers, rows
+from phantastic.systems.entropy.drawing import NATS, Rows, coloured, curve, dots, powers, rows
 from phantastic.systems.entropy.measure import ATMOSPHERE, POSITIONS, SIZES
 from phantastic.systems.entropy.study import EntropyRecipe
 

@@ -1,4 +1,4 @@
-"""The study `entropy`: from counting microstates to free energy, and from free energy to perception."""
+"""Two studies: `entropy`, from counting microstates to free energy and perception, and `particles`, a gas in a box."""
 
 from typing import Annotated
 
@@ -108,6 +108,7 @@ STUDY = Study(
         "jaynes1963",
         "cox1989",
         "cover2006",
+        "itti2009",
         "friston2010",
         "bogacz2017",
     ),
@@ -122,6 +123,10 @@ STUDY = Study(
         "maxent.{uniform,geometric,exponential,gaussian}.{entropy,error}",
         "boltzmann.{distance,error,any.distance,any.error}",
         "bound.{excess,error}",
+        "forms.gaussian.error",
+        "{perception,action}.{error,rise}",
+        "conjugate.{error,information.error}",
+        "surprise.{snow,switch,programme}.{shannon,bayes}",
         "stirling.gap.{,deviation}",
         "wells.{cold.narrow,hot.wide}",
         "percept.{size,size.error,gap,distance,surprise,gaussian.gap}",
@@ -129,7 +134,73 @@ STUDY = Study(
         "gas.litres.{,error}",
         "gas.entropy.{He,Ne,Ar,Kr,Xe}.{,error}",
     ),
-    experiment="phantastic.systems.entropy.experiment:Entropy",
+    experiment="phantastic.systems.entropy.entropy:Entropy",
     apply=EntropyApply,
 )
-STUDIES = (STUDY,)
+
+
+class ParticlesRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A gas of soft disks in a box of height 1, for how long it is watched, and how slowly it is pressed together."""
+
+    particles: Annotated[int, about("disks in the box", "箱の中の円板の数", symbol="N", ge=16, le=1_000)] = 128
+    diameter: Annotated[
+        float,
+        about(
+            "diameter of a disk; the height of the box is 1",
+            "円板の直径(箱の高さを 1 とする)",
+            symbol="d",
+            ge=0.004,
+            le=0.05,
+        ),
+    ] = 0.016
+    step: Annotated[
+        float, about("time step, at most diameter / 20", "時間刻み(直径の 1/20 以下)", symbol="τ", ge=1e-5, le=2.5e-3)
+    ] = 5e-4
+    time: Annotated[
+        float,
+        about("time from the release until all is reversed", "解放から逆転までの時間", symbol="t", ge=0.5, le=100),
+    ] = 8.0
+    watched: Annotated[
+        float,
+        about("time over which each particle is averaged", "粒子ごとに平均をとる時間", ge=0.5, le=10_000),
+    ] = 40.0
+    stroke: Annotated[
+        float, about("time of the slow stroke of the piston", "遅いピストンの行程の時間", ge=0.5, le=1_000)
+    ] = 12.0
+
+
+PARTICLES = ParticlesRecipe(seeds=5)
+PARTICLES_FULL = ParticlesRecipe(
+    particles=256, diameter=0.0115, step=3.5e-4, time=10.0, watched=80.0, stroke=24.0, seeds=8
+)
+GAS = Study(
+    name="particles",
+    title=Text("A box of particles", "箱の中の粒子"),
+    lecture=Text(
+        "The free-energy principle, from its basics: energy is kept, entropy grows, and why what is reversible does "
+        "not go back",
+        "自由エネルギー原理の基礎:エネルギーは保存され、エントロピーは増える。可逆な運動がなぜ元に戻らないのか",
+    ),
+    papers=("maxwell1860", "loschmidt1876", "boltzmann1877", "andersen1980", "levesque1993"),
+    recipe=ParticlesRecipe,
+    presets={
+        "tiny": ParticlesRecipe(particles=32, diameter=0.03, step=1e-3, time=3.0, watched=4.0, stroke=2.0),
+        "quick": PARTICLES,
+        "full": PARTICLES_FULL,
+        "paper": PARTICLES_FULL,
+    },
+    minutes={"tiny": 0.1, "quick": 1.5},
+    measures=(
+        "energy.{strays,exchanged,order,order.deviation}",
+        "entropy.{start,end,end.deviation,scattered,back,nudged}",
+        "{back,nudged}.distance",
+        "speeds.{start,end,free}.ks",
+        "alone.{gas,gas.quarter,free}",
+        "alone.{gas.rate,free}.deviation",
+        "{slow,quick,free,bath}.{work,heat,firstlaw.error}",
+        "{slow,free}.deviation",
+        "{slow,quick}.{energy,lost}",
+    ),
+    experiment="phantastic.systems.entropy.particles:Particles",
+)
+STUDIES = (STUDY, GAS)

@@ -1,8 +1,7 @@
-"""The pictures of entropy: counting, maximum entropy, a column of the user's; and how charts are put together here."""
+"""The pictures of entropy: counting, maximum entropy, a column of the user's."""
 
 from collections.abc import Mapping, Sequence
 from math import e, log, pi, sqrt
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -13,41 +12,9 @@ from numpy import ndarray
 from phantastic.declare.i18n import Text
 from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, Figure
 from phantastic.systems.entropy import counting, measure
+from phantastic.systems.entropy.drawing import HEADING, NATS, Rows, coloured, curve, dots, powers, rows
 from phantastic.systems.entropy.information import entropy
 from phantastic.systems.entropy.measure import Problem
-
-Rows = list[dict[str, Any]]
-NATS = Text("nats", "nat")
-HEADING: dict[str, Any] = {"fontSize": 12, "fontWeight": "normal"}
-
-
-def rows(x: Any, y: Any, **fields: Any) -> Rows:
-    """Points of a curve as Vega takes them."""
-    return [{"x": float(a), "y": float(b), **fields} for a, b in zip(x, y, strict=True)]
-
-
-def coloured(names: Sequence[str], colours: Sequence[str], symbol: str = "stroke", **legend: Any) -> alt.Color:
-    scale = alt.Scale(domain=list(names), range=list(colours))
-    key = alt.Legend(labelLimit=300, symbolType=symbol, symbolOpacity=1, **legend)
-    return alt.Color("which:N", title=None, scale=scale, legend=key)
-
-
-def powers(title: str, low: float, high: float, axis: str, form: str = "~g", digits: Sequence[int] = (1,)) -> Any:
-    """A logarithmic axis with a line at each power of ten, or at these multiples of it."""
-    orders = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [digit * 10.0**order for order in orders for digit in digits]
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    return (alt.X if axis == "x" else alt.Y)(
-        f"{axis}:Q", title=title, scale=scale, axis=alt.Axis(values=ticks, format=form)
-    )
-
-
-def curve(values: Rows, **mark: Any) -> alt.Chart:
-    return alt.Chart(alt.Data(values=values)).mark_line(**mark)
-
-
-def dots(values: Rows, **mark: Any) -> alt.Chart:
-    return alt.Chart(alt.Data(values=values)).mark_point(**({"filled": True, "opacity": 1, "size": 28} | mark))
 
 
 def microstates(counts: Mapping[str, Sequence[float]]) -> Figure:

@@ -11,8 +11,8 @@ from phantastic.ground.randomness import torch_generator
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
-from phantastic.systems.entropy import column, energy_figures, measure
-from phantastic.systems.entropy import figures as pictures
+from phantastic.systems.entropy import belief, belief_figures, column, energy_figures, measure
+from phantastic.systems.entropy import entropy_figures as pictures
 from phantastic.systems.entropy.measure import Found
 from phantastic.systems.entropy.study import EntropyApply, EntropyRecipe
 
@@ -29,7 +29,9 @@ def tried(recipe: EntropyRecipe, seed: int) -> Found:
     measures["maxent.rival.excess"] = max(excess for excess, _ in rivals.values())
     measures["maxent.rival.error"] = max(error for _, error in rivals.values())
     measures |= measure.warm(recipe.trials, recipe.steps, torch_generator(seed, "entropy/energies"))
-    return measures | measure.believed(recipe.trials, torch_generator(seed, "entropy/beliefs"))
+    measures |= measure.believed(recipe.trials, torch_generator(seed, "entropy/beliefs"))
+    measures |= belief.turned(recipe.trials, torch_generator(seed, "entropy/animals"))
+    return measures | belief.conjugate(min(recipe.trials, 100), torch_generator(seed, "entropy/conjugate"))
 
 
 def certain(recipe: EntropyRecipe) -> Found:
@@ -63,7 +65,8 @@ class Entropy(Experiment[EntropyRecipe]):
 
     def one_seed(self, run: Run[EntropyRecipe], recipe: EntropyRecipe, seed: int) -> Scores:
         """Every law, tried on random cases."""
-        return run.once(f"seed{seed}", lambda: tried(recipe, seed), dict[str, float])
+        measures = run.once(f"seed{seed}", lambda: tried(recipe, seed), dict[str, float])
+        return measures | run.once(f"surprise{seed}", lambda: belief.bored(recipe.trials, seed), dict[str, Measure])
 
     def overall(self, run: Run[EntropyRecipe], recipe: EntropyRecipe, seeds: Sequence[Mapping[str, Measure]]) -> Scores:
         """What is certain."""
@@ -83,13 +86,15 @@ class Entropy(Experiment[EntropyRecipe]):
         }
 
     def figures(self, run: Run[EntropyRecipe]) -> dict[str, Figure]:
-        """Counting, maximum entropy, Boltzmann's distribution by temperature, perception as its twin, a gas."""
+        """Counting, maximum entropy, Boltzmann's distribution, perception as its twin, action, surprise, a gas."""
         recipe = run.recipe
         return {
             "microstates": pictures.microstates(measure.counted(recipe.particles)),
             "maximum-entropy": pictures.maximum(measure.problems(), recipe.dice),
             "boltzmann": energy_figures.boltzmann(recipe),
             "perception": energy_figures.perception(recipe),
+            "action": belief_figures.action(),
+            "surprise": belief_figures.surprises(recipe.trials, recipe.seed),
             "gibbs": energy_figures.gas(recipe.kelvin),
         }
 
