@@ -135,7 +135,7 @@ STUDY = Study(
         "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
     },
     minutes={"tiny": 0.1, "quick": 27},
-    measures=("*.{pretrained,fresh,compared,static}.*",),
+    measures=("*.{pretrained,fresh,compared,static,silent,dictionary,alone}.*",),
     experiment="phantastic.systems.finetune.experiment:Finetune",
 )
 STUDIES = (STUDY,)
