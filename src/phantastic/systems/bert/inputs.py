@@ -1,4 +1,4 @@
-"""What enters BERT: of every piece the sum of three learned vectors (Devlin et al. 2019, figure 2), as it was trained."""
+"""What enters BERT: for every piece the sum of three learned vectors (Devlin et al. 2019, figure 2)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
