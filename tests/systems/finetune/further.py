@@ -135,8 +135,8 @@ def test_without_cls_there_is_no_place_for_none() -> None:
 
 
 def named(train: list[tuple[str, list[int]]], test: list[tuple[str, list[int]]]) -> Task:
-    parts = ([Example(tuple(text.split()), tags) for text, tags in rows] for rows in (train, test))
-    return Task("names", "tags", 7, entities.MEASURES, *parts)
+    learned, tested = ([Example(tuple(text.split()), tags) for text, tags in rows] for rows in (train, test))
+    return Task("names", "tags", 7, entities.MEASURES, learned, tested)
 
 
 TRAIN = [("mary helps the hen", [1, 0, 0, 0]), ("the hen", [0, 0]), ("in rome hall", [0, 3, 4]), ("hen club", [5, 6])]
