@@ -28,8 +28,8 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         about(
             "folder with tasks of GLUE (CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX) or of SuperGLUE "
             "(BoolQ, CB, RTE), SQuAD-2.0 or CoNLL-2003, each a folder in it; empty: the tasks of the grammar",
-            "GLUE(CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX)や SuperGLUE(BoolQ, CB, RTE)の課題、SQuAD-2.0、"
-            "CoNLL-2003 をそれぞれフォルダーとして含むフォルダー。空なら文法の課題",
+            "GLUE(CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX)や SuperGLUE(BoolQ, CB, RTE)の課題、"
+            "SQuAD-2.0、CoNLL-2003 をそれぞれフォルダーとして含むフォルダー。空なら文法の課題",
         ),
     ] = ""
     model: Annotated[
