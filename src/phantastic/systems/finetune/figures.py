@@ -8,14 +8,14 @@ import numpy as np
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.measure import Measure
-from phantastic.show.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, Figure
+from phantastic.show.figure import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Figure
 
 STARTS = {
     "pretrained": (Text("pre-trained", "事前学習あり"), BLUE),
     "compared": (Text("pre-trained, then similarity first", "事前学習のあと、まず類似度"), SKY),
     "fresh": (Text("same network, not pre-trained", "同じネットワーク、事前学習なし"), ORANGE),
     "static": (Text("mean of static word vectors", "静的な単語ベクトルの平均"), GREEN),
-    "silent": (Text("always “no answer”", "つねに「答えなし」"), BLACK),
+    "silent": (Text("always “no answer”", "つねに「答えなし」"), VERMILION),
     "dictionary": (Text("each word's usual tag", "各語の最頻のタグ"), YELLOW),
     "alone": (Text("pre-trained, each word alone", "事前学習あり、語を 1 つずつ"), PURPLE),
 }
@@ -27,7 +27,7 @@ TASKS = {
     "similarity": Text("similarity", "類似度"),
     "questions": Text("question answering", "質問応答"),
     "tagging": Text("tagging", "品詞付与"),
-    "unanswered": Text("questions, half without answer", "質問応答(半数は答えなし)"),
+    "unanswered": Text("answerable or not", "答えの有無"),
     "names": Text("names", "固有表現"),
 }
 MEASURES = {
@@ -82,7 +82,7 @@ def scores(
             title=None,
             sort=domain,
             scale=alt.Scale(**shown()),
-            legend=alt.Legend(orient="top", labelLimit=320),
+            legend=alt.Legend(orient="top", labelLimit=320, columns=4),
         ),
     )
     whiskers = base.mark_rule(color="#333333").encode(y="low:Q", y2="high:Q")
