@@ -3,6 +3,7 @@
 Batches are of examples of like length; step s draws from (seed, purpose, s) alone.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -41,6 +42,15 @@ class Item(NamedTuple):
 
     tokens: tokenizers.Encoding
     target: Any
+
+
+class Span(NamedTuple):
+    """The likeliest answer's first character and the one after its last; by how much its score is above that of [CLS],
+    which stands for "none" (Devlin et al. 2019, section 4.3)."""
+
+    first: int
+    last: int
+    margin: float
 
 
 class Tuning(NamedTuple):
@@ -100,10 +110,23 @@ def encoded(reader: Reader, kind: Kind, example: Example) -> tuple[tokenizers.En
         return tokens, target
     tokens = reader.read(example.texts)
     if isinstance(example.target, Answer):
-        start, text = example.target
+        start, text, _ = example.target
+        if not text:  # [CLS] stands for "none" (Devlin et al. 2019, section 4.3)
+            return tokens, [none_place(tokens)] * 2
         ends = [tokens.char_to_token(place, 1) for place in (start, start + len(text) - 1)]
         return tokens, [NOWHERE if end is None else end for end in ends]
     return tokens, example.target
+
+
+def none_place(tokens: tokenizers.Encoding) -> int:
+    """Where [CLS] stands: first or, as XLNet has it, last. Raises `Refused` where there is none."""
+    special = tokens.special_tokens_mask
+    if not (special[0] or special[-1]):
+        raise Refused(
+            "this model's tokenizer puts no [CLS] into a text, which stands for 'no answer'; take a model that has "
+            "one, such as BERT, or questions that all have an answer"
+        )
+    return 0 if special[0] else len(special) - 1
 
 
 def collated(
@@ -207,20 +230,23 @@ def predictions(model: Model, kind: Kind, items: Sequence[Item], see: See | None
 
 
 def answers(model: Model, task: Task, reader: Reader, see: See | None = None) -> list[Any]:
-    """What it says of the test examples; of questions, the text of the answer."""
+    """What it says of the test examples; of questions, the text of the likeliest answer."""
     predicted = predictions(model, task.kind, encode(reader, task.kind, task.test), see)
     if task.kind == "span":
-        return [example.texts[1][first:last] for example, (first, last) in zip(task.test, predicted, strict=True)]
+        return [example.texts[1][span.first : span.last] for example, span in zip(task.test, predicted, strict=True)]
     return predicted
 
 
-def span(tokens: tokenizers.Encoding, start: Tensor, end: Tensor, longest: int = LONGEST_ANSWER) -> tuple[int, int]:
-    """The likeliest answer in the second text that does not end before it begins: its characters."""
+def span(tokens: tokenizers.Encoding, start: Tensor, end: Tensor, longest: int = LONGEST_ANSWER) -> Span:
+    """The likeliest answer in the second text that does not end before it begins."""
     inside = torch.tensor([place for place, text in enumerate(tokens.sequence_ids) if text == 1])
     if not len(inside):
-        return 0, 0
+        return Span(0, 0, -math.inf)
     length = len(inside)
     allowed = torch.ones(length, length, dtype=torch.bool).triu().tril(longest - 1)
     scores = (start[inside][:, None] + end[inside]).masked_fill(~allowed, -torch.inf)
     first, last = divmod(int(scores.argmax()), length)
-    return tokens.offsets[int(inside[first])][0], tokens.offsets[int(inside[last])][1]
+    special = tokens.special_tokens_mask
+    none = 0 if special[0] else len(special) - 1
+    margin = float(scores[first, last] - start[none] - end[none])
+    return Span(tokens.offsets[int(inside[first])][0], tokens.offsets[int(inside[last])][1], margin)

@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from phantastic.data import text_metrics
 from phantastic.declare.measure import Measure, summarise
 from phantastic.measures.bootstrap import over_items
+from phantastic.tuning import entities
 from phantastic.tuning.tasks import Answer, Task
 
 DRAWS = 300  # of a bootstrap
@@ -64,10 +65,18 @@ def valuation(task: Task, name: str, answers: Sequence[Any]) -> Callable[[Some],
     if task.kind in ("class", "score"):
         guess, true = np.array(answers, float), np.array([example.target for example in task.test], float)
         return lambda rows: FAST[name](guess[rows], true[rows])
+    if task.kind == "tags" and name in entities.MEASURES:
+        return entities.valuation(task, name, answers)
     if task.kind == "span":
-        compare = {"f1": text_metrics.token_f1, "exact": text_metrics.exact_match}[name]
-        correct = [compare(text, answer_of(example.target)) for text, example in zip(answers, task.test, strict=True)]
-        totals = np.ones(len(correct))
+        what, _, part = name.partition("_")
+        column = ("exact", "f1").index(what)
+        correct = [
+            text_metrics.best_answer(text, texts_of(each.target))[column]
+            for text, each in zip(answers, task.test, strict=True)
+        ]
+        there = np.array([bool(texts_of(example.target)) for example in task.test])
+        totals = {"": np.ones(len(correct)), "answerable": there, "unanswerable": ~there}[part]
+        correct = correct * totals
     else:  # words beyond what the network can read have no tag, and count as wrong
         correct = [
             sum(guess == tag for guess, tag in zip(tags, tags_of(example.target), strict=False))
@@ -75,12 +84,13 @@ def valuation(task: Task, name: str, answers: Sequence[Any]) -> Callable[[Some],
         ]
         totals = np.array([len(example.texts) for example in task.test])
     hits = np.array(correct, float)
-    return lambda rows: float(hits[rows].sum() / totals[rows].sum())
+    return lambda rows: float(hits[rows].sum() / max(1, totals[rows].sum()))
 
 
-def answer_of(target: Any) -> str:
+def texts_of(target: Any) -> list[str]:
+    """The right answers, none where the text does not answer."""
     assert isinstance(target, Answer)
-    return target.text
+    return [target.text, *target.also] if target.text else []
 
 
 def tags_of(target: Any) -> Sequence[int]:

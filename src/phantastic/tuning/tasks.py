@@ -17,13 +17,16 @@ SPARE = 64  # test examples beyond twice the number, in place of those that are 
 GLUE = ("CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI")
 SUPERGLUE = ("BoolQ", "CB")  # RTE, which both have, is read in the format it is found in
 SUPERGLUE_AX = ("AX-b", "AX-g")
+SQUAD, CONLL = FURTHER = ("SQuAD-2.0", "CoNLL-2003")  # read by `tuning.further`
 
 
 class Answer(NamedTuple):
-    """A span of the second text: its first character, and its text."""
+    """A span of the second text: its first character, and its text, which is empty where the text does not answer;
+    ``also``: other texts that are as right."""
 
     start: int
     text: str
+    also: tuple[str, ...] = ()
 
 
 class Example(NamedTuple):
@@ -38,7 +41,8 @@ class Task(NamedTuple):
 
     ``labels`` is the number of classes or tags, 1 for a score; ``measures`` are official ones of
     `phantastic.data.text_metrics`, the first being the one to compare by. ``also``: what else is asked of the network
-    that learned it (MNLI's mismatched sentences, the diagnostic sets), with the same ``train``.
+    that learned it (MNLI's mismatched sentences, the diagnostic sets), with the same ``train``. ``dev``: where some
+    questions have no answer, those by which it is settled when none is given (`tuning.nulls`).
     """
 
     name: str
@@ -48,6 +52,7 @@ class Task(NamedTuple):
     train: list[Example]
     test: list[Example]
     also: tuple["Task", ...] = ()
+    dev: tuple[Example, ...] = ()
 
 
 @lru_cache(maxsize=4)
@@ -114,7 +119,7 @@ def apart(
 def of_folder(folder: str, train: int, test: int) -> tuple[Task, ...]:
     """Those tasks of GLUE, and of SuperGLUE those in the same form, that a folder holds, the first ``train`` and
     ``test`` rows of each; 0 means all. Raises `Refused` where there is none, and for a row that is not as released."""
-    place = existing_folder(folder, f"a folder that holds folders {', '.join((*GLUE, *SUPERGLUE))}, or some of them")
+    place = existing_folder(folder, f"a folder that holds folders {', '.join((*GLUE, *SUPERGLUE, *FURTHER))}, or some")
     found = tuple(
         of_glue(name, place, train, test) if not in_lines(name, place) else of_superglue(name, place, train, test)
         for name in (*GLUE, *SUPERGLUE)
@@ -122,8 +127,9 @@ def of_folder(folder: str, train: int, test: int) -> tuple[Task, ...]:
     )
     if not found:
         raise Refused(
-            f"{folder!r} holds none of the folders {', '.join((*GLUE, *SUPERGLUE))}; each is to hold train.tsv and "
-            "dev.tsv, of SuperGLUE train.jsonl and val.jsonl"
+            f"{folder!r} holds none of the folders {', '.join((*GLUE, *SUPERGLUE, *FURTHER))}; each is to hold "
+            "train.tsv and dev.tsv, of SuperGLUE train.jsonl and val.jsonl, SQuAD-2.0 train-v2.0.json and "
+            "dev-v2.0.json, CoNLL-2003 eng.train and eng.testb"
         )
     return found
 
@@ -174,7 +180,7 @@ def diagnostic(place: Path) -> bool:
 def lacking(folder: str) -> tuple[list[str], list[str]]:
     """GLUE's tasks that a folder does not hold, and folders in it that are none of the tasks that are read."""
     place = Path(folder)
-    read = {*GLUE, *SUPERGLUE, *SUPERGLUE_AX, *glue.FOLDERS["AX"]}
+    read = {*GLUE, *SUPERGLUE, *SUPERGLUE_AX, *FURTHER, *glue.FOLDERS["AX"]}
     others = sorted(each.name for each in place.iterdir() if each.is_dir() and each.name not in read)
     absent = [name for name in GLUE if not (place / name).is_dir()]
     return absent + ([] if diagnostic(place) else ["AX"]), [name for name in others if not name.startswith(".")]

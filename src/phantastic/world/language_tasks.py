@@ -254,21 +254,36 @@ def questions(grammar: Grammar, seed: int, purpose: str, count: int) -> list[Ans
 
 
 def _questions(grammar: Grammar, seed: int, purpose: str) -> Iterator[Answered]:
+    for (first, second), _, generator in document_trees(grammar, seed, purpose):
+        asked = int(generator.integers(2))
+        options = list(askable(grammar, (first, second)[asked]))
+        if options:
+            question, start, stop, verb = options[int(generator.integers(len(options)))]
+            before = len(spoken(grammar, first)) if asked else 0
+            words = spoken(grammar, first) + spoken(grammar, second)
+            if occurrences(grammar, verb, words) == 1:
+                yield Answered(" ".join(question), " ".join(words), before + start, before + stop)
+
+
+def document_trees(
+    grammar: Grammar, seed: int, purpose: str
+) -> Iterator[tuple[tuple[Node, Node], int, np.random.Generator]]:
+    """Document after document: its two sentences, and its topic."""
     for derivations, generator in _blocks(grammar, seed, purpose):
         roots = trees(derivations)
-        for first, second in zip(roots[0::2], roots[1::2], strict=True):
-            asked = int(generator.integers(2))
-            options = list(_askable(grammar, (first, second)[asked]))
-            if options:
-                question, start, stop, verb = options[int(generator.integers(len(options)))]
-                before = len(spoken(grammar, first)) if asked else 0
-                forms = {form for number in ("sg", "pl") for form in spoken(grammar, renumbered(grammar, verb, number))}
-                words = spoken(grammar, first) + spoken(grammar, second)
-                if sum(word in forms for word in words) == 1:
-                    yield Answered(" ".join(question), " ".join(words), before + start, before + stop)
+        for pair, topic in zip(
+            zip(roots[0::2], roots[1::2], strict=True), derivations.topic[0::2].tolist(), strict=True
+        ):
+            yield pair, topic, generator
 
 
-def _askable(grammar: Grammar, root: Node) -> Iterator[tuple[list[str], int, int, Node]]:
+def occurrences(grammar: Grammar, verb: Node, words: list[str]) -> int:
+    """How often a verb stands among words, in either number."""
+    forms = {form for number in ("sg", "pl") for form in spoken(grammar, renumbered(grammar, verb, number))}
+    return sum(word in forms for word in words)
+
+
+def askable(grammar: Grammar, root: Node) -> Iterator[tuple[list[str], int, int, Node]]:
     """Question, the answer's first word and the word after its last, and the verb."""
     predicate = root.descend("Main", "VP", "Predicate")
     action = predicate.descend("Action") if predicate else None

@@ -26,6 +26,9 @@ from phantastic.pretraining.wordpiece import CLS, SEP, load
 from phantastic.run.execute import execute
 from phantastic.run.folder import Run
 from phantastic.systems.bert import apply
+from phantastic.systems.bert.experiment import trained
+from phantastic.systems.bert.inputs import parts
+from phantastic.systems.bert.reading import read, sentences_of
 from phantastic.systems.bert.study import STUDY, BertApply, BertRecipe
 from phantastic.world import sentences as world
 
@@ -183,11 +186,28 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
     figures = run.study.load().figures(run)
-    assert list(figures) == ["learning", "cloze", "attention", "agreement"]
+    assert list(figures) == ["input", "learning", "cloze", "attention", "agreement"]
     for name, (caption, picture) in figures.items():
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)  # pyright: ignore[reportAttributeAccessIssue]
         assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
         assert not re.search(r"NaN|Infinity", text), name
+
+
+def test_the_three_vectors_of_the_figure_add_up_to_what_enters_the_layer_norm(run: Run) -> None:
+    model, english = trained(run), language(run.recipe.language, run.recipe.vocabulary)
+    text = sentences_of(english, "the cow sleeps . the farmer runs .", "test")
+    found, entered = parts(model, english, text), []
+    hook = model.transformer.embedding_norm.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0]))
+    batch = read(english, text)
+    model(batch.input_ids, attention_mask=batch.attention_mask, token_type_ids=batch.token_type_ids)
+    hook.remove()
+    assert found.pieces == ["[CLS]", "the", "cow", "sleeps", ".", "[SEP]", "the", "farmer", "runs", ".", "[SEP]"]
+    assert found.sentences == [0] * 6 + [1] * 5
+    np.testing.assert_allclose(found.sum, entered[0][0].detach().numpy(), atol=1e-6)
+    assert (found.segment[0] == found.segment[5]).all()
+    assert (found.segment[0] != found.segment[6]).any()
+    assert (found.token[1] == found.token[6]).all()
+    assert len(np.unique(found.position, axis=0)) == 11
 
 
 # --- apply

@@ -21,6 +21,7 @@ from phantastic.systems.bert import agreement, measure
 from phantastic.systems.bert import apply as applied
 from phantastic.systems.bert import figures as drawn
 from phantastic.systems.bert.agreement import Agreement
+from phantastic.systems.bert.inputs import input_sum
 from phantastic.systems.bert.measure import Exact, Test
 from phantastic.systems.bert.study import BertApply, BertRecipe
 
@@ -131,7 +132,7 @@ class BertExperiment(Experiment[BertRecipe]):
         return {} if items is None else agreement.answers(model, items, language_of(run.recipe))
 
     def figures(self, run: Run[BertRecipe]) -> dict[str, Figure]:
-        """Learning, two masked sentences, attention, agreement: of the first seed."""
+        """What enters, learning, two masked sentences, attention, agreement: of the first seed."""
         recipe = run.recipe
         seed, language = recipe.seed, language_of(recipe)
         model = trained(run)
@@ -142,6 +143,7 @@ class BertExperiment(Experiment[BertRecipe]):
         final = run.result(f"seed{seed}/measures", dict[str, Measure])
         points.append({"step": recipe.steps, **plainly(final)})
         figures = {
+            "input": input_sum(model, language, drawn.EXAMPLES[language.name][1]),
             "learning": drawn.learning(sorted(points, key=lambda point: point["step"])),
             "cloze": drawn.cloze(model, language),
             "attention": drawn.attention(model, language, drawn.EXAMPLES[language.name][0]),

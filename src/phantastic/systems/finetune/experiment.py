@@ -1,13 +1,13 @@
 """The study `finetune`: one network for all tasks, tuned on each; beside it, one that never read anything else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, final
 
 import torch
 from torch import nn
 
-from phantastic.declare.measure import Measure, average
+from phantastic.declare.measure import Measure, average, summarise
 from phantastic.ground import files
 from phantastic.ground.randomness import numpy_generator
 from phantastic.nn.language.model import Model
@@ -21,7 +21,7 @@ from phantastic.show.figure import Figure
 from phantastic.systems.finetune import figures as drawn
 from phantastic.systems.finetune import static
 from phantastic.systems.finetune.study import FinetuneRecipe
-from phantastic.tuning import finetune, measure, tasks
+from phantastic.tuning import entities, finetune, further, measure, nulls, tasks
 from phantastic.tuning.tasks import Task
 from phantastic.tuning.texts import Reader, Rows, grammar, model_folder
 
@@ -42,8 +42,9 @@ class Setting:
     def tasks(self) -> tuple[Task, ...]:
         recipe = self.recipe
         if recipe.data:
-            return tasks.of_folder(recipe.data, recipe.train, recipe.test)
-        return tasks.of_grammar(self.seed, max(1, recipe.train), max(1, recipe.test))
+            return further.of_folder(recipe.data, recipe.train, recipe.test)
+        counts = max(1, recipe.train), max(1, recipe.test)
+        return (*tasks.of_grammar(self.seed, *counts), *further.of_grammar(self.seed, *counts))
 
     @cached_property
     def source(self) -> Source:
@@ -121,13 +122,35 @@ def measured(setting: Setting, task: Task, predictions: list[Any]) -> dict[str, 
 
 
 def tuned_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measure]:
-    return measured(setting, task, finetune.answers(model, task, setting.reader))
+    if not task.dev:
+        return measured(setting, task, finetune.answers(model, task, setting.reader))
+    said = nulls.said(model, task, setting.reader)
+    found = measured(setting, task, said.best) | {"threshold": summarise([said.threshold])}
+    plain = task._replace(measures=task.measures[:2])
+    for name, answers in (("zero", said.zero), ("never", said.never)):
+        found |= {f"{what}_{name}": score for what, score in measured(setting, plain, answers).items()}
+    return found
+
+
+def baselines(setting: Setting, task: Task) -> dict[str, Callable[[], dict[str, Measure]]]:
+    """What needs no network of more than one word: of questions, to say always that there is no answer; of names, the
+    usual tag of each word, and the same network on each word alone."""
+    if task.dev:
+        return {"silent": lambda: measured(setting, task, ["" for _ in task.test])}
+    if task.measures == entities.MEASURES:
+        return {"dictionary": lambda: measured(setting, task, entities.looked_up(task))}
+    return {}
+
+
+def alone_scores(setting: Setting, model: Model, task: Task) -> dict[str, Measure]:
+    said = finetune.answers(model, entities.alone(task), setting.reader)
+    return measured(setting, task, entities.together(task, said))
 
 
 def averages(given: Sequence[Task], measures: Mapping[str, Measure]) -> dict[str, Measure]:
     """GLUE's: over tasks, of each the mean of its measures, MNLI's two test sets being one task (Wang et al. 2019); of
     those tasks that are there."""
-    found = {}
+    found, given = {}, [task for task in given if task.name not in tasks.FURTHER]
     for start in STARTS:
         parts = []
         for task in given:
@@ -135,7 +158,7 @@ def averages(given: Sequence[Task], measures: Mapping[str, Measure]) -> dict[str
             scores = [measures.get(f"{name}.{start}.{what}") for name in asked for what in task.measures]
             if None not in scores:
                 parts.append(average([score for score in scores if score is not None]))
-        if len(parts) == len(given):
+        if len(parts) == len(given) > 0:
             found[f"average.{start}.score"] = average(parts)
     return found
 
@@ -182,6 +205,10 @@ class Finetune(Experiment[FinetuneRecipe]):
                 keep(run, setting, tuned["pretrained"], task)
             for asked in (task, *task.also):
                 pending = {start: partial(tuned_scores, setting, model, asked) for start, model in tuned.items()}
+                pending |= baselines(setting, asked)
+                if task.measures == entities.MEASURES:
+                    model = tune(run, setting, network, entities.alone(task), "alone")
+                    pending["alone"] = partial(alone_scores, setting, model, asked)
                 if vectors is not None and static.applies(task):
                     pending["static"] = partial(static_scores, setting, asked, vectors)
                 for start, compute in pending.items():

@@ -8,13 +8,16 @@ import numpy as np
 
 from phantastic.declare.i18n import Text
 from phantastic.declare.measure import Measure
-from phantastic.show.figure import BLUE, GREEN, ORANGE, SKY, Figure
+from phantastic.show.figure import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Figure
 
 STARTS = {
     "pretrained": (Text("pre-trained", "事前学習あり"), BLUE),
     "compared": (Text("pre-trained, then similarity first", "事前学習のあと、まず類似度"), SKY),
     "fresh": (Text("same network, not pre-trained", "同じネットワーク、事前学習なし"), ORANGE),
     "static": (Text("mean of static word vectors", "静的な単語ベクトルの平均"), GREEN),
+    "silent": (Text("always “no answer”", "つねに「答えなし」"), VERMILION),
+    "dictionary": (Text("each word's usual tag", "各語の最頻のタグ"), YELLOW),
+    "alone": (Text("pre-trained, each word alone", "事前学習あり、語を 1 つずつ"), PURPLE),
 }
 TASKS = {
     "average": Text("average", "平均"),
@@ -24,6 +27,8 @@ TASKS = {
     "similarity": Text("similarity", "類似度"),
     "questions": Text("question answering", "質問応答"),
     "tagging": Text("tagging", "品詞付与"),
+    "unanswered": Text("answerable or not", "答えの有無"),
+    "names": Text("names", "固有表現"),
 }
 MEASURES = {
     "matthews": Text("Matthews correlation", "マシューズ相関係数"),
@@ -77,7 +82,7 @@ def scores(
             title=None,
             sort=domain,
             scale=alt.Scale(**shown()),
-            legend=alt.Legend(orient="top", labelLimit=320),
+            legend=alt.Legend(orient="top", labelLimit=320, columns=4),
         ),
     )
     whiskers = base.mark_rule(color="#333333").encode(y="low:Q", y2="high:Q")
@@ -85,11 +90,13 @@ def scores(
         "What pre-training is worth. The same network, tuned on a few examples of each task: begun from what it "
         "learned by reading, or from nothing (two sentences also from what it learned when it was tuned on their "
         "similarity); and a linear reading of static word vectors, which do not change with "
-        "the words around them (a mean of vectors cannot say where an answer stands). Bars: 95% intervals.",
+        "the words around them (a mean of vectors cannot say where an answer stands). Where questions may have no "
+        "answer, also what is had by always saying so; for names, what each word tells by itself. Bars: 95% intervals.",
         "事前学習の価値。同じネットワークを各課題の少数の例で微調整する。読んで学んだ状態から始めた場合と、"
         "何も学んでいない状態から始めた場合(2 文の課題では、類似度で微調整した状態から始めた場合も)。"
         "周囲の語によって変わらない静的な単語ベクトルを線形に読む場合も示す"
-        "(ベクトルの平均からは、答えの位置は分からない)。縦線は 95% 区間。",
+        "(ベクトルの平均からは、答えの位置は分からない)。答えのない質問を含む課題ではつねに「答えなし」と言う場合、"
+        "固有表現では語を 1 つずつ見た場合も添える。縦線は 95% 区間。",
     )
     lines = [str(caption)]
     if absent:

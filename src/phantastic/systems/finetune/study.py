@@ -27,9 +27,9 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         str,
         about(
             "folder with tasks of GLUE (CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX) or of SuperGLUE "
-            "(BoolQ, CB, RTE), each a folder in it; empty: the tasks of the grammar",
-            "GLUE(CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX)や SuperGLUE(BoolQ, CB, RTE)の課題を"
-            "それぞれフォルダーとして含むフォルダー。空なら文法の課題",
+            "(BoolQ, CB, RTE), SQuAD-2.0 or CoNLL-2003, each a folder in it; empty: the tasks of the grammar",
+            "GLUE(CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX)や SuperGLUE(BoolQ, CB, RTE)の課題、"
+            "SQuAD-2.0、CoNLL-2003 をそれぞれフォルダーとして含むフォルダー。空なら文法の課題",
         ),
     ] = ""
     model: Annotated[
@@ -100,7 +100,7 @@ STUDY = Study(
         "Language: pre-train once, then learn many tasks from few examples",
         "言語:一度の事前学習から、少数の例で多くの課題へ",
     ),
-    papers=("devlin2019", "wang2019", "levy2014", "radford2018", "phang2018"),
+    papers=("devlin2019", "wang2019", "levy2014", "radford2018", "phang2018", "rajpurkar2018", "tjongkimsang2003"),
     recipe=FinetuneRecipe,
     presets={
         "tiny": FinetuneRecipe(
@@ -135,7 +135,7 @@ STUDY = Study(
         "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
     },
     minutes={"tiny": 0.1, "quick": 27},
-    measures=("*.{pretrained,fresh,compared,static}.*",),
+    measures=("*.{pretrained,fresh,compared,static,silent,dictionary,alone}.*",),
     experiment="phantastic.systems.finetune.experiment:Finetune",
 )
 STUDIES = (STUDY,)
