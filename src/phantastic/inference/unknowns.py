@@ -115,8 +115,8 @@ class Unknowns:
     ) -> dict[str, Tensor]:
         """The parts of free energy [...]; errors whose fixed precision is exp(16) or more do not count.
 
-        stats: ``errors`` [..., bins, n, rows] and ``C_u`` [..., bins, nu, nu]. precision: [..., bins or 1, rows]. e, dh:
-        deviations of parameters and log-precisions from their prior means, with covariances and prior precisions.
+        stats: ``errors`` [..., bins, n, rows] and ``C_u`` [..., bins, nu, nu]. precision: [..., bins or 1, rows]. e,
+        dh: deviations of parameters and log-precisions from their prior means, with covariances and prior precisions.
         """
         g = self.g
         included = (self.row_diagonal() < PRECISE * (1 - 1e-12)).double()
