@@ -55,10 +55,11 @@ class _Bin:
     errors: Tensor  # [n, rows]
     C_u: Tensor  # [nu, nu], of the states where the parameters are known
     states_by_p: Tensor  # -du/dp [nu, p]: how states would follow a parameter
-    told: Tensor  # [p, p]: precision that the bin adds to the parameters, what states explain away taken off
+    told: Tensor  # [b, b]: precision that the bin adds to parameters and log-precisions, see `look`
     slope: Tensor  # dF/d(u, b)
-    jacobian: Tensor  # d2F/d(u, b)2, [nu + b, nu + b]
-    forcing: Tensor  # -dF/d(u, b) by later data, [orders, nu + b]
+    curvature_u: Tensor  # d2F/du2 [nu, nu]
+    curvature_b: Tensor  # d2F/db2 [b, b]
+    forcing: Tensor  # -dF/du by later data, [orders, nu]
 
 
 def generalised_filter(
@@ -97,6 +98,7 @@ class _Filtering(Unknowns):
         self.np, self.nh = len(self.priors), len(self.components)
         self.prior_p = torch.diag(torch.tensor([1 / p.variance for p in self.priors], dtype=torch.float64))
         self.prior_h = prior_precision([c.prior.variance for c in self.components], "corrected")
+        self.prior = torch.block_diag(self.prior_p, self.prior_h)
         self.h0 = torch.tensor([c.prior.mean for c in self.components], dtype=torch.float64)
         self.masks = [indicator(self.g.rows, c.rows) for c in self.components]
         shifted = [self.data]
@@ -127,6 +129,7 @@ class _Filtering(Unknowns):
         g, recurrence = self.g, polynomial(self.g.n)
         start = initial(g, self.bound(b[: self.np]))
         u, nu, size = g.flat(start), g.nu, len(b)
+        zero, eye = b.new_zeros(size, size), torch.eye(size, dtype=torch.float64)
         C_p = C_b[: self.np, : self.np] if C_b is not None else torch.zeros_like(self.prior_p)
         kept: dict[str, list[Tensor]] = {
             name: [] for name in ("u", "b", "trace", "errors", "C_u", "r", "told", "slope")
@@ -137,20 +140,14 @@ class _Filtering(Unknowns):
                 kept, (u, b, trace, at.errors, at.C_u, at.states_by_p, at.told, at.slope[nu:]), strict=True
             ):
                 kept[name].append(value)
-            # q = (u, b, b'): the last two in units of the conditional covariance, so that a bin's share is 1 / bins
-            metric = self.bins * C_b if C_b is not None else b.new_zeros(size, size)
-            J = u.new_zeros(nu + 2 * size, nu + 2 * size)
-            J[:nu, : nu + size] = -at.jacobian[:nu]
-            J[:nu, :nu] += g.D
-            J[nu : nu + size, nu + size :] = torch.eye(size, dtype=torch.float64)
-            J[nu + size :, : nu + size] = -metric @ at.jacobian[nu:]
-            J[nu + size :, nu + size :] = -kappa * torch.eye(size, dtype=torch.float64)
-            flow = torch.cat([g.D @ u - at.slope[:nu], trace, -metric @ at.slope[nu:] - kappa * trace])
-            pushed = torch.cat(
-                [at.forcing[:, :nu], at.forcing.new_zeros(g.n - 1, size), at.forcing[:, nu:] @ metric.mT], -1
-            )
-            change = step(J, torch.cat([flow[None], pushed]), recurrence)
-            u, b, trace = (a + d for a, d in zip((u, b, trace), change.split([nu, size, size]), strict=True))
+            change = step(g.D - at.curvature_u, torch.cat([(g.D @ u - at.slope[:nu])[None], at.forcing]), recurrence)
+            u = u + change
+            if C_b is not None:  # in units of the conditional covariance, so that a bin's share is one in all bins
+                metric = self.bins * C_b
+                J = torch.cat([torch.cat([zero, eye], -1), torch.cat([-metric @ at.curvature_b, -kappa * eye], -1)])
+                flow = torch.cat([trace, -metric @ at.slope[nu:] - kappa * trace])
+                change = step(J, flow[None], polynomial(1))
+                b, trace = b + change[:size], trace + change[size:]
             if not bool(change.isfinite().all()):
                 return {"F": torch.tensor(-math.inf, dtype=torch.float64)}
         return self.weigh_up({name: torch.stack(values) for name, values in kept.items()}, start, b, trace)
@@ -169,13 +166,20 @@ class _Filtering(Unknowns):
         C_u = inverse(A)
         r = C_u @ by_u.mT @ P @ by_p
         unexplained = by_p - by_u @ r  # of a parameter's errors, what states cannot explain away
-        told = by_p.mT @ P @ unexplained
         spread = by_u @ C_u @ by_u.mT + unexplained @ C_p @ unexplained.mT
         by_both = by_u @ C_u - unexplained @ C_p @ r.mT
         small = ridge(g)[0, 0] * u
         # dF/d(u, p, h): the gradient of E' P E / 2 and of half the log-determinant of the joint curvature.
         slope_u = by_u.mT @ P @ E + small + torch.einsum("kea,ek->a", by_up, P @ unexplained @ C_p)
         slope_p = by_p.mT @ P @ E + torch.einsum("kea,ea->k", by_up, P @ by_both) + self.prior_p @ p / self.bins
+        # Expected curvature, with what states (and parameters) explain away taken off, as in restricted likelihood.
+        left = [Q @ (inverse(P) - spread) for Q in by_h]
+        told_h = (
+            torch.stack([(L * M.mT).sum() / 2 for L in left for M in left]).reshape(self.nh, self.nh)
+            if left
+            else self.prior_h
+        )
+        told = torch.block_diag(by_p.mT @ P @ unexplained, told_h)
         scatter = torch.outer(E, E) + spread
         share = [h[i].exp() * mask / precision for i, mask in enumerate(self.masks)]
         slope_h = torch.stack([(Q * scatter).sum() / 2 for Q in by_h]) if self.nh else h
@@ -183,17 +187,11 @@ class _Filtering(Unknowns):
             slope_h = slope_h - g.n * torch.stack(share).sum(-1) / 2
         curved_h = torch.diag(slope_h + g.n * torch.stack(share).sum(-1) / 2) if self.nh else self.prior_h
         slope_h = slope_h + self.prior_h @ (h - self.h0) / self.bins
-        rows = torch.cat([by_u.mT @ P, by_p.mT @ P, *((Q @ E)[None] for Q in by_h)])
-        jacobian = torch.cat([rows @ by_u, rows @ by_p, u.new_zeros(len(rows), self.nh)], -1)
-        nb = g.nu + self.np
-        jacobian[:nb, nb:] = jacobian[nb:, :nb].mT
-        jacobian[nb:, nb:] = curved_h + self.prior_h / self.bins
-        jacobian[g.nu : nb, g.nu : nb] += self.prior_p / self.bins
         pull = torch.einsum("kea,ef,lfb,kl->ab", by_up, P - P @ by_u @ C_u @ by_u.mT @ P, by_up, C_p)
-        jacobian[: g.nu, : g.nu] += ridge(g) + pull
-        forcing = -self.later[bin].flatten(-2) @ rows.mT
+        curvature_b = torch.block_diag(told[: self.np, : self.np], curved_h) + self.prior / self.bins
+        forcing = -self.later[bin].flatten(-2) @ (P @ by_u)
         slope = torch.cat([slope_u, slope_p, slope_h])
-        return _Bin(errors, C_u, r, told, slope, jacobian, forcing)
+        return _Bin(errors, C_u, r, told, slope, A + pull, curvature_b, forcing)
 
     def slopes(self, w: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """dE/dp [n rows, p] and d2E/dp du [p, n rows, nu]."""
@@ -207,19 +205,12 @@ class _Filtering(Unknowns):
 
     def weigh_up(self, kept: dict[str, Tensor], start: Tensor, b: Tensor, trace: Tensor) -> dict[str, Any]:
         """Free energy of a pass, averages of what is time-invariant, and their conditional covariances."""
-        g, size = self.g, self.np
-        prior_share = self.prior_p / self.bins
-        told = kept["told"] + prior_share
-        C_p = inverse(told.sum(0)) if size else self.prior_p
-        p = C_p @ (told @ kept["b"][:, :size, None]).sum(0)[:, 0] if size else b[:0]
-        h = kept["b"][:, size:].mean(0)
+        size = self.np
+        told = kept["told"] + self.prior / self.bins
+        C_b = inverse(told.sum(0)) if len(b) else self.prior
+        mean = C_b @ (told @ kept["b"][..., None]).sum(0)[:, 0]
+        p, h, C_p, C_h = mean[:size], mean[size:], C_b[:size, :size], C_b[size:, size:]
         precision = self.precision(kept["b"][:, size:])
-        share = (
-            torch.stack([(h[i].exp() * m / self.precision(h)).square().sum() for i, m in enumerate(self.masks)])
-            if self.nh
-            else h
-        )
-        C_h = inverse(torch.diag(self.bins * g.n * share / 2) + self.prior_h) if self.nh else self.prior_h
         stats = {"errors": kept["errors"], "C_u": kept["C_u"] * self.unknown()}
         parts = self.parts(stats, precision, p, C_p, self.prior_p, h - self.h0, C_h, self.prior_h)
         first = self.data[:1] - self.bound(p)(start[0])["value"]
@@ -231,7 +222,7 @@ class _Filtering(Unknowns):
             "h": h,
             "C_p": C_p,
             "C_h": C_h,
-            "C_b": torch.block_diag(C_p, C_h),
+            "C_b": C_b,
             "b_end": b,
             "trace_end": trace,
             "precision": precision,
