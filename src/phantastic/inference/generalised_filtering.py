@@ -29,7 +29,7 @@ from phantastic.inference.model import Model
 from phantastic.inference.result import Parts, Result, beliefs, covariance
 from phantastic.inference.unknowns import Unknowns, indicator, prior_precision
 
-_SETTLED = 1e-2  # nats that a pass must gain to be followed by another
+SETTLED = 1e-2  # conditional standard deviations that a pass must move something to be followed by another
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,8 @@ class _Bin:
     states_by_p: Tensor  # -du/dp [nu, p]: how states would follow a parameter
     told: Tensor  # [b, b]: precision that the bin adds to parameters and log-precisions, see `look`
     slope: Tensor  # dF/d(u, b)
-    curvature_u: Tensor  # d2F/du2 [nu, nu]
-    curvature_b: Tensor  # d2F/db2 [b, b]
-    forcing: Tensor  # -dF/du by later data, [orders, nu]
+    curvature: Tensor  # d2F/d(u, b)2 [nu + b, nu + b], without what mixes log-precisions with the rest
+    forcing: Tensor  # -dF/d(u, b) by later data, [orders, nu + b]; log-precisions are pushed at bins only
 
 
 def generalised_filter(
@@ -73,8 +72,8 @@ def generalised_filter(
     """Beliefs about what caused the data ``y`` [bins, channels], by at most ``passes`` through them.
 
     Arguments as for `invert`, of one subject. A log-precision of prior variance 0 is known. kappa is the number of
-    bins, in units of the conditional precision: b comes as near as 1/e to where it goes in one pass. A pass that loses
-    free energy (here, as everywhere, with the sign of log evidence) is taken back, and kappa doubled. Raises `Refused`
+    bins, in units of the conditional precision: b comes as near as 1/e to where it goes in one pass. A pass in which
+    beliefs diverge is taken back, and kappa doubled. Free energy has, as everywhere, the sign of log evidence. Raises `Refused`
     for data that do not fit, more than one subject, a model without hidden states or whose precisions depend on them,
     and where beliefs diverge at the prior means.
     """
@@ -115,13 +114,14 @@ class _Filtering(Unknowns):
         history = [best]
         for _ in range(passes if len(b) else 0):
             new = self.walk(best["b_end"], best["trace_end"], best["C_b"], kappa)
-            if bool(new["F"] > best["F"]) or best is history[0]:
-                gain, best = new["F"] - best["F"], new
-                history.append(new)
-                if 0 <= gain < _SETTLED:
-                    break
-            else:
-                best, kappa = {**best, "trace_end": rest}, 2 * kappa
+            if not bool(new["F"].isfinite()) or bool(astray(new["deviation"], new["start"]).any()):
+                best, kappa = {**best, "trace_end": rest}, 2 * kappa  # parameters moved faster than states can follow
+                continue
+            moved = (new["b_end"] - best["b_end"]).abs() / new["C_b"].diagonal().sqrt()
+            best = new
+            history.append(new)
+            if bool((moved < SETTLED).all()):
+                break
         return self.result(best, history)
 
     def walk(self, b: Tensor, trace: Tensor, C_b: Tensor | None, kappa: float) -> dict[str, Any]:
@@ -140,14 +140,16 @@ class _Filtering(Unknowns):
                 kept, (u, b, trace, at.errors, at.C_u, at.states_by_p, at.told, at.slope[nu:]), strict=True
             ):
                 kept[name].append(value)
-            change = step(g.D - at.curvature_u, torch.cat([(g.D @ u - at.slope[:nu])[None], at.forcing]), recurrence)
-            u = u + change
-            if C_b is not None:  # in units of the conditional covariance, so that a bin's share is one in all bins
-                metric = self.bins * C_b
-                J = torch.cat([torch.cat([zero, eye], -1), torch.cat([-metric @ at.curvature_b, -kappa * eye], -1)])
-                flow = torch.cat([trace, -metric @ at.slope[nu:] - kappa * trace])
-                change = step(J, flow[None], polynomial(1))
-                b, trace = b + change[:size], trace + change[size:]
+            # Of q = (u, b, b') the last moves in units of the conditional covariance: one in all bins together.
+            metric = self.bins * C_b if C_b is not None else zero
+            still = trace.new_zeros(g.n - 1, size)
+            J = torch.block_diag(g.D, torch.cat([torch.cat([zero, eye], -1), torch.cat([zero, -kappa * eye], -1)]))
+            J[:nu, : nu + size] -= at.curvature[:nu]
+            J[nu + size :, : nu + size] -= metric @ at.curvature[nu:]
+            flow = torch.cat([g.D @ u - at.slope[:nu], trace, -metric @ at.slope[nu:] - kappa * trace])
+            pushed = torch.cat([at.forcing[:, :nu], still, at.forcing[:, nu:] @ metric.mT], -1)
+            change = step(J, torch.cat([flow[None], pushed]), recurrence)
+            u, b, trace = (old + new for old, new in zip((u, b, trace), change.split([nu, size, size]), strict=True))
             if not bool(change.isfinite().all()):
                 return {"F": torch.tensor(-math.inf, dtype=torch.float64)}
         return self.weigh_up({name: torch.stack(values) for name, values in kept.items()}, start, b, trace)
@@ -188,10 +190,12 @@ class _Filtering(Unknowns):
         curved_h = torch.diag(slope_h + g.n * torch.stack(share).sum(-1) / 2) if self.nh else self.prior_h
         slope_h = slope_h + self.prior_h @ (h - self.h0) / self.bins
         pull = torch.einsum("kea,ef,lfb,kl->ab", by_up, P - P @ by_u @ C_u @ by_u.mT @ P, by_up, C_p)
-        curvature_b = torch.block_diag(told[: self.np, : self.np], curved_h) + self.prior / self.bins
-        forcing = -self.later[bin].flatten(-2) @ (P @ by_u)
+        both = torch.cat([by_u, by_p], -1)
+        curvature = both.mT @ P @ both + torch.block_diag(ridge(g) + pull, self.prior_p / self.bins)
+        curvature = torch.block_diag(curvature, curved_h + self.prior_h / self.bins)
+        forcing = torch.nn.functional.pad(-self.later[bin].flatten(-2) @ (P @ both), (0, self.nh))
         slope = torch.cat([slope_u, slope_p, slope_h])
-        return _Bin(errors, C_u, r, told, slope, A + pull, curvature_b, forcing)
+        return _Bin(errors, C_u, r, told, slope, curvature, forcing)
 
     def slopes(self, w: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """dE/dp [n rows, p] and d2E/dp du [p, n rows, nu]."""
