@@ -34,18 +34,19 @@ SETTLED = 1e-2  # conditional standard deviations that a pass must move somethin
 
 @dataclass(frozen=True)
 class Filtered:
-    """What `generalised_filter` returns: beliefs, and what moved through the data of the last pass.
+    """What `generalised_filter` returns: beliefs, and what moved while it went through the data.
 
     belief: with parameters and log-precisions averaged over bins, each bin weighed with what it tells; its free energy
-    and histories are of every pass. parameters [bins, p] and log_precisions [bins, h]: means at each bin; traces
-    [bins, p + h]: their motion b'; slopes [bins, p + h]: dF/db of each bin.
+    and histories are of every pass. parameters [passes, bins, p] and log_precisions [passes, bins, h]: means at each
+    bin; traces [passes, bins, p + h]: their motion b'; slopes [passes, bins, p + h]: dF/db of each bin. In the first
+    pass only states move.
     """
 
     belief: Result
-    parameters: Float64[Tensor, "bins p"]
-    log_precisions: Float64[Tensor, "bins h"]
-    traces: Float64[Tensor, "bins b"]
-    slopes: Float64[Tensor, "bins b"]
+    parameters: Float64[Tensor, "passes bins p"]
+    log_precisions: Float64[Tensor, "passes bins h"]
+    traces: Float64[Tensor, "passes bins b"]
+    slopes: Float64[Tensor, "passes bins b"]
 
 
 @dataclass
@@ -73,9 +74,9 @@ def generalised_filter(
 
     Arguments as for `invert`, of one subject. A log-precision of prior variance 0 is known. kappa is the number of
     bins, in units of the conditional precision: b comes as near as 1/e to where it goes in one pass. A pass in which
-    beliefs diverge is taken back, and kappa doubled. Free energy has, as everywhere, the sign of log evidence. Raises `Refused`
-    for data that do not fit, more than one subject, a model without hidden states or whose precisions depend on them,
-    and where beliefs diverge at the prior means.
+    beliefs diverge is taken back, and kappa doubled. Free energy has, as everywhere, the sign of log evidence. Raises
+    `Refused` for data that do not fit, more than one subject, a model without hidden states or whose precisions depend
+    on them, and where beliefs diverge at the prior means.
     """
     return _Filtering(model, y, prior_u, orders).run(passes)
 
@@ -254,5 +255,5 @@ class _Filtering(Unknowns):
             parameter_history=torch.stack([each["p"] for each in history]) + means,
             log_precision_history=torch.stack([each["h"] for each in history]),
         )
-        path = best["b"]
-        return Filtered(belief, means + path[:, : self.np], path[:, self.np :], best["trace"], best["slope"])
+        path, traces, slopes = (torch.stack([each[name] for each in history]) for name in ("b", "trace", "slope"))
+        return Filtered(belief, means + path[..., : self.np], path[..., self.np :], traces, slopes)
