@@ -133,7 +133,7 @@ def test_it_sees_what_is_uncertain_together() -> None:
 def test_log_precisions_of_no_variance_stay_where_they_are() -> None:
     y = generate(leaky(1.5), SINE, seed=0).v[1]
     found = generalised_filter(leaky(1.5, LogPrecision(2.0, 0.0)), y, prior_u=SINE, passes=3)
-    assert torch.allclose(found.log_precisions, torch.full((4, 32, 1), 2.0, dtype=torch.float64), atol=1e-6)
+    assert torch.allclose(found.log_precisions, torch.full_like(found.log_precisions, 2.0), atol=1e-6)
 
 
 def test_what_it_cannot_filter_is_refused() -> None:

@@ -29,7 +29,7 @@ from phantastic.inference.model import Model
 from phantastic.inference.result import Parts, Result, beliefs, covariance
 from phantastic.inference.unknowns import Unknowns, indicator, prior_precision
 
-SETTLED = 1e-2  # conditional standard deviations that a pass must move something to be followed by another
+SETTLED = 0.05  # conditional standard deviations that a pass must move something to be followed by another
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Filtering(Experiment[FilteringRecipe]):
         return {name: measures[name] for name in ("cause.error", "states.error")}
 
     def figures(self, run: Run[FilteringRecipe]) -> dict[str, Figure]:
-        """The message passing of the model, deconvolution, embedding, learning in steps and in a flow, two nonlinear ones."""
+        """Message passing, deconvolution, embedding, learning in steps and in a flow, two nonlinear systems."""
         recipe = run.recipe
         system = measure.linear(recipe, recipe.seed)
         return {

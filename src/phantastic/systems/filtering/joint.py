@@ -27,7 +27,7 @@ from phantastic.systems.filtering.study import FilteringRecipe
 FREE = ("A11", "A21", "C1_1", "C1_2")
 SMOOTH, MOVING = 1.0, math.exp(6)  # the demonstration's noise: its width, and the precision of that of the states
 UNSURE = LogPrecision(6.0, 0.25)
-PASSES = 16
+PASSES = 12
 
 
 @dataclass(frozen=True)

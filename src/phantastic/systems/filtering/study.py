@@ -97,11 +97,11 @@ STUDY = Study(
     recipe=FilteringRecipe,
     presets={
         "tiny": FilteringRecipe(steps=4),
-        "quick": FilteringRecipe(seeds=32),
+        "quick": FilteringRecipe(seeds=16),
         "full": FULL,
         "paper": FULL,
     },
-    minutes={"tiny": 0.1, "quick": 1.8, "full": 2.8},
+    minutes={"tiny": 0.2, "quick": 2.6, "full": 8},
     measures=(
         "cause.{peak,peak.error,error,error.one,error.white,explained,inside}",
         "states.{error,explained,inside}",
