@@ -35,13 +35,14 @@ def traces(recipe: FilteringRecipe) -> Figure:
     drawn = [panel.properties(width=335, height=190, title=heading(str(title))) for title, panel in panels.items()]
     caption = Text(
         "Learning without a mean field. Above: in generalised filtering parameters move along with the states, bin by "
-        "bin; their motion, the trace, gathers the gradients of free energy and fades where nothing is left to learn. "
-        "DEM makes one step after each pass. Below: DEM treats states and parameters as independent, so that its "
-        "intervals are far too narrow; those of generalised filtering know that states can explain a parameter away.",
+        "bin; their motion, the trace, gathers the gradients of free energy, until what they say cancels over the data "
+        "and each pass repeats the last one. DEM makes one step after each pass. Below: DEM treats states and "
+        "parameters as independent, so that its intervals are far too narrow; those of generalised filtering know that states can "
+        "explain a parameter away.",
         "平均場近似のない学習。上:一般化フィルタリングではパラメータが状態とともにビンごとに動く。その運動(痕跡)は"
-        "自由エネルギーの勾配を蓄え、学ぶものがなくなると消える。DEM は一巡ごとに一歩進む。"
-        "下:DEM は状態とパラメータを独立とみなすため、区間が狭すぎる。一般化フィルタリングの区間は、"
-        "パラメータの効果を状態でも説明できることを織り込んでいる。",
+        "自由エネルギーの勾配を蓄え、やがて勾配がデータ全体で打ち消し合い、毎回同じ動きを繰り返すようになる。"
+        "DEM は一巡ごとに一歩進む。下:DEM は状態とパラメータを独立とみなすため、区間が狭すぎる。"
+        "一般化フィルタリングの区間は、パラメータの効果を状態でも説明できることを織り込んでいる。",
     )
     rows = [alt.hconcat(*drawn[i : i + 2], spacing=28).resolve_scale(color="independent") for i in (0, 2)]
     return Figure(str(caption), alt.vconcat(*rows, spacing=24).resolve_scale(color="independent"))
