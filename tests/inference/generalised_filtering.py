@@ -148,6 +148,15 @@ def test_what_it_cannot_filter_is_refused() -> None:
         generalised_filter(leaky(1.0), torch.tensor([[0.0], [0.0], [math.nan], [0.0]]))
 
 
+def test_divergence_names_the_bin_and_what_was_predicted() -> None:
+    growing = Model([Level(states={x: 1.0}, causes=[v], flow=[x + v], response=[x], V=1e-3, W=1e3), Level(V=1.0)])
+    with pytest.raises(Refused, match=r"diverges at bin 2\d: .* error of 'x' of level 1 is"):
+        generalised_filter(growing, torch.zeros(60, 1))
+    steep = Model([Level(states={x: 1.0}, causes=[v], flow=[sympy.exp(x) + v], response=[x]), Level(V=1.0)])
+    with pytest.raises(Refused, match=r"diverges at bin \d: .* no longer finite"):
+        generalised_filter(steep, torch.full((60, 1), 1e200, dtype=torch.float64))
+
+
 def test_beliefs_that_do_not_settle_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without hidden states each bin ascends on its own: too few steps for a curved response are not passed over."""
     curved = Model([Level(causes=[v], response=[v**3], V=100.0), Level(V=1.0, initial=0.1)])

@@ -115,7 +115,7 @@ class _Filtering(Unknowns):
         history = [best]
         for _ in range(passes if len(b) else 0):
             new = self.walk(best["b_end"], best["trace_end"], best["C_b"], kappa)
-            if not bool(new["F"].isfinite()) or bool(astray(new["deviation"], new["start"]).any()):
+            if bool(astray(new["deviation"], new["start"]).any()):
                 best, kappa = {**best, "trace_end": rest}, 2 * kappa  # parameters moved faster than states can follow
                 continue
             moved = (new["b_end"] - best["b_end"]).abs() / new["C_b"].diagonal().sqrt()
@@ -137,10 +137,9 @@ class _Filtering(Unknowns):
         }
         for bin in range(self.bins):
             at = self.look(bin, u, b, C_p)
-            for name, value in zip(
-                kept, (u, b, trace, at.errors, at.C_u, at.states_by_p, at.told, at.slope[nu:]), strict=True
-            ):
-                kept[name].append(value)
+            now = (u, b, trace, at.errors, at.C_u, at.states_by_p, at.told, at.slope[nu:])
+            for values, value in zip(kept.values(), now, strict=True):
+                values.append(value)
             # Of q = (u, b, b') the last moves in units of the conditional covariance: one in all bins together.
             metric = self.bins * C_b if C_b is not None else zero
             still = trace.new_zeros(g.n - 1, size)
@@ -152,7 +151,10 @@ class _Filtering(Unknowns):
             change = step(J, torch.cat([flow[None], pushed]), recurrence)
             u, b, trace = (old + new for old, new in zip((u, b, trace), change.split([nu, size, size]), strict=True))
             if not bool(change.isfinite().all()):
-                return {"F": torch.tensor(-math.inf, dtype=torch.float64)}
+                lost = torch.full((self.bins, g.rows), torch.nan, dtype=torch.float64)
+                lost[: bin + 1] = deviations(torch.stack(kept["errors"]), self.precision(kept["b"][0][self.np :]))
+                lost[-1] = torch.nan
+                return {"F": torch.tensor(-math.inf, dtype=torch.float64), "deviation": lost, "start": lost[0]}
         return self.weigh_up({name: torch.stack(values) for name, values in kept.items()}, start, b, trace)
 
     def look(self, bin: int, u: Tensor, b: Tensor, C_p: Tensor) -> _Bin:

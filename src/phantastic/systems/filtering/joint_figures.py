@@ -37,8 +37,8 @@ def traces(recipe: FilteringRecipe) -> Figure:
         "Learning without a mean field. Above: in generalised filtering parameters move along with the states, bin by "
         "bin; their motion, the trace, gathers the gradients of free energy, until what they say cancels over the data "
         "and each pass repeats the last one. DEM makes one step after each pass. Below: DEM treats states and "
-        "parameters as independent, so that its intervals are far too narrow; those of generalised filtering know that states can "
-        "explain a parameter away.",
+        "parameters as independent, so that its intervals are far too narrow; those of generalised filtering know "
+        "that states can explain a parameter away.",
         "平均場近似のない学習。上:一般化フィルタリングではパラメータが状態とともにビンごとに動く。その運動(痕跡)は"
         "自由エネルギーの勾配を蓄え、やがて勾配がデータ全体で打ち消し合い、毎回同じ動きを繰り返すようになる。"
         "DEM は一巡ごとに一歩進む。下:DEM は状態とパラメータを独立とみなすため、区間が狭すぎる。"
