@@ -20,7 +20,6 @@ from phantastic.inference.divergence import astray, deviations, first, refusal
 from phantastic.inference.filter import initial
 from phantastic.inference.generalised import embed_last
 from phantastic.inference.generation import Course, Noise, World, stack_initial
-from phantastic.inference.learn import check_series
 from phantastic.inference.linearise import step
 from phantastic.inference.model import LogPrecision, Model, Prior
 from phantastic.inference.prediction_errors import Geometry
@@ -33,6 +32,7 @@ from phantastic.inference.result import (
     covariance,
     log_likelihood,
 )
+from phantastic.inference.unknowns import check_series
 
 _SHRINKAGE = math.exp(-8)  # prior precision of states and causes, and of action, as in SPM's ADEM
 _RELUCTANCE = math.exp(-2)

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from phantastic.ground.errors import Refused
 from phantastic.inference.linearise import expm1, polynomial, step
 from phantastic.inference.prediction_errors import Geometry
 
 _ASCENTS = 64  # steps in one bin of a model without hidden states, at most
 _SETTLED = 1e-20  # nats that another step would gain, from which on none is made
+_UNSETTLED = 1e-3  # nats that another step would gain, from which on the belief is not one to go by
 
 
 class MeanField(NamedTuple):
@@ -123,7 +125,8 @@ def _settle(
     """Without hidden states nothing joins the bins: as in SPM each begins anew and ascends on its own data.
 
     Gauss-Newton steps, of which one that raises the energy E' P E / 2 + u' u ridge / 2 (+ W / 4) is taken back and
-    halved; a model that is affine needs one. ``rate`` has no part in where they end.
+    halved; a model that is affine needs one. ``rate`` has no part in where they end. Raises `Refused` where they have
+    not ended after 64 of them.
     """
     small = ridge(geometry)
     begin = geometry.flat(start)
@@ -161,6 +164,15 @@ def _settle(
             ascent = torch.where(better[..., None], new[1], ascent)
             curvature = torch.where(better[..., None, None], new[2], curvature)
             length = torch.where(better, (2 * length).clamp(max=1), length / 2)
+        else:
+            gain = (ascent * torch.linalg.solve(curvature, ascent[..., None])[..., 0]).sum(-1)
+            if bool((gain > _UNSETTLED).any()):
+                who = f" of subject {int(gain.reshape(-1).argmax()) + 1}" if gain.ndim else ""
+                raise Refused(
+                    f"beliefs do not settle at bin {bin + 1}{who}: after {_ASCENTS} steps another one would still gain "
+                    f"{float(gain.max()):.1g} nats. Lower a precision, use a response that is less curved, or start "
+                    "nearer to the data (`initial` of the last level)"
+                )
         path.append(u)
     return torch.stack(torch.broadcast_tensors(*path), -2)
 

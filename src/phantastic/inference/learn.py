@@ -6,21 +6,16 @@ such a log-precision is fixed, and the curvature is exact.
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from phantastic.ground.errors import Refused
 from phantastic.inference.divergence import astray, deviations, refusal
 from phantastic.inference.filter import MeanField, by_parameter, follow, initial, ridge
-from phantastic.inference.linearise import ascend, inverse, log_determinant
-from phantastic.inference.model import Model, Prior
-from phantastic.inference.prediction_errors import Geometry
-from phantastic.inference.result import Parts, Result, beliefs, constant, covariance, log_likelihood
-
-Scheme = Literal["spm12", "corrected"]
-_PRECISE = math.exp(16)  # from here on SPM takes a quantity as known
+from phantastic.inference.linearise import ascend, inverse
+from phantastic.inference.model import Model
+from phantastic.inference.result import Parts, Result, beliefs, covariance
+from phantastic.inference.unknowns import Scheme, Unknowns, indicator, prior_precision
 
 
 def invert(
@@ -43,37 +38,10 @@ def invert(
     is taken back. Raises `Refused` for data that do not fit or are not finite, and where beliefs diverge from the
     start, naming the bin, the subject and the level.
     """
-    y = check_series("the data y", y, model.ny)
-    if prior_u is not None:
-        prior_u = check_series("prior_u", prior_u, model.nc, y.shape[-2])
     return _Inversion(model, y, prior_u, orders, scheme, rate).run(iterations)
 
 
-def check_series(what: str, series: Tensor, channels: int, bins: int | None = None) -> Tensor:
-    """A finite float64 tensor [..., bins, channels], or a refusal that names the bin and the channel."""
-    series = torch.as_tensor(series, dtype=torch.float64)
-    if series.ndim < 2 or series.shape[-1] != channels or bins not in (None, series.shape[-2]):
-        wanted = f"[..., {bins or 'bins'}, {channels}]"
-        raise Refused(
-            f"{what} has shape {list(series.shape)}; it must be {wanted}: time first, then {channels} channels"
-        )
-    bad = ~series.isfinite()
-    if bool(bad.any()):
-        *subject, bin, channel = bad.nonzero()[0].tolist()
-        who = f" of subject {subject[0] + 1}" if subject else ""
-        raise Refused(
-            f"{what} is {series[bad][0]} at bin {bin + 1}, channel {channel + 1}{who}; every sample must be finite"
-        )
-    return series
-
-
-def prior_precision(variances: list[float], scheme: Scheme) -> Tensor:
-    """Precisions of Gaussian priors; a variance of 0 is flat or fixed, see the head of this file."""
-    flat = [0.0 if v == 0 and scheme == "spm12" else 1 / max(v, math.exp(-32)) for v in variances]
-    return torch.diag(torch.tensor(flat, dtype=torch.float64))
-
-
-class _Inversion:
+class _Inversion(Unknowns):
     """What one call of `invert` holds between its steps; every quantity may have subjects in front."""
 
     def __init__(
@@ -85,18 +53,9 @@ class _Inversion:
         scheme: Scheme,
         rate: float,
     ):
-        self.model, self.y, self.rate = model, y, rate
+        super().__init__(model, y, prior_u, orders)
         self.scheme: Scheme = scheme
-        self.g = Geometry(model, orders)
-        self.data = self.g.data(y, prior_u)
-        self.bins = y.shape[-2]
-        self.program = model.dynamics(residual=True)
-        self.priors = [v for level in model.levels for v in level.parameters.values() if isinstance(v, Prior)]
-        self.learning = model.learning() if self.priors else None
-        names = model.symbols("parameters")
-        self.free = [names.index(symbol) for symbol in model.free]
-        self.components = self.g.components()
-        self.fixed = self.g.precisions()
+        self.rate = rate
 
     def run(self, iterations: int) -> Result:
         size = len(self.priors)
@@ -126,7 +85,10 @@ class _Inversion:
             if self.components:
                 h, h_used, C_h, sum_dh = self.maximise(stats, h, h0, prior_h, log_time_h, steps)
             C_p_new = inverse(stats["ic"] + prior_p) if size else C_p
-            F, parts = self.free_energy(stats, e, C_p_new, prior_p, h_used, h0, prior_h, C_h)
+            parts = self.parts(
+                stats, self.precision(h_used)[..., None, :], e, C_p_new, prior_p, h_used - h0, C_h, prior_h
+            )
+            F = parts["accuracy"] - parts["complexity"]
             F = torch.where(diverged, -math.inf, F)
             F = torch.where(done, history["F"][-1], F) if history["F"] else F
             new = {
@@ -157,25 +119,6 @@ class _Inversion:
             if bool(done.all()):
                 break
         return self.result(best, history)
-
-    def bound(self, e: Tensor, learning: bool = False, bins: bool = False):
-        """The functions where parameters deviate by ``e`` from their prior means, with or without a place for bins."""
-        values = list(self.model.parameters)
-        for i, at in enumerate(self.free):
-            values[at] = values[at] + e[..., i]
-        values = [float(v) if isinstance(v, Tensor) and not v.ndim else v for v in values]
-        if bins:
-            values = [v[..., None] if isinstance(v, Tensor) else v for v in values]
-        program = self.learning if learning else self.program
-        assert program is not None
-        return program.bind(values)
-
-    def precision(self, h: Tensor) -> Tensor:
-        """Precision of every row [..., rows]."""
-        precision = self.fixed.expand(*torch.broadcast_shapes(self.fixed.shape[:-1], h.shape[:-1]), -1).clone()
-        for i, component in enumerate(self.components):
-            precision[..., component.rows] += h[..., i, None].exp()
-        return precision
 
     def expect(self, e: Tensor, h: Tensor, C_p: Tensor) -> dict[str, Tensor]:
         """The D-step, and the statistics of all bins that the other steps need."""
@@ -214,33 +157,12 @@ class _Inversion:
         stats["scatter"] = (spread + flat[..., :, None] * flat[..., None, :]).sum(-3)
         return stats
 
-    def unknown(self) -> Tensor:
-        """0 in the rows and columns of u~ that count as known, 1 elsewhere; [..., 1, nu, nu].
-
-        SPM12 takes a state's order as known where the precision of its error is exp(16) or more, temporal precision
-        included; of causes it looks up the rows from ny n onward, order by order, and so does this (it matters to the
-        entropy of models with such a precision, and to nothing else).
-        """
-        g = self.g
-        noisy = (self.row_diagonal() < _PRECISE * (1 - 1e-12)).double().mT  # [..., n, rows]
-        first, last = g.ny * g.n, g.ny * g.n + g.nv * g.d
-        causes = noisy[..., : g.ne].flatten(-2)[..., first:last].unflatten(-1, (g.d, g.nv))
-        causes = torch.nn.functional.pad(causes, (0, 0, 0, g.n - g.d))
-        unknown = torch.cat([noisy[..., g.ne :], causes], -1).flatten(-2)[..., g.used]
-        return (unknown[..., None] * unknown[..., None, :])[..., None, :, :]
-
-    def row_diagonal(self) -> Tensor:
-        """The fixed precision of every order of every row, [..., rows, n]."""
-        g = self.g
-        temporal = sum(mask[:, None] * R.diagonal() for mask, R in zip(g.masks, g.R, strict=True))
-        return temporal * self.fixed[..., None]
-
     def maximise(
         self, stats: dict[str, Tensor], h: Tensor, h0: Tensor, prior: Tensor, log_time: Tensor, steps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The M-step: log-precisions after it, before its last step, their covariance, and their whole change."""
         g, start, active = self.g, h, torch.ones(stats["errors"].shape[:-3], dtype=torch.bool)
-        unit = [g.dense_precision(_indicator(g.rows, c.rows)) for c in self.components]
+        unit = [g.dense_precision(indicator(g.rows, c.rows)) for c in self.components]
         h_used, C_h = h, torch.zeros_like(prior)
         for i in range(int(steps.max())):
             S = inverse(g.dense_precision(self.precision(h)))
@@ -262,22 +184,6 @@ class _Inversion:
             if not bool(active.any()):
                 break
         return h, h_used, C_h, (h - start).sum(-1)
-
-    def free_energy(
-        self, stats: dict, e: Tensor, C_p: Tensor, prior_p: Tensor, h: Tensor, h0: Tensor, prior_h: Tensor, C_h: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Free energy [...] and its parts; errors whose fixed precision is exp(16) or more do not count."""
-        g = self.g
-        included = (self.row_diagonal() < _PRECISE * (1 - 1e-12)).double()
-        rows = log_likelihood(g, stats["errors"], self.precision(h)[..., None, :], included[..., None, :, :])
-        accuracy = (rows[..., : g.ny].sum(-1) - constant(g)).sum(-1)
-        entropy = log_determinant(stats["C_u"]).sum(-1) / 2
-        prior = rows[..., g.ny :].sum((-1, -2))
-        if self.priors:
-            prior = prior - (e @ prior_p * e).sum(-1) / 2 + log_determinant(C_p @ prior_p) / 2
-        if self.components:
-            prior = prior - ((h - h0) @ prior_h * (h - h0)).sum(-1) / 2 + log_determinant(C_h @ prior_h) / 2
-        return accuracy + prior + entropy, {"accuracy": accuracy, "complexity": -prior - entropy, "entropy": entropy}
 
     def result(self, best: dict[str, Tensor], history: dict[str, list[Tensor]]) -> Result:
         means = [torch.as_tensor(value, dtype=torch.float64) for value in self.model.parameters]
@@ -307,9 +213,3 @@ class _Inversion:
 def _choose(where: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     extra = max(yes.ndim, no.ndim) - where.ndim
     return torch.where(where[(..., *[None] * extra)], yes, no)
-
-
-def _indicator(size: int, rows: slice) -> Tensor:
-    indicator = torch.zeros(size, dtype=torch.float64)
-    indicator[rows] = 1
-    return indicator

@@ -18,7 +18,7 @@ from phantastic.inference import published
 from phantastic.inference.circuit import ERROR, OWN, PREDICTION, circuit, message_passing
 from phantastic.inference.model import Level, LogPrecision, Model
 from phantastic.run.folder import Run
-from phantastic.systems.filtering import experiment, measure
+from phantastic.systems.filtering import experiment, joint, measure
 from phantastic.systems.filtering.study import STUDY, FilteringRecipe
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
@@ -87,11 +87,12 @@ def test_every_seed_has_noise_of_its_own_in_every_experiment(monkeypatch: pytest
     for name in ("linear", "nonlinear"):
         monkeypatch.setattr(measure, name, lambda recipe, seed, name=name: seeds.append((name, seed)) or {})
     monkeypatch.setattr(measure, "covered", lambda recipe, seed: seeds.append(("covered", seed)) or {})
+    monkeypatch.setattr(joint, "compared", lambda recipe, seed: seeds.append(("compared", seed)) or {})
     for name in ("seen", "triples"):
         monkeypatch.setattr(measure, name, lambda recipe, system: {})
     run: Any = SimpleNamespace(once=lambda name, compute, kind: compute())
     STUDY.load().one_seed(run, FilteringRecipe(seed=2), 5)
-    assert seeds == [("linear", 5), ("covered", 5), ("nonlinear", 5)]
+    assert seeds == [("linear", 5), ("covered", 5), ("nonlinear", 5), ("compared", 5)]
 
 
 def test_errors_of_the_orbit_and_of_the_wells_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +223,7 @@ def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
         "coverage",
         "embedding",
         "learning",
+        "traces",
         "lorenz",
         "double-well",
     ]
@@ -229,6 +231,32 @@ def test_figures_are_drawn_in_both_languages(run: Run, lang: str) -> None:
         text = json.dumps(picture.to_dict(validate=False), ensure_ascii=False)
         assert bool(JAPANESE.search(caption)) == bool(JAPANESE.search(text)) == (lang == "ja"), name
         assert not re.search(r"[:\[, ]-?(NaN|Infinity)", text), name
+
+
+def test_both_schemes_are_held_against_what_made_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parameters of 1 and 3 taken for 2 and 3 with deviations of .5 and .1; states of 1 and 1 for 1 and 4."""
+    spread = {"x": torch.full((2, 1, 1), 1.0), "v": torch.full((2, 1, 1), 0.01)}
+    column = {"a": torch.tensor([[1.0], [4.0]]), "b": torch.tensor([[0.5], [0.0]]), "0": torch.zeros(2, 1)}
+    belief: Any = SimpleNamespace(
+        parameters=torch.tensor([9.0, 2.0, 3.0]), parameter_covariance=torch.diag(torch.tensor([0.25, 0.01])),
+        x={1: column["a"]}, v={2: column["b"]}, covariance=SimpleNamespace(**spread),
+    )  # fmt: skip
+    truth: Any = SimpleNamespace(x={1: torch.ones(2, 1)}, v={2: column["0"]})
+    filtered: Any = SimpleNamespace(belief=belief, traces=torch.tensor([[[5.0]], [[0.0]]]))
+    both = joint.Both(truth, {"p": 1.0, "q": 3.0}, filtered, belief, (1, 2))
+    for system in ("linear", "wells"):
+        monkeypatch.setattr(joint, system, lambda recipe, seed: both)
+    monkeypatch.setattr(joint, "known", lambda recipe, seed: 0.125)
+    found = joint.compared(FilteringRecipe(), 0)
+    one = {
+        "parameters.error": math.sqrt(0.5), "parameters.sd": 0.3, "parameters.inside": 0.5, "states.error": 3 / 2**0.5,
+        "states.inside": 0.5, "cause.error": 0.5 / 2**0.5, "cause.inside": 0.5,
+    }  # fmt: skip
+    systems = [f"{scheme}.{system}" for scheme in ("gf", "dem") for system in ("linear", "wells")]
+    assert found == pytest.approx(
+        {f"{name}.{key}": value for name in systems for key, value in one.items()}
+        | {"gf.linear.rest": 0, "gf.wells.rest": 0, "gf.known.difference": 0.125}
+    )
 
 
 @pytest.mark.parametrize(

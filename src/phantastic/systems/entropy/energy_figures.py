@@ -30,7 +30,7 @@ def boltzmann(recipe: EntropyRecipe) -> Figure:
     )
     up = alt.Y(
         "y:Q",
-        title=str(Text("density", "確率密度")),
+        title=str(Text("density (square-root scale)", "確率密度(平方根目盛)")),
         scale=alt.Scale(type="sqrt"),
         axis=alt.Axis(values=[0, 0.1, 0.5, 1, 2, 4], format="~g"),
     )
@@ -81,10 +81,12 @@ def boltzmann(recipe: EntropyRecipe) -> Figure:
     caption = Text(
         "Free energy is energy against entropy. Left: a deep, narrow well and a shallow, wide one; the cold body sits "
         "where energy is least, the warm one where there is room (dots: where a descent of F ended; lines: "
-        f"Boltzmann's distribution). Middle: U, TS and F. Right: F at T = {at} over the Boltzmann distributions of all "
+        "Boltzmann's distribution). Middle: U, TS and F; S is the entropy of the density, below 0 where that is "
+        f"narrower than one unit, and so is TS. Right: F at T = {at} over the Boltzmann distributions of all "
         "temperatures is least at that of the same one.",
         "自由エネルギーはエネルギーとエントロピーの綱引きである。左:深く狭い井戸と浅く広い井戸。低温では"
         "エネルギーの低い所、高温では広い所にいる(点:F の降下の到達点、線:ボルツマン分布)。中央:U、TS、F。"
+        "S は確率密度のエントロピーで、分布の幅が単位長より狭いと負になり、TS も負になる。"
         f"右:さまざまな温度のボルツマン分布の、T = {at} での F。同じ温度の分布で最小になる。",
     )
     return Figure(str(caption), alt.hconcat(left, middle, right, spacing=26).resolve_scale(color="independent"))

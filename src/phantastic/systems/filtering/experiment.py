@@ -13,7 +13,7 @@ from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
 from phantastic.systems.filtering import figures as pictures
-from phantastic.systems.filtering import learning_figures, measure
+from phantastic.systems.filtering import joint, joint_figures, learning_figures, measure
 from phantastic.systems.filtering.measure import Found
 from phantastic.systems.filtering.study import FilteringRecipe
 
@@ -22,7 +22,8 @@ def tried(recipe: FilteringRecipe, seed: int) -> Found:
     """Everything under the noise of one seed."""
     system = measure.linear(recipe, seed)
     known = measure.seen(recipe, system) | measure.covered(recipe, seed)
-    return known | measure.triples(recipe, system) | measure.nonlinear(recipe, seed)
+    known |= measure.triples(recipe, system) | measure.nonlinear(recipe, seed)
+    return known | joint.compared(recipe, seed)
 
 
 @final
@@ -48,7 +49,7 @@ class Filtering(Experiment[FilteringRecipe]):
         return {name: measures[name] for name in ("cause.error", "states.error")}
 
     def figures(self, run: Run[FilteringRecipe]) -> dict[str, Figure]:
-        """The message passing of the model, deconvolution, embedding, learning, Lorenz's orbit, the double well."""
+        """Message passing, deconvolution, embedding, learning in steps and in a flow, two nonlinear systems."""
         recipe = run.recipe
         system = measure.linear(recipe, recipe.seed)
         return {
@@ -57,6 +58,7 @@ class Filtering(Experiment[FilteringRecipe]):
             "coverage": pictures.coverage(measure.drawn(recipe, recipe.seed)),
             "embedding": pictures.embedding(recipe),
             "learning": learning_figures.learning(recipe, system, run.measures()),
+            "traces": joint_figures.traces(recipe),
             "lorenz": pictures.lorenz(recipe.seed),
             "double-well": pictures.double_well(recipe),
         }

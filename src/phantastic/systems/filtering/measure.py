@@ -10,11 +10,12 @@ from torch import Tensor
 
 from phantastic.inference import published
 from phantastic.inference.generation import generate
-from phantastic.inference.learn import Scheme, invert
+from phantastic.inference.learn import invert
 from phantastic.inference.model import LogPrecision, Model
 from phantastic.inference.published.simulation import Simulation, bump
 from phantastic.inference.result import Result, Trajectory
 from phantastic.inference.smoother import Smoothed, smooth
+from phantastic.inference.unknowns import Scheme
 from phantastic.measures.gaussian import NORMAL, rms
 from phantastic.systems.filtering.study import FilteringRecipe
 

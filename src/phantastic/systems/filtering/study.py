@@ -1,4 +1,4 @@
-"""The study `filtering`: what dynamic expectation maximisation recovers from noisy data, and where it fails."""
+"""The study `filtering`: what dynamic expectation maximisation and generalised filtering recover from noisy data."""
 
 from typing import Annotated
 
@@ -83,21 +83,25 @@ class FilteringRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=T
 FULL = FilteringRecipe(seeds=50)
 STUDY = Study(
     name="filtering",
-    title=Text("Filtering by dynamic expectation maximisation", "DEM によるフィルタリング"),
+    title=Text(
+        "Filtering by dynamic expectation maximisation and by generalised filtering",
+        "DEM と一般化フィルタリングによるフィルタリング",
+    ),
     lecture=Text(
         "The free-energy principle: perception as the inversion of a hierarchical dynamic model; states, parameters "
-        "and precisions by dynamic expectation maximisation",
-        "自由エネルギー原理:階層的な動的モデルの反転としての知覚。DEM による状態・パラメータ・精度の推定",
+        "and precisions by dynamic expectation maximisation, and by generalised filtering, whose traces are synaptic",
+        "自由エネルギー原理:階層的な動的モデルの反転としての知覚。DEM による状態・パラメータ・精度の推定と、"
+        "シナプスの痕跡をもつ一般化フィルタリング",
     ),
     papers=("friston2008dem", "friston2008", "friston2010gf", "friston2010action", "lorenz1963"),
     recipe=FilteringRecipe,
     presets={
         "tiny": FilteringRecipe(steps=4),
-        "quick": FilteringRecipe(seeds=32),
+        "quick": FilteringRecipe(seeds=16),
         "full": FULL,
         "paper": FULL,
     },
-    minutes={"tiny": 0.1, "quick": 1.8, "full": 2.8},
+    minutes={"tiny": 0.2, "quick": 2.6, "full": 8},
     measures=(
         "cause.{peak,peak.error,error,error.one,error.white,explained,inside}",
         "states.{error,explained,inside}",
@@ -107,6 +111,10 @@ STUDY = Study(
         "lorenz.error.{1,16,32,64}",
         "lorenz.left",
         "well.{error,wrong,size.error,response.error}",
+        "{gf,dem}.{linear,wells}.{parameters,states,cause}.{error,inside}",
+        "{gf,dem}.{linear,wells}.parameters.sd",
+        "gf.{linear,wells}.rest",
+        "gf.known.difference",
     ),
     experiment="phantastic.systems.filtering.experiment:Filtering",
 )
