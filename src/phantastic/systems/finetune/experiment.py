@@ -16,10 +16,9 @@ from phantastic.pretraining.batches import Source
 from phantastic.pretraining.plan import Plan, build, pretrain
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
-from phantastic.run.train import train
 from phantastic.show.figure import Figure
 from phantastic.systems.finetune import figures as drawn
-from phantastic.systems.finetune import static
+from phantastic.systems.finetune import search, static
 from phantastic.systems.finetune.study import FinetuneRecipe
 from phantastic.tuning import entities, finetune, further, measure, nulls, tasks
 from phantastic.tuning.tasks import Task
@@ -95,26 +94,7 @@ class Setting:
 
 
 def tune(run: Run[FinetuneRecipe], setting: Setting, network: Model, task: Task, start: str) -> Model:
-    """Fine-tune a copy of the network on a task, or load it where that was done before."""
-    recipe, seed = setting.recipe, setting.seed
-    model = finetune.with_head(network, task, seed, fresh=start == "fresh")
-    items = finetune.encode(setting.reader, task.kind, task.train)
-    plan = finetune.Tuning(recipe.tuning_steps, recipe.tuning_batch, recipe.tuning_rate)
-    optimiser, losses = finetune.tuning(model, task.kind, items, plan, seed)
-    train(
-        run,
-        stage(seed, task, start),
-        {"model": model},
-        {"loss": optimiser},
-        losses,
-        steps=plan.steps,
-        rate=plan.shares(),
-    )
-    return model
-
-
-def stage(seed: int, task: Task, start: str) -> str:
-    return f"seed{seed}/{task.name}/{start}"
+    return search.tuned(run, setting.seed, setting.reader, network, task, start).model
 
 
 def measured(setting: Setting, task: Task, predictions: list[Any]) -> dict[str, Measure]:
@@ -212,7 +192,7 @@ class Finetune(Experiment[FinetuneRecipe]):
                 if vectors is not None and static.applies(task):
                     pending["static"] = partial(static_scores, setting, asked, vectors)
                 for start, compute in pending.items():
-                    scores = run.once(stage(seed, asked, start), compute, dict[str, Measure])
+                    scores = run.once(search.stage(seed, asked, start), compute, dict[str, Measure])
                     measures |= {f"{asked.name}.{start}.{name}": score for name, score in scores.items()}
         return measures | (averages(setting.tasks, measures) if recipe.data else {})
 
@@ -222,7 +202,7 @@ class Finetune(Experiment[FinetuneRecipe]):
         networks: dict[str, nn.Module] = {}
         for task in setting.tasks[:DAMAGED]:
             model = finetune.with_head(setting.blank(), task, setting.seed)
-            run.load(stage(setting.seed, task, "pretrained"), {"model": model})
+            run.load(search.best_stage(run, setting.seed, task, "pretrained"), {"model": model})
             networks[task.name] = model
         return networks
 
@@ -241,7 +221,9 @@ class Finetune(Experiment[FinetuneRecipe]):
         """Every task by how its network began; how the tuning went."""
         setting = Setting(run, run.recipe.seed)
         curves = {
-            (task.name, start): run.curve(stage(setting.seed, task, start)) for task in setting.tasks for start in TUNED
+            (task.name, start): run.curve(search.best_stage(run, setting.seed, task, start))
+            for task in setting.tasks
+            for start in TUNED
         }
         main = [(task.name, task.measures[0]) for task in setting.tasks]
         main += [(asked.name, asked.measures[0]) for task in setting.tasks for asked in task.also]

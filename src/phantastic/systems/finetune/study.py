@@ -13,7 +13,6 @@ from phantastic.declare.shared import (
     PretrainingRate,
     PretrainingSteps,
     TuningBatch,
-    TuningRate,
     TuningSteps,
     Width,
 )
@@ -75,9 +74,27 @@ class FinetuneRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             le=10**6,
         ),
     ] = 500
-    tuning_steps: TuningSteps = 3_000
+    tuning_steps: TuningSteps = 1_500
     tuning_batch: TuningBatch = 32
-    tuning_rate: TuningRate = 1e-3
+    tuning_rates: Annotated[
+        tuple[Annotated[float, about("highest learning rate", "最大の学習率", gt=0, le=1)], ...],
+        about(
+            "highest learning rates of fine-tuning; where there are several, the one that is best on held-out examples",
+            "微調整の最大の学習率。複数なら、別にとっておいた例で最良のもの",
+            symbol="η",
+            min_length=1,
+            max_length=8,
+        ),
+    ] = (3e-4, 1e-3)
+    held: Annotated[
+        int,
+        about(
+            "examples of a task to choose the rate by; they are not learned from",
+            "学習率を選ぶための課題ごとの例の数(学習には使わない)",
+            ge=2,
+            le=10**6,
+        ),
+    ] = 500
     dropout: Annotated[
         float,
         about(
@@ -112,8 +129,9 @@ STUDY = Study(
             batch=8,
             train=24,
             test=16,
-            tuning_steps=4,
+            tuning_steps=2,
             tuning_batch=8,
+            held=6,
             documents=100,
             precision="float32",
         ),
@@ -128,11 +146,12 @@ STUDY = Study(
             train=16_000,
             test=2_000,
             tuning_steps=3_000,
-            tuning_rate=3e-4,
+            tuning_rates=(1e-4, 3e-4, 1e-3),
+            held=2_000,
             documents=100_000,
             seeds=3,
         ),
-        "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rate=3e-5, batch=32),
+        "glue": FinetuneRecipe(train=0, test=0, tuning_steps=3_000, tuning_rates=(2e-5, 3e-5, 5e-5), batch=32),
     },
     minutes={"tiny": 0.1, "quick": 27},
     measures=("*.{pretrained,fresh,compared,static,silent,dictionary,alone}.*",),
