@@ -22,14 +22,16 @@ from phantastic.systems.family import figures as drawings
 from phantastic.systems.family import measure as measuring
 from phantastic.systems.family import members, multitask
 from phantastic.systems.family.features import reader_of
+from phantastic.systems.family.seen import views
 from phantastic.systems.family.study import FamilyRecipe
 from phantastic.tuning import finetune, tasks
 from phantastic.tuning import measure as official
 from phantastic.tuning.tasks import Example, Task
 from phantastic.tuning.texts import Reader, grammar
 
-TASKS = ("acceptability", "entailment", "questions")
-UNTRAINED = "untrained"
+TASKS = ("acceptability", "questions")
+UNTRAINED, ASKED = "untrained", ("bert", "roberta", "gpt", "xlnet", "elmo")  # masks that change are asked of words alone
+WORDS, ORDER = "the kings watch quick dragons .", (2, 4, 0, 5, 1, 3)  # of the picture of who sees what
 PAIRS = 64  # of words that skip-gram reads, for each example that the others read
 RATE = 1e-2  # of skip-gram
 
@@ -182,17 +184,20 @@ class FamilyStudy(Experiment[FamilyRecipe]):
         measures["surprise.frequency"] = measuring.frequency(setting.hidden, known, size, seed)
         bert = networks["bert"]
         assert isinstance(bert, Model)
+        asked = {name: networks[name] for name in (*ASKED, UNTRAINED)}
         for task in TASKS:
-            for name in (*members.TUNED, UNTRAINED):
-                compute = partial(tuned, setting, networks[name], task)
-                measures[f"tuned.{name}.{task}"] = setting.once(f"tuned/{name}/{task}", compute)
-            for name, network in (networks | {"skip-gram": words}).items():
+            for name, network in asked.items():
+                if isinstance(network, Model):  # ELMo is used as it is (Peters et al. 2018)
+                    compute = partial(tuned, setting, network, task)
+                    measures[f"tuned.{name}.{task}"] = setting.once(f"tuned/{name}/{task}", compute)
+            for name, network in (asked | {"skip-gram": words}).items():
                 compute = partial(as_it_is, setting, network, task)
                 measures[f"features.{name}.{task}"] = setting.once(f"features/{name}/{task}", compute)
             compute = partial(as_it_is, setting, networks["elmo"], task, top=True)
             measures[f"features.elmo-last.{task}"] = setting.once(f"features/elmo-last/{task}", compute)
-        measures |= {f"majority.{task}": majority(setting, task) for task in TASKS[:2]}
-        return measures | multi(setting, bert)
+        together = multi(setting, bert)
+        common = ("acceptability", *multitask.PAIRS)
+        return measures | together | {f"majority.{task}": majority(setting, task) for task in common}
 
     def networks(self, run: Run[FamilyRecipe]) -> dict[str, nn.Module]:
         """All members of the first seed, in evaluation mode."""
@@ -212,5 +217,15 @@ class FamilyStudy(Experiment[FamilyRecipe]):
 
     def figures(self, run: Run[FamilyRecipe]) -> dict[str, Figure]:
         """Who sees what, who scores what, who comes from whom."""
-        setting = Setting(run, run.recipe.seed)
-        return {}
+        setting, measures, found = Setting(run, run.recipe.seed), run.measures(), {}
+        ids = torch.tensor(setting.reader.pieces([WORDS])[0], device=run.device)
+        for name, network in (self.networks(run) | {"skip-gram": static(setting).words}).items():
+            seen = views(network, ids, ORDER)
+            found |= {(name, stream): matrix.cpu() for stream, matrix in seen.items()}
+        return {
+            "masks": drawings.masks(found, WORDS.split(), ORDER),
+            "surprise": drawings.surprise(measures),
+            "scores": drawings.scores(measures),
+            "together": drawings.together(measures),
+            "family": drawings.family(),
+        }

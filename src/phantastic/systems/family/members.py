@@ -73,8 +73,7 @@ def leftward_network(recipe: FamilyRecipe, vocabulary: int) -> Model:
         classifier_dropout=0.0,
         pad_token_id=PAD,
     )
-    network = create("GPT2LMHeadModel", config)
-    return network
+    return create("GPT2LMHeadModel", config)
 
 
 def permuted_network(recipe: FamilyRecipe, vocabulary: int) -> Model:
@@ -118,7 +117,6 @@ MEMBERS = {
     "xlnet": Member(permuted_network, in_order, False),
     "elmo": Member(recurrent_network, lambda model, batch, *_: recurrent_lm(model, batch[0], batch[1]), False),
 }
-TUNED = ("bert", "dynamic", "roberta", "gpt", "xlnet")  # ELMo's networks are used as they are (Peters et al. 2018)
 
 
 def built(name: str, recipe: FamilyRecipe, vocabulary: int, seed: int) -> nn.Module:

@@ -39,7 +39,7 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
         ),
     ] = 2
     steps: PretrainingSteps = 2_000
-    batch: PretrainingBatch = 64
+    batch: PretrainingBatch = 32
     rate: PretrainingRate = 3e-3
     train: Examples = 3_000
     test: Annotated[int, about("examples of a task to measure on", "課題ごとの評価例の数", ge=2, le=10**6)] = 1_000
@@ -48,8 +48,6 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     tuning_rate: TuningRate = 1e-3
     dropout: Annotated[float, about("dropout of fine-tuning", "微調整時のドロップアウト率", ge=0, lt=1)] = 0.1
 
-
-ROWS = "bert,dynamic,roberta,gpt,xlnet,untrained"
 
 STUDY = Study(
     name="family",
@@ -60,11 +58,13 @@ STUDY = Study(
     ),
     papers=(
         "mikolov2013",
+        "vaswani2017",
         "peters2018",
         "radford2018",
         "radford2019",
         "devlin2019",
         "liu2018",
+        "dai2019",
         "liu2019",
         "yang2019",
         "liu2019roberta",
@@ -92,9 +92,9 @@ STUDY = Study(
     minutes={"tiny": 0.2, "quick": 20},
     measures=(
         "surprise.{bert,dynamic,roberta,xlnet,gpt,elmo,untrained,frequency}",
-        f"tuned.{{{ROWS}}}.{{acceptability,entailment,questions}}",
-        f"features.{{{ROWS},elmo,elmo-last,skip-gram}}.{{acceptability,entailment,questions}}",
-        "majority.{acceptability,entailment}",
+        "tuned.{bert,roberta,gpt,xlnet,untrained}.{acceptability,questions}",
+        "features.{bert,roberta,gpt,xlnet,untrained,elmo,elmo-last,skip-gram}.{acceptability,questions}",
+        "majority.{acceptability,paraphrase,entailment}",
         "{st-dnn,mt-dnn}.{acceptability,paraphrase,entailment,similarity,ranking,average}",
     ),
     experiment="phantastic.systems.family.experiment:FamilyStudy",
