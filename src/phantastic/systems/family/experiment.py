@@ -30,7 +30,10 @@ from phantastic.tuning.tasks import Example, Task
 from phantastic.tuning.texts import Reader, grammar
 
 TASKS = ("acceptability", "questions")
-UNTRAINED, ASKED = "untrained", ("bert", "roberta", "gpt", "xlnet", "elmo")  # masks that change are asked of words alone
+UNTRAINED, ASKED = (
+    "untrained",
+    ("bert", "roberta", "gpt", "xlnet", "elmo"),
+)  # masks that change are asked of words alone
 WORDS, ORDER = "the kings watch quick dragons .", (2, 4, 0, 5, 1, 3)  # of the picture of who sees what
 PAIRS = 64  # of words that skip-gram reads, for each example that the others read
 RATE = 1e-2  # of skip-gram

@@ -79,9 +79,7 @@ def scores(measures: Mapping[str, Measure]) -> Figure:
                     measure = measures[f"{use}.{name}.{task}"]
                     rows.append(row(measure, which=str(label), use=str(USES[use][0])))
         if f"majority.{task}" in measures:
-            rows.append(
-                row(measures[f"majority.{task}"], which=str(NAMES["majority"]), use=str(USES["majority"][0]))
-            )
+            rows.append(row(measures[f"majority.{task}"], which=str(NAMES["majority"]), use=str(USES["majority"][0])))
         colour = alt.Color("use:N", title=None, scale=scale, legend=alt.Legend(orient="top", labelLimit=260))
         order = [str(label) for label in NAMES.values()]
         panels.append(points(rows, order, str(TASKS[task]), colour, width=210, height=300))
@@ -153,17 +151,13 @@ def together(measures: Mapping[str, Measure]) -> Figure:
     return Figure(str(caption), chart)
 
 
-def masks(
-    found: Mapping[tuple[str, str], Bool[Tensor, "n n"]], words: Sequence[str], order: Sequence[int]
-) -> Figure:
+def masks(found: Mapping[tuple[str, str], Bool[Tensor, "n n"]], words: Sequence[str], order: Sequence[int]) -> Figure:
     """Which words each position has seen."""
     panels = []
     sees = str(Text("word that is seen", "見られる語"))
     state = str(Text("state of", "状態の位置"))
     for key, title in VIEWS.items():
-        rows = [
-            {"i": i, "j": j, "seen": bool(found[key][i, j])} for i in range(len(words)) for j in range(len(words))
-        ]
+        rows = [{"i": i, "j": j, "seen": bool(found[key][i, j])} for i in range(len(words)) for j in range(len(words))]
         labels = "[" + ",".join(f"'{word}'" for word in words) + "][datum.value]"
         axis: Any = {"labelExpr": labels, "ticks": False}
         chart = (
@@ -172,9 +166,7 @@ def masks(
             .encode(
                 x=alt.X("j:O", title=sees, axis=alt.Axis(labelAngle=-45, **axis)),
                 y=alt.Y("i:O", title=state if not len(panels) % 4 else None, axis=alt.Axis(**axis)),
-                color=alt.Color(
-                    "seen:N", legend=None, scale=alt.Scale(domain=[True, False], range=[BLUE, "#e8e8e8"])
-                ),
+                color=alt.Color("seen:N", legend=None, scale=alt.Scale(domain=[True, False], range=[BLUE, "#e8e8e8"])),
             )
         )
         panels.append(chart.properties(width=130, height=130, title=str(title)))
@@ -191,49 +183,52 @@ def masks(
 
 
 def family() -> Figure:
-    """When the models appeared, and on what each builds."""
-    kinds = {"network": Text("takes over its network", "ネットワークを受け継ぐ"), "idea": Text("takes up its idea", "考え方を受け継ぐ")}
-    place = {each.name: each for each in FAMILY}
-    rows = [{"name": each.name, "month": each.month, "height": each.height} for each in FAMILY]
+    """The models in the order in which they appeared, and on what each builds."""
+    kinds = {
+        "network": (Text("takes over its network", "ネットワークを受け継ぐ"), BLUE, [1, 0]),
+        "idea": (Text("takes up its idea", "考え方を受け継ぐ"), ORANGE, [5, 4]),
+    }
+    place = {each.name: number for number, each in enumerate(FAMILY)}
+    rows = [
+        {"name": each.name, "month": each.month, "place": place[each.name], "height": each.height} for each in FAMILY
+    ]
     edges = [
         {
-            "month": place[ancestor.name].month,
-            "height": place[ancestor.name].height,
-            "to": each.month,
+            "place": place[ancestor.name],
+            "height": FAMILY[place[ancestor.name]].height,
+            "to": place[each.name],
             "up": each.height,
-            "kind": str(kinds[ancestor.kind]),
+            "kind": str(kinds[ancestor.kind][0]),
         }
         for each in FAMILY
         for ancestor in each.ancestors
     ]
-    x = alt.X(
-        "month:Q",
-        title=str(Text("year", "年")),
-        scale=alt.Scale(type="pow", exponent=9, domain=[2013.5, 2019.8]),
-        axis=alt.Axis(format="d", values=[2017, 2018, 2019], grid=False),
-    )
-    y = alt.Y("height:Q", axis=None, scale=alt.Scale(domain=[-0.6, 4.6]))
-    domain = [str(name) for name in kinds.values()]
+    x = alt.X("place:Q", axis=None, scale=alt.Scale(domain=[-0.5, len(FAMILY) - 0.5]))
+    y = alt.Y("height:Q", axis=None, scale=alt.Scale(domain=[-0.5, 4.5]))
+    domain = [str(name) for name, _, _ in kinds.values()]
+    colour, dash = ({"domain": domain, "range": [kind[number] for kind in kinds.values()]} for number in (1, 2))
     lines = (
         alt.Chart(alt.Data(values=edges))
-        .mark_rule(strokeWidth=2, opacity=0.8)
+        .mark_rule(strokeWidth=2)
         .encode(
             x=x,
             y=y,
             x2="to:Q",
             y2="up:Q",
-            strokeDash=alt.StrokeDash(
-                "kind:N", title=None, scale=alt.Scale(domain=domain, range=[[1, 0], [5, 4]]), legend=alt.Legend(orient="top", labelLimit=260)
+            strokeDash=alt.StrokeDash("kind:N", title=None, scale=alt.Scale(**dash)),
+            color=alt.Color(
+                "kind:N", title=None, scale=alt.Scale(**colour), legend=alt.Legend(orient="top", labelLimit=260)
             ),
-            color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=domain, range=[BLUE, ORANGE])),
         )
     )
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, y=y)
-    dots = base.mark_point(filled=True, size=70, color=BLACK, opacity=1)
-    names = base.mark_text(dy=-12, fontSize=12).encode(text="name:N")
+    layers: list[Any] = [lines, base.mark_point(filled=True, size=70, color=BLACK, opacity=1)]
+    for field, shift, size in (("name:N", -13, 13), ("month:N", 14, 10)):
+        halo = base.mark_text(dy=shift, fontSize=size, stroke="white", strokeWidth=5, strokeJoin="round")
+        layers += [halo.encode(text=field), base.mark_text(dy=shift, fontSize=size).encode(text=field)]
     caption = Text(
-        "When each model's paper appeared, and on what it builds by its own account. GPT-2 comes from GPT, not from "
-        "BERT.",
-        "各モデルの論文が現れた時期と、論文自身が述べる受け継ぎの関係。GPT-2 は BERT ではなく GPT から来ている。",
+        "The models in the order in which their papers appeared, and on what each builds by its own account. GPT-2 "
+        "comes from GPT, not from BERT.",
+        "論文が現れた順に並べた各モデルと、論文自身が述べる受け継ぎの関係。GPT-2 は BERT ではなく GPT から来ている。",
     )
-    return Figure(str(caption), (lines + dots + names).properties(width=720, height=300))
+    return Figure(str(caption), alt.layer(*layers).properties(width=720, height=320))

@@ -1,7 +1,5 @@
 """What is measured of members besides tasks: how surprising one hidden word of a new text is."""
 
-from functools import partial
-
 import numpy as np
 import torch
 from torch import Tensor, nn

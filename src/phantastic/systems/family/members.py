@@ -110,9 +110,7 @@ def in_order(model: Model, batch: Batch, seed: int, step: int) -> dict[str, Tens
 MEMBERS = {
     "bert": Member(masked_network, lambda model, batch, *_: masked_lm(model, batch), True, dynamic=False),
     "dynamic": Member(masked_network, lambda model, batch, *_: masked_lm(model, batch), True),
-    "roberta": Member(
-        masked_network, lambda model, batch, *_: masked_lm(model, batch, next_sentence=False), True
-    ),
+    "roberta": Member(masked_network, lambda model, batch, *_: masked_lm(model, batch, next_sentence=False), True),
     "gpt": Member(leftward_network, lambda model, batch, *_: causal_lm(model, batch[0], batch[1]), False),
     "xlnet": Member(permuted_network, in_order, False),
     "elmo": Member(recurrent_network, lambda model, batch, *_: recurrent_lm(model, batch[0], batch[1]), False),

@@ -10,6 +10,7 @@ from phantastic.ground.randomness import torch_generator
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.objectives.permutation_lm import ordered
 from phantastic.pretraining.objectives.recurrent_lm import BidirectionalLM
+from phantastic.pretraining.wordpiece import CLS
 
 
 def seen(words: nn.Embedding, states: Callable[[], Tensor], ids: Int[Tensor, " n"]) -> Bool[Tensor, "n n"]:
@@ -24,8 +25,17 @@ def seen(words: nn.Embedding, states: Callable[[], Tensor], ids: Int[Tensor, " n
 
 
 def views(network: nn.Module, ids: Int[Tensor, " n"], order: Sequence[int]) -> dict[str, Bool[Tensor, "n n"]]:
-    """What each stream of a network sees. XLNet's words come in the ``order`` of their places; all are predicted."""
+    """What each stream of a network sees of the words ``ids`` behind [CLS]. XLNet's come in the ``order`` of their
+    places; all are predicted, so that the first of them has seen [CLS] alone."""
+    ids = torch.cat([ids.new_tensor([CLS]), ids])
     row, present = ids[None], torch.ones(1, len(ids), dtype=torch.long, device=ids.device)
+    return {name: matrix[1:, 1:] for name, matrix in streams(network, row, present, order).items()}
+
+
+def streams(
+    network: nn.Module, row: Int[Tensor, "1 n"], present: Int[Tensor, "1 n"], order: Sequence[int]
+) -> dict[str, Bool[Tensor, "n n"]]:
+    ids = row[0]
     if isinstance(network, nn.Embedding):
         return {"alone": seen(network, lambda: network(row), ids)}
     if isinstance(network, BidirectionalLM):
@@ -38,9 +48,9 @@ def views(network: nn.Module, ids: Int[Tensor, " n"], order: Sequence[int]) -> d
     assert isinstance(words, nn.Embedding)
     if not network.architecture.startswith("XLNet"):
         return {"states": seen(words, lambda: network.transformer(row, attention_mask=present).last, ids)}
-    turn = torch.empty_like(row)
-    turn[0, list(order)] = torch.arange(len(ids), device=ids.device)
-    drawn = ordered(row, turn, torch.ones_like(row).bool())
+    turn = torch.zeros_like(row)
+    turn[0, 1 + torch.tensor(order)] = torch.arange(1, len(ids), device=ids.device)
+    drawn = ordered(row, turn, row != CLS)
     each = torch.eye(len(ids), device=ids.device)[None]
     return {
         "content": seen(words, lambda: network.transformer(row, perm_mask=drawn.perm_mask).last, ids),

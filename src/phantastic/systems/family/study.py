@@ -22,7 +22,7 @@ from phantastic.declare.study import Study
 class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One size for all members, the corpus that all read, and how they are used."""
 
-    layers: Layers = 3
+    layers: Layers = 2
     width: Annotated[
         int,
         about("width of every network", "すべてのネットワークの次元", symbol="H", ge=8, le=2_048, multiple_of=2),
@@ -38,12 +38,12 @@ class FamilyRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
             le=10**4,
         ),
     ] = 2
-    steps: PretrainingSteps = 2_000
+    steps: PretrainingSteps = 1_500
     batch: PretrainingBatch = 32
     rate: PretrainingRate = 3e-3
     train: Examples = 3_000
     test: Annotated[int, about("examples of a task to measure on", "課題ごとの評価例の数", ge=2, le=10**6)] = 1_000
-    tuning_steps: TuningSteps = 400
+    tuning_steps: TuningSteps = 300
     tuning_batch: TuningBatch = 32
     tuning_rate: TuningRate = 1e-3
     dropout: Annotated[float, about("dropout of fine-tuning", "微調整時のドロップアウト率", ge=0, lt=1)] = 0.1
@@ -86,7 +86,15 @@ STUDY = Study(
         ),
         "quick": FamilyRecipe(precision="float32", threads=1),
         "full": FamilyRecipe(
-            pools=8, steps=8_000, train=16_000, test=2_000, tuning_steps=2_000, seeds=3, precision="float32", threads=1
+            layers=3,
+            pools=8,
+            steps=8_000,
+            train=16_000,
+            test=2_000,
+            tuning_steps=2_000,
+            seeds=3,
+            precision="float32",
+            threads=1,
         ),
     },
     minutes={"tiny": 0.2, "quick": 20},
