@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from phantastic.declare.references import find
+from phantastic.ground.errors import Refused
 from phantastic.nn.language.model import Model
 from phantastic.pretraining.objectives.word2vec import SkipGram
 from phantastic.systems.family import measure, members, multitask
@@ -120,7 +121,7 @@ def test_a_hidden_word_does_not_leak(name: str) -> None:
 
 def test_who_knows_nothing_is_surprised_by_the_vocabulary() -> None:
     source = grammar(8_192)
-    size, batches = len(source.wordpiece), measure.hidden_words(grammar(8_192), 0, 100, 128)
+    size, batches = len(source.wordpiece), measure.hidden_words(source, 0, 100, 128, set())
     assert sum(len(ids) for ids, *_ in batches) >= 100
     assert all((ids[torch.arange(len(ids)), place] > members.SEP).all() for ids, _, _, place in batches)
     model = network("gpt", size)
@@ -130,6 +131,27 @@ def test_who_knows_nothing_is_surprised_by_the_vocabulary() -> None:
     assert found.low == pytest.approx(found.high)
     uniform = measure.frequency(batches, np.arange(size), size, 0)
     assert uniform.value == pytest.approx(math.log(size))
+
+
+def test_no_sentence_is_asked_that_was_read() -> None:
+    source = grammar(8_192)
+    stop = measure.full_stop(source)
+    cut = measure.sentences([[2, 10, 11, stop, 12, stop, 3, 13, stop, 3, 0, 0], [2, 10, 3, 0]], stop)
+    assert cut == [{(10, 11), (12,), (13,)}, {(10,)}]
+    everything = measure.hidden_words(source, 0, 64, 128, set())
+    read = set().union(*measure.sentences(everything[0][0][:20].tolist(), stop))
+    left = measure.hidden_words(source, 0, 64, 128, read)
+    assert all(read.isdisjoint(found) for ids, *_ in left for found in measure.sentences(ids.tolist(), stop))
+    assert len(left[0][0]) <= 44
+    with pytest.raises(Refused, match="fewer than 1 hold"):
+        measure.hidden_words(source, 0, 1, 128, Everything())
+
+
+class Everything(set[tuple[int, ...]]):
+    """All sentences were read."""
+
+    def isdisjoint(self, other: object) -> bool:
+        return not other
 
 
 def test_frequency_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""The study `family`: every member reads the same texts; then it is tuned on tasks, read as it is, and asked for words."""
+"""The study `family`: every member reads the same texts; then it is tuned on tasks, read as it is, asked for words."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
@@ -60,17 +60,22 @@ class Setting:
 
     @cached_property
     def read(self) -> np.ndarray:
-        """The corpus that all members read, [examples, longest]; -1 for what is no word."""
+        """The corpus that all members read, [examples, longest] tokens."""
         texts = members.corpus("gpt", self.recipe, self.source, self.seed, self.run.device)
         rows = [texts.rows(number)[0].tokens for number in range(texts.length)]
         longest = max(part.shape[1] for part in rows)
-        filled = [np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in rows]
-        tokens = np.concatenate(filled)
-        return np.where(tokens > members.SEP, tokens, -1)
+        return np.concatenate([np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in rows])
 
     @cached_property
-    def hidden(self) -> list[Any]:
-        return measuring.hidden_words(self.source, self.seed, self.recipe.test, self.recipe.longest)
+    def words(self) -> np.ndarray:
+        """The same; -1 for what is no word."""
+        return np.where(self.read > members.SEP, self.read, -1)
+
+    @cached_property
+    def hidden(self) -> list[measuring.Texts]:
+        found = measuring.sentences(self.read.tolist(), measuring.full_stop(self.source))
+        read = set[tuple[int, ...]]().union(*found)
+        return measuring.hidden_words(self.source, self.seed, self.recipe.test, self.recipe.longest, read)
 
     def blank(self, name: str) -> nn.Module:
         return members.built(name, self.recipe, len(self.source.wordpiece), self.seed).to(self.run.device)
@@ -119,7 +124,7 @@ def static(setting: Setting) -> SkipGram:
     recipe, seed, size = setting.recipe, setting.seed, len(setting.source.wordpiece)
     with initialised(seed, "skip-gram"):
         network = SkipGram(size, recipe.width).to(setting.run.device)
-    counts = counted(setting.read, size)
+    counts = counted(setting.words, size)
     train(
         setting.run,
         f"seed{seed}/skip-gram",
@@ -183,7 +188,7 @@ class FamilyStudy(Experiment[FamilyRecipe]):
         for name, network in networks.items():
             compute = partial(measuring.surprise, network, setting.hidden, seed)
             measures[f"surprise.{name}"] = setting.once(f"surprise/{name}", compute)
-        known, size = setting.read[setting.read >= 0], len(setting.source.wordpiece)
+        known, size = setting.words[setting.words >= 0], len(setting.source.wordpiece)
         measures["surprise.frequency"] = measuring.frequency(setting.hidden, known, size, seed)
         bert = networks["bert"]
         assert isinstance(bert, Model)
