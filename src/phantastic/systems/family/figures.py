@@ -99,7 +99,8 @@ def surprise(measures: Mapping[str, Measure]) -> Figure:
         "left": (Text("sees the left side", "左側だけを見る"), VERMILION),
         "none": (Text("baseline", "ベースライン"), BLACK),
     }
-    side = dict.fromkeys(("bert", "dynamic", "roberta", "xlnet"), "both") | dict.fromkeys(("gpt", "elmo"), "left")
+    side: dict[str, str] = dict.fromkeys(("bert", "dynamic", "roberta", "xlnet"), "both")
+    side |= {"gpt": "left", "elmo": "left"}
     names = [name for name in NAMES if f"surprise.{name}" in measures]
     rows = [
         row(measures[f"surprise.{name}"], which=str(NAMES[name]), use="", side=str(sides[side.get(name, "none")][0]))

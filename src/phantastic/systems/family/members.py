@@ -152,6 +152,7 @@ def states(network: nn.Module, input_ids: Tensor, attention_mask: Tensor, token_
         return [torch.cat(pair, -1) for pair in zip(*network(input_ids, attention_mask), strict=True)]
     if isinstance(network, nn.Embedding):
         return [network(input_ids)]
+    assert isinstance(network, Model)
     segments = {} if network.architecture.startswith("GPT2") else {"token_type_ids": token_type_ids}
     hidden = network(input_ids, attention_mask=attention_mask, output_hidden_states=True, **segments).hidden_states
-    return list(hidden)
+    return list(hidden or ())
