@@ -37,10 +37,10 @@ def test_members_are_scored_on_the_same_examples(run: Run) -> None:
 
 def test_who_always_says_the_same_has_no_correlation(run: Run) -> None:
     setting = experiment.Setting(run, 0)
-    assert experiment.majority(setting, "acceptability").value == 0
+    assert experiment.majority(setting, setting.tasks["acceptability"]).value == 0
     task = setting.tasks["entailment"]
     counts = [sum(example.target == label for example in task.test) for label in range(3)]
-    assert experiment.majority(setting, "entailment").value in {count / len(task.test) for count in counts}
+    assert experiment.majority(setting, task).value in {count / len(task.test) for count in counts}
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(run: Run, tmp_path: Path) -> None:

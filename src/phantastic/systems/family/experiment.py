@@ -112,9 +112,8 @@ def as_it_is(setting: Setting, network: nn.Module, name: str, *, top: bool = Fal
     return setting.scored(task, finetune.answers(model, task, setting.reader))
 
 
-def majority(setting: Setting, name: str) -> Measure:
+def majority(setting: Setting, task: Task) -> Measure:
     """Of one who always says the class that is commonest among the examples to learn from."""
-    task = setting.tasks[name]
     values, counts = np.unique([example.target for example in task.train], return_counts=True)
     return setting.scored(task, [values[counts.argmax()].item()] * len(task.test))
 
@@ -145,6 +144,7 @@ def multi(setting: Setting, network: Model) -> dict[str, Measure]:
     found: dict[str, Measure] = {}
     encoded = {each.name: each for each in (multitask.learned(setting.reader, task) for task in given)}
     by_name = dict(zip(encoded, given, strict=True))
+    scored = by_name | {"ranking": ranking(encoded["ranking"])}
     for names in together:
         row = "mt-dnn" if len(names) > 1 else "st-dnn"
         stage = f"seed{setting.seed}/{row}" + (f"/{names[0]}" if len(names) == 1 else "")
@@ -160,9 +160,11 @@ def multi(setting: Setting, network: Model) -> dict[str, Measure]:
             rate=warm_and_linear(steps, members.WARMUP),
         )
         for name in names:
-            task = by_name[name] if name != "ranking" else ranking(encoded[name])
-            compute = partial(lambda m, e, t: setting.scored(t, multitask.answers(m, e)), model, encoded[name], task)
-            found[f"{row}.{name}"] = setting.once(f"{row}/{name}", compute)
+            found[f"{row}.{name}"] = setting.once(
+                f"{row}/{name}",
+                lambda model=model, name=name: setting.scored(scored[name], multitask.answers(model, encoded[name])),
+            )
+    found |= {f"majority.{name}": majority(setting, task) for name, task in scored.items() if task.kind == "class"}
     averages = {
         f"{row}.average": average([found[f"{row}.{name}"] for name in multitask.TASKS]) for row in ("st-dnn", "mt-dnn")
     }
@@ -171,8 +173,8 @@ def multi(setting: Setting, network: Model) -> dict[str, Measure]:
 
 def ranking(learned: multitask.Learned) -> Task:
     """As a task that is scored by how often the right candidate is named."""
-    test = [Example((), answer) for _, answer in learned.test]
-    return Task("ranking", "class", 2, ("accuracy",), [], test)
+    train, test = ([Example((), answer) for _, answer in part] for part in (learned.train, learned.test))
+    return Task("ranking", "class", 2, ("accuracy",), train, test)
 
 
 @final
@@ -203,9 +205,7 @@ class FamilyStudy(Experiment[FamilyRecipe]):
                 measures[f"features.{name}.{task}"] = setting.once(f"features/{name}/{task}", compute)
             compute = partial(as_it_is, setting, networks["elmo"], task, top=True)
             measures[f"features.elmo-last.{task}"] = setting.once(f"features/elmo-last/{task}", compute)
-        together = multi(setting, bert)
-        common = ("acceptability", *multitask.PAIRS)
-        return measures | together | {f"majority.{task}": majority(setting, task) for task in common}
+        return measures | multi(setting, bert)
 
     def networks(self, run: Run[FamilyRecipe]) -> dict[str, nn.Module]:
         """All members of the first seed, in evaluation mode."""

@@ -55,11 +55,18 @@ def row(measure: Measure, **names: object) -> dict[str, object]:
     return {"value": measure.value, "low": low, "high": high, **names}
 
 
-def points(rows: Sequence[Mapping[str, Any]], order: Sequence[str], title: str, colour: alt.Color, **size: int) -> Any:
-    """Values with their intervals, a line for each of ``which``; uses side by side on it."""
+def points(
+    rows: Sequence[Mapping[str, Any]],
+    order: Sequence[str],
+    title: str,
+    colour: alt.Color,
+    uses: Sequence[str],
+    **size: int,
+) -> Any:
+    """Values with their intervals, a line for each of ``which``; ``uses`` below one another on it."""
     base = alt.Chart(alt.Data(values=list(rows))).encode(
         y=alt.Y("which:N", sort=list(order), title=None, axis=alt.Axis(labelLimit=200)),
-        yOffset=alt.YOffset("use:N", sort=[str(name) for name, _ in USES.values()]),
+        yOffset=alt.YOffset("use:N", sort=list(uses)),
         color=colour,
     )
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=5))
@@ -69,7 +76,8 @@ def points(rows: Sequence[Mapping[str, Any]], order: Sequence[str], title: str, 
 
 def scores(measures: Mapping[str, Measure]) -> Figure:
     """Every member on every task, tuned and as it is."""
-    scale = alt.Scale(domain=[str(name) for name, _ in USES.values()], range=[colour for _, colour in USES.values()])
+    uses = [str(name) for name, _ in USES.values()]
+    scale = alt.Scale(domain=uses, range=[colour for _, colour in USES.values()])
     panels = []
     for task in ("acceptability", "questions"):
         rows = []
@@ -82,7 +90,7 @@ def scores(measures: Mapping[str, Measure]) -> Figure:
             rows.append(row(measures[f"majority.{task}"], which=str(NAMES["majority"]), use=str(USES["majority"][0])))
         colour = alt.Color("use:N", title=None, scale=scale, legend=alt.Legend(orient="top", labelLimit=260))
         order = [str(label) for label in NAMES.values()]
-        panels.append(points(rows, order, str(TASKS[task]), colour, width=210, height=300))
+        panels.append(points(rows, order, str(TASKS[task]), colour, uses, width=210, height=300))
     caption = Text(
         "The members after reading the same texts equally often: all weights tuned on a task, or their states read as "
         "they are by a mix of the layers and an LSTM. Lines: 95% intervals.",
@@ -113,7 +121,7 @@ def surprise(measures: Mapping[str, Measure]) -> Figure:
         legend=alt.Legend(orient="top", labelLimit=260),
     )
     title = str(Text("surprise at one hidden word (nats)", "隠された 1 語への驚き(ナット)"))
-    chart = points(rows, [str(NAMES[name]) for name in names], title, colour, width=420, height=220)
+    chart = points(rows, [str(NAMES[name]) for name in names], title, colour, ("",), width=420, height=220)
     caption = Text(
         "How surprised each is at one word of a new text that it is not shown. BERT and XLNet see the words on both "
         "sides, GPT and ELMo's forward half those on the left, so compare within a colour. Lines: 95% intervals.",
@@ -128,26 +136,29 @@ def together(measures: Mapping[str, Measure]) -> Figure:
     kinds = {
         "st-dnn": (Text("each task by itself (ST-DNN)", "課題ごとに別々(ST-DNN)"), SKY),
         "mt-dnn": (Text("all tasks at once (MT-DNN)", "全課題を同時に(MT-DNN)"), GREEN),
+        "majority": (NAMES["majority"], BLACK),
     }
     names = [task for task in TASKS if f"mt-dnn.{task}" in measures]
     rows = [
         row(measures[f"{kind}.{task}"], which=str(TASKS[task]), use=str(label))
         for task in names
         for kind, (label, _) in kinds.items()
+        if f"{kind}.{task}" in measures
     ]
+    uses = [str(name) for name, _ in kinds.values()]
     colour = alt.Color(
         "use:N",
         title=None,
-        scale=alt.Scale(domain=[str(name) for name, _ in kinds.values()], range=[c for _, c in kinds.values()]),
+        scale=alt.Scale(domain=uses, range=[c for _, c in kinds.values()]),
         legend=alt.Legend(orient="top", labelLimit=260),
     )
     title = str(Text("score on new examples", "新しい例での成績"))
-    chart = points(rows, [str(TASKS[task]) for task in names], title, colour, width=420, height=240)
+    chart = points(rows, [str(TASKS[task]) for task in names], title, colour, uses, width=420, height=240)
     caption = Text(
         "One network with a head for each task, against a network for each, after as many batches of every task from "
-        "the same BERT. Lines: 95% intervals.",
+        "the same BERT. Black: who always says the commonest class; of similarity that is 0. Lines: 95% intervals.",
         "課題ごとに出力層をもつ 1 つのネットワークと、課題ごとに別々のネットワーク。どちらも同じ BERT から始め、"
-        "各課題で同じ数のミニバッチを学習した。線は 95% 区間。",
+        "各課題で同じ数のミニバッチを学習した。黒は常に最も多いクラスを答える場合(類似度では 0)。線は 95% 区間。",
     )
     return Figure(str(caption), chart)
 

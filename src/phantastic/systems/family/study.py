@@ -102,7 +102,7 @@ STUDY = Study(
         "surprise.{bert,dynamic,roberta,xlnet,gpt,elmo,untrained,frequency}",
         "tuned.{bert,roberta,gpt,xlnet,untrained}.{acceptability,questions}",
         "features.{bert,roberta,gpt,xlnet,untrained,elmo,elmo-last,skip-gram}.{acceptability,questions}",
-        "majority.{acceptability,paraphrase,entailment}",
+        "majority.{acceptability,paraphrase,entailment,ranking}",
         "{st-dnn,mt-dnn}.{acceptability,paraphrase,entailment,similarity,ranking,average}",
     ),
     experiment="phantastic.systems.family.experiment:FamilyStudy",
