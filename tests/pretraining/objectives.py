@@ -218,6 +218,7 @@ def test_no_gradient_reaches_a_prediction_from_what_it_may_not_see() -> None:
     assert (slope[0].abs().sum(-1) > 0).all()
 
 
+@torch.no_grad()
 def test_whose_each_word_is_can_be_told_to_a_permuted_network() -> None:
     """Segments are relative: that all are of the second says no more than that all are of the first."""
     model, ids = xlnet(20), torch.tensor([[7, 8, 9, 10, 11]])
