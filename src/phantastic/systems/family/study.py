@@ -97,7 +97,7 @@ STUDY = Study(
             threads=1,
         ),
     },
-    minutes={"tiny": 0.2, "quick": 20},
+    minutes={"tiny": 0.2, "quick": 11},
     measures=(
         "surprise.{bert,dynamic,roberta,xlnet,gpt,elmo,untrained,frequency}",
         "tuned.{bert,roberta,gpt,xlnet,untrained}.{acceptability,questions}",
