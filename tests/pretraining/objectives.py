@@ -218,6 +218,19 @@ def test_no_gradient_reaches_a_prediction_from_what_it_may_not_see() -> None:
     assert (slope[0].abs().sum(-1) > 0).all()
 
 
+@torch.no_grad()
+def test_whose_each_word_is_can_be_told_to_a_permuted_network() -> None:
+    """Segments are relative: that all are of the second says no more than that all are of the first."""
+    model, ids = xlnet(20), torch.tensor([[7, 8, 9, 10, 11]])
+    drawn = permuted(ids, torch.ones_like(ids).bool(), torch_generator(0, "order"), 0.4)
+    losses = [
+        float(permutation_lm(model, ids, torch.ones_like(ids), drawn, torch.tensor([segments]))["loss"])
+        for segments in ([0] * 5, [1] * 5, [0, 0, 1, 1, 1])
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert abs(losses[0] - losses[2]) > 1e-4
+
+
 def test_a_sixth_of_the_words_is_predicted_and_no_special_token() -> None:
     ids = torch.arange(100, 126).repeat(300, 1)
     words = torch.ones_like(ids, dtype=torch.bool)

@@ -5,12 +5,17 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 from msgspec import structs
 
 from phantastic.declare.study import register
 from phantastic.systems.bottleneck import clips, dubbing, places, speaking
 from phantastic.systems.bottleneck.study import FUSION, INTEGRATION
+from phantastic.systems.family.measure import full_stop, hidden_words, sentences
+from phantastic.systems.family.members import corpus
 from phantastic.systems.transformer.learners import LEARNERS, drawn
+from phantastic.tuning.tasks import of_grammar
+from phantastic.tuning.texts import grammar
 
 Parts = dict[str, set[Hashable]]  # the items of each part, as they are given to a network
 STUDIES = register()
@@ -60,7 +65,27 @@ def transformer() -> dict[str, Parts]:
     return {"strings": found}
 
 
+def family() -> dict[str, Parts]:
+    """Sentences that were read and those of which a word is asked; of each task the texts."""
+    recipe, source = structs.replace(STUDIES["family"].presets["quick"], pools=1), grammar(8_192)
+    texts, stop = corpus("gpt", recipe, source, 0, torch.device("cpu")), full_stop(source)  # pyright: ignore[reportArgumentType]
+    rows = [row for number in range(texts.length) for row in texts.rows(number)[0].tokens.tolist()]
+    read = set().union(*sentences(rows, stop))
+    asked = [ids.tolist() for ids, *_ in hidden_words(source, 0, 256, recipe.longest, read)]  # pyright: ignore[reportAttributeAccessIssue]
+    found: dict[str, Parts] = {
+        "hidden words": {
+            "read": set(read),
+            "test": set().union(*(each for part in asked for each in sentences(part, stop))),
+        }
+    }
+    for task in of_grammar(0, 200, 100):
+        parts = (("train", task.train), ("test", task.test))
+        found[task.name] = {name: {example.texts for example in examples} for name, examples in parts}
+    return found
+
+
 SHOWN: dict[str, Callable[[], dict[str, Parts]]] = {
+    "family": family,
     "fusion": fusion,
     "integration": integration,
     "transformer": transformer,

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from phantastic.ground.errors import Refused
 from phantastic.ground.randomness import initialised, numpy_generator
-from phantastic.nn.language.bert import BertConfig
 from phantastic.nn.language.model import Model
 from phantastic.nn.language.pretrained import FAMILIES, create
 from phantastic.pretraining.corpus import IGNORED
@@ -31,6 +30,9 @@ HEADS = {
     "span": "ForQuestionAnswering",
     "tags": "ForTokenClassification",
 }
+DROPOUTS = frozenset(  # a family's own names of it
+    ("hidden_dropout_prob", "attention_probs_dropout_prob", "embd_pdrop", "resid_pdrop", "attn_pdrop", "dropout")
+)
 WARMUP, DECAY, CHUNK = 0.1, 0.01, 8  # batches that are sorted by length together
 NOWHERE = 10**6  # a position that no text has: an answer that was cut away
 LONGEST_ANSWER = 30  # tokens (Devlin et al. 2019, code)
@@ -68,8 +70,8 @@ class Tuning(NamedTuple):
 def with_dropout(network: Model, rate: float) -> Model:
     """A network made here, tuned from now on with dropout at this rate (Devlin et al. 2019, appendix A.3: always .1);
     without, a small one learns a few thousand examples by heart."""
-    assert isinstance(network.config, BertConfig)
-    network.config = structs.replace(network.config, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate)
+    names = DROPOUTS & set(network.config.__struct_fields__)
+    network.config = structs.replace(network.config, **dict.fromkeys(names, rate))
     return network
 
 

@@ -59,7 +59,11 @@ def permuted(
 
 
 def permutation_lm(
-    model: Model, input_ids: Int[Tensor, "batch n"], attention_mask: Int[Tensor, "batch n"], drawn: Permuted
+    model: Model,
+    input_ids: Int[Tensor, "batch n"],
+    attention_mask: Int[Tensor, "batch n"],
+    drawn: Permuted,
+    token_type_ids: Int[Tensor, "batch n"] | None = None,
 ) -> dict[str, Tensor]:
     """``loss``: mean of -log p(word | what its order lets be seen) in nats. ``model`` is an XLNetLMHeadModel: the query
     stream of a target does not hold the word itself, the content stream does."""
@@ -68,6 +72,7 @@ def permutation_lm(
         attention_mask=attention_mask,
         perm_mask=drawn.perm_mask,
         target_mapping=drawn.target_mapping,
+        token_type_ids=token_type_ids,
     )
     assert result.logits is not None
     return {"loss": word_loss(result.logits, drawn.labels)}

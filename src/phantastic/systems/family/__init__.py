@@ -1,0 +1,1 @@
+"""The family of language networks: what each member is asked while it reads the same texts."""
