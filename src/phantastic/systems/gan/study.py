@@ -93,7 +93,7 @@ MODES = Study(
         "full": ModesRecipe(steps=20_000, seeds=5),
         "paper": ModesRecipe(steps=400_000, batch=100, rate=1e-4, vae_rate=4e-4, seeds=10),
     },
-    minutes={"tiny": 0.1},
+    minutes={"tiny": 0.1, "quick": 20},
     measures=(
         "judge.{value,value.deviation,optimum,error}",
         "{ring,grid}.{gan,r1,vae}.{modes,quality}",
