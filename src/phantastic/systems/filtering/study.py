@@ -97,11 +97,11 @@ STUDY = Study(
     recipe=FilteringRecipe,
     presets={
         "tiny": FilteringRecipe(steps=4),
-        "quick": FilteringRecipe(seeds=16),
+        "quick": FilteringRecipe(seeds=32),
         "full": FULL,
         "paper": FULL,
     },
-    minutes={"tiny": 0.2, "quick": 2.6, "full": 8},
+    minutes={"tiny": 0.2, "quick": 3.5, "full": 5.4},
     measures=(
         "cause.{peak,peak.error,error,error.one,error.white,explained,inside}",
         "states.{error,explained,inside}",
