@@ -36,14 +36,14 @@ class Check(NamedTuple):
 
 
 def check(data: Data, posterior: Posterior, prior: Prior, spacing: int = 1) -> Check:
-    """Everyone's fit; only every ``spacing``-th sample is independent of those before."""
+    """Everyone's fit; only every ``spacing``-th sample is independent of those before (0: they come in no order)."""
     nothing = infer(lambda level: level.expand(-1, data.mean.shape[1]), data, _level(prior), grid=3)
     count = data.weight.sum(-1).clamp(min=1)
     level = (data.weight * data.mean).sum(-1) / count
     variance = ((data.weight * (data.mean - level[:, None]) ** 2).sum(-1) + data.within) / count
     error = ((data.weight * (data.mean - posterior.predicted) ** 2).sum(-1) + data.within) / count
     evidence = (posterior.free_energy - nothing.free_energy) * own(data, posterior.predicted, spacing)
-    return Check(evidence, error / variance.clamp(min=1e-12), tail(data, posterior.predicted, spacing))
+    return Check(evidence, error / variance.clamp(min=1e-12), tail(data, posterior.predicted, max(spacing, 1)))
 
 
 def _level(prior: Prior) -> Prior:
@@ -59,7 +59,7 @@ def own(data: Data, predicted: Float64[Tensor, "people samples"], spacing: int =
     neighbours are worth the 1 / (1 + (n - 1) c + 2 n c r / (1 - r))-th part of their number (Kish 1965). A wandering
     eye is fitted by chance, and what is left over wanders: of hundreds of samples it leaves a few.
     """
-    shares = []
+    shares, order, spacing = [], float(spacing > 0), max(spacing, 1)
     for mean, weight, within in zip(data.mean - predicted, data.weight, data.within, strict=True):
         seen = torch.nonzero(weight > 0)[::spacing, 0]
         error, trials = mean[seen], (weight[seen] * spacing).mean()
@@ -67,7 +67,7 @@ def own(data: Data, predicted: Float64[Tensor, "people samples"], spacing: int =
         common = (error.square().mean() - around / trials).clamp(min=0)
         shared = common / (common + around).clamp(min=1e-30)
         along = (error[1:] * error[:-1]).sum() / error.square().sum().clamp(min=1e-30)
-        along = along.clamp(0, 0.99)
+        along = order * along.clamp(0, 0.99)
         shares.append(1 / (1 + (trials - 1) * shared + 2 * trials * shared * along / (1 - along)))
     return torch.stack(shares)
 

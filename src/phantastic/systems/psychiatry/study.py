@@ -273,7 +273,7 @@ SCHIZOPHRENIA = Study(
         "full": LARGE,
         "paper": LARGE,
     },
-    minutes={"tiny": 0.2, "quick": 2.4},
+    minutes={"tiny": 0.5, "quick": 4.0},
     measures=(
         "{eyes,ignored,hands}.{motion,senses,attenuation,delusion}.{r,coverage,coverage90,error}",
         "{eyes,ignored,hands}.{motion,senses,attenuation,delusion}.{controls,patients}.{r,bias}",
