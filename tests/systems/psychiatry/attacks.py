@@ -1,5 +1,6 @@
 """Behaviour in files that nobody can fit: each ends in one message that says where and what to do."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,16 @@ def test_without_options_it_says_what_it_takes() -> None:
     result = call("occlusion")
     assert result.exit_code == 0
     assert all(f"--{name}" in result.output for name in ("data", "template", "period", "amplitude"))
+
+
+@pytest.mark.parametrize("people", [1, 2])
+def test_a_file_in_which_nobody_follows_is_refused_and_nothing_is_written(here: Path, people: int) -> None:
+    """Flat traces; with an eye beside them that is off to the other side."""
+    rows = [f"ann,{t},{0.1 + 0.001 * (t % 3)}" for t in range(1, 65)]
+    rows += [f"bo,{t},{math.sin((t - 16) / 5) if t > 16 else 0:.4f}" for t in range(1, 65)] * (people - 1)
+    (here / "eyes.csv").write_text("person,time,eye\n" + "\n".join(rows) + "\n")
+    result = call("occlusion", "--data", "eyes.csv")
+    assert result.exit_code == 2
+    assert f"ann{' and everybody else' * (people - 1)} does not follow the target" in result.output
+    assert "begin with --template" in result.output
+    assert [path.name for path in here.iterdir()] == ["eyes.csv"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from phantastic.ground.randomness import torch_generator
-from phantastic.systems.psychiatry import check, cohort, tasks
+from phantastic.systems.psychiatry import check, cohort, recording, tasks
 from phantastic.systems.psychiatry.fit import (
     Data,
     Posterior,
@@ -24,6 +24,7 @@ from phantastic.systems.psychiatry.fit import (
     repeated,
 )
 from phantastic.systems.psychiatry.simulate import Press, pressed, watched
+from phantastic.systems.psychiatry.study import REACH, SchizophreniaRecipe
 
 SAMPLES = 40
 DESIGN = torch.stack([torch.ones(SAMPLES), torch.linspace(-1, 1, SAMPLES)]).double()
@@ -318,7 +319,7 @@ def test_a_trace_is_delayed_by_whole_and_by_broken_samples() -> None:
 
 
 @pytest.fixture(scope="module")
-def recorded() -> tuple[Tensor, Data, Posterior]:
+def faulty() -> tuple[Tensor, Data, Posterior]:
     """Thirty people, half of them patients, whose traces have an offset, a gain and a latency of their own."""
     generator = torch_generator(0, "tests/recording")
     theta = torch.tensor([3.5, 4.0]) + 0.5 * torch.randn(30, 2, generator=generator, dtype=torch.float64)
@@ -331,9 +332,9 @@ def recorded() -> tuple[Tensor, Data, Posterior]:
     return theta, data, infer(tasks.watch, data, tasks.EYES.prior, grid=5, recording=tasks.EYES.recording)
 
 
-def test_people_are_recovered_whatever_their_recording_did(recorded: tuple[Tensor, Data, Posterior]) -> None:
+def test_people_are_recovered_whatever_their_recording_did(faulty: tuple[Tensor, Data, Posterior]) -> None:
     """Without the nuisances a third of the intervals miss; with them no one is moved on average."""
-    theta, data, whole = recorded
+    theta, data, whole = faulty
     found, group = whole.first(2), torch.arange(30) % 2
     assert bool(((found.mean - theta).mean(0).abs() < 0.1).all())
     for each in cohort.recovered(cohort.Cohort(theta, group), found):
@@ -378,3 +379,61 @@ def test_who_is_at_a_bound_or_across_it_is_said() -> None:
     assert check.bounded(posterior, WIDE._replace(high=torch.tensor([17.5, 20.0]).double())).tolist() == [
         [False, True], [False, False], [True, False],
     ]  # fmt: skip
+
+
+def test_samples_that_err_together_are_worth_as_many_as_err_on_their_own() -> None:
+    """White noise counts in full; of errors that n trials share an nth; of a chain with correlation r (1 − r) / (1 + r)
+    (Bayley & Hammersley 1946)."""
+    generator = torch_generator(0, "tests/own")
+    zero = torch.zeros(60, 400, dtype=torch.float64)
+    drawn = torch.randn(60, 3, 400, generator=generator, dtype=torch.float64)
+    assert float(check.own(repeated(drawn), zero).mean()) == pytest.approx(1, abs=0.08)
+    shared = drawn[:, :1].expand(-1, 3, -1)
+    assert float(check.own(repeated(shared), zero).mean()) == pytest.approx(1 / 3, abs=0.03)
+    chain = drawn[:, 0].clone()
+    for t in range(1, 400):
+        chain[:, t] = 0.8 * chain[:, t - 1] + 0.6 * drawn[:, 0, t]
+    assert float(check.own(repeated(chain[:, None]), zero).mean()) == pytest.approx(0.2 / 1.8, rel=0.15)
+
+
+def test_a_recording_is_offset_gain_and_latency_one_way_or_the_other() -> None:
+    t = torch.arange(64.0).double()
+    wave = torch.sin(t / 5).expand(200, -1)
+    nothing = SchizophreniaRecipe(offset=0, gain=1, latency=0)
+    assert torch.equal(recording.recorded(wave, nothing, 0, "tests"), wave)
+    far = recording.recorded(wave, SchizophreniaRecipe(offset=0.1, gain=0.8, latency=2), 0, "tests")
+    middle = slice(4, -4)
+    found = {}
+    for offset in (-0.1, 0.1):
+        for gain in (0.8, 1.25):
+            for latency in (-2, 2):
+                made = offset * REACH + gain * torch.sin((t - latency) / 5)
+                found[offset, gain, latency] = int(((far - made)[:, middle].abs().amax(-1) < 1e-6).sum())
+    assert sum(found.values()) == 200
+    assert min(found.values()) > 10
+
+
+def test_who_goes_astray_wanders_as_far_and_as_smoothly_as_the_target_stays_or_is_mirrored() -> None:
+    target = torch.sin(torch.arange(64.0).double() / 5)
+    lost = recording.astray(0.9 * target.expand(100, -1), target, 0)
+    assert tuple(lost) == recording.ASTRAY
+    wander = lost["wandering"]
+    torch.testing.assert_close(wander.square().mean(-1), target.square().mean().expand(100))
+    smooth = float((wander[:, 1:] * wander[:, :-1]).mean() / wander.square().mean())
+    assert smooth == pytest.approx(math.exp(-1 / (4 * recording.WANDER**2)), abs=0.01)  # of white noise so smoothed
+    assert bool((lost["flat"] == 0).all())
+    assert torch.equal(lost["mirrored"], -0.9 * target.expand(100, -1))
+    assert recording.unlike(lost["mirrored"], target).all()
+    assert not recording.unlike(5 + 0.2 * target.expand(3, -1), target).any()
+
+
+def test_an_eye_that_wanders_is_not_taken_to_follow_where_a_fit_explains_most_of_it_by_chance() -> None:
+    """Eight in a hundred such eyes are explained by more than half by some precisions, gain and latency; of forty none
+    or one has evidence that lasts."""
+    target = tasks.follow(tasks.OCCLUDED, *torch.tensor([[4.0], [4.0]]).double()).target[0]
+    drawn = recording.astray(tasks.watch(torch.full((40, 2), 4.0, dtype=torch.float64)), target, 7)["wandering"]
+    data = cohort.measured(drawn, 0.02, 4, 7, "tests/wandering")
+    found = infer(tasks.watch, data, tasks.EYES.prior, grid=3, recording=tasks.EYES.recording)
+    checked = check.check(data, found, tasks.EYES.prior)
+    assert int((checked.noise < 0.5).sum()) > 1
+    assert int(checked.follows.sum()) <= 1

@@ -62,11 +62,13 @@ def marked(sheet: Sheet, posterior: Posterior, checked: Check) -> list[list[Text
     for row in range(len(sheet.people)):
         own: list[Text] = []
         if not bool(checked.follows[row]):
-            share = f"{float(checked.noise[row]):.0%}"
+            noise = min(float(checked.noise[row]), 1.0)
+            share, least = f"{noise:.0%}", noise == 1
             own.append(
                 Text(
-                    f"does not follow the target (noise is {share} of the variance): nothing is inferred",
-                    f"標的を追っていない(雑音が分散の {share}):推定しない",
+                    f"does not follow the target (noise is {share}{' or more' * least} of the variance): "
+                    "nothing is inferred",
+                    f"標的を追っていない(雑音が分散の {share}{'以上' * least}):推定しない",
                 )
             )
         else:

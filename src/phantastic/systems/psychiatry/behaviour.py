@@ -29,7 +29,7 @@ COMMON = ("person", "group", "trial")
 
 class Sheet(NamedTuple):
     """A file's people with the group of each ("" without one), their data for the task, remarks on the file, and how
-    many samples lie between those that are independent."""
+    many samples lie between those that are independent (0: they come in no order)."""
 
     people: list[str]
     groups: list[str]
@@ -234,7 +234,7 @@ def forces(path: str) -> Sheet:
     missing = int(sum(np.isnan(column).sum() for column in columns))
     at = torch.from_numpy(levels)
     task = matching(at) if first == "target" else pressing(at)
-    return Sheet(people, groups, task, repeated(trials), _remarks({1.0}, missing, 0))
+    return Sheet(people, groups, task, repeated(trials), _remarks({1.0}, missing, 0), spacing=0)
 
 
 def _rounds(

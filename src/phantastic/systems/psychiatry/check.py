@@ -17,8 +17,9 @@ DRAWS = 2_000
 
 
 class Check(NamedTuple):
-    """Per person: ``evidence`` in nats against behaviour that stays at one level; ``noise``, the noise's share of the
-    variance of what was recorded (1: nothing is explained); ``p`` of a posterior-predictive check."""
+    """Per person: ``evidence`` in nats against behaviour that stays at one level, of as many samples as err on their
+    own; ``noise``, the noise's share of the variance of what was recorded (1: nothing is explained); ``p`` of a
+    posterior-predictive check."""
 
     evidence: Float64[Tensor, " people"]
     noise: Float64[Tensor, " people"]
@@ -35,20 +36,40 @@ class Check(NamedTuple):
 
 
 def check(data: Data, posterior: Posterior, prior: Prior, spacing: int = 1) -> Check:
-    """Everyone's fit; only every ``spacing``-th sample is independent of those before."""
+    """Everyone's fit; only every ``spacing``-th sample is independent of those before (0: they come in no order)."""
     nothing = infer(lambda level: level.expand(-1, data.mean.shape[1]), data, _level(prior), grid=3)
     count = data.weight.sum(-1).clamp(min=1)
     level = (data.weight * data.mean).sum(-1) / count
     variance = ((data.weight * (data.mean - level[:, None]) ** 2).sum(-1) + data.within) / count
     error = ((data.weight * (data.mean - posterior.predicted) ** 2).sum(-1) + data.within) / count
-    evidence = posterior.free_energy - nothing.free_energy
-    return Check(evidence, error / variance.clamp(min=1e-12), tail(data, posterior.predicted, spacing))
+    evidence = (posterior.free_energy - nothing.free_energy) * own(data, posterior.predicted, spacing)
+    return Check(evidence, error / variance.clamp(min=1e-12), tail(data, posterior.predicted, max(spacing, 1)))
 
 
 def _level(prior: Prior) -> Prior:
     """Behaviour that stays where it is, wherever that be, with noise as wide as it needs."""
     ends = ((0.0,), (10.0,), (-math.inf,), (math.inf,))
     return Prior(*(torch.tensor(end, dtype=torch.float64) for end in ends), noise=prior.noise / 2, noise_deviation=2.0)
+
+
+def own(data: Data, predicted: Float64[Tensor, "people samples"], spacing: int = 1) -> Float64[Tensor, " people"]:
+    """The share of each person's samples that err on their own, from 0 to 1.
+
+    Errors e of n trials with a correlation c between trials (Fisher's, from the variance of their means) and r between
+    neighbours are worth the 1 / (1 + (n - 1) c + 2 n c r / (1 - r))-th part of their number (Kish 1965). A wandering
+    eye is fitted by chance, and what is left over wanders: of hundreds of samples it leaves a few.
+    """
+    shares, order, spacing = [], float(spacing > 0), max(spacing, 1)
+    for mean, weight, within in zip(data.mean - predicted, data.weight, data.within, strict=True):
+        seen = torch.nonzero(weight > 0)[::spacing, 0]
+        error, trials = mean[seen], (weight[seen] * spacing).mean()
+        around = within / (weight.sum() - (weight > 0).sum() / spacing).clamp(min=1)  # the variance of a trial
+        common = (error.square().mean() - around / trials).clamp(min=0)
+        shared = common / (common + around).clamp(min=1e-30)
+        along = (error[1:] * error[:-1]).sum() / error.square().sum().clamp(min=1e-30)
+        along = order * along.clamp(0, 0.99)
+        shares.append(1 / (1 + (trials - 1) * shared + 2 * trials * shared * along / (1 - along)))
+    return torch.stack(shares)
 
 
 def tail(data: Data, predicted: Float64[Tensor, "people samples"], spacing: int = 1) -> Float64[Tensor, " people"]:

@@ -5,7 +5,6 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from msgspec.structs import replace
 from torch import Tensor, nn
 
 from phantastic.declare.measure import Measure, summarise
@@ -17,7 +16,8 @@ from phantastic.measures.bootstrap import over_items
 from phantastic.run.experiment import Experiment, Scores
 from phantastic.run.folder import Run
 from phantastic.show.figure import Figure
-from phantastic.systems.psychiatry import cohort, measure, regimes, schizophrenia_figures
+from phantastic.systems.psychiatry import cohort, measure, recording, regimes, schizophrenia_figures
+from phantastic.systems.psychiatry.check import check
 from phantastic.systems.psychiatry.cohort import Cohort, Group
 from phantastic.systems.psychiatry.fit import NORMAL, Data, Posterior, infer
 from phantastic.systems.psychiatry.measure import INTENDED, vector
@@ -27,6 +27,7 @@ from phantastic.systems.psychiatry.tasks import EYES, OCCLUDED, Task, equal_forc
 
 Inferred = dict[str, Any]  # of one task, see `inferred`
 WHO = ("controls", "patients")
+NARROW = 1.644854  # half the width of a 90% interval, in standard deviations
 FELT, SEEN = 2, 17  # channels of the senses in pursuit: angle and velocity of the eye, photoreceptors
 
 
@@ -44,12 +45,34 @@ def hand_groups(recipe: SchizophreniaRecipe) -> tuple[Group, ...]:
 
 
 def eyes(recipe: SchizophreniaRecipe, seed: int) -> Inferred:
-    """Everyone's pursuit as a clinic measures it, and the precisions inferred from the traces of the first people."""
+    """Everyone's pursuit as a clinic measures it; the precisions inferred from the recorded traces of the first people,
+    with what the recording did and, to compare, as if it had done nothing (``ignored``); and whom the checks mark."""
     people = cohort.draw(eye_groups(recipe), recipe.people, EYES.prior, seed, "eyes")
     pursuit = follow(OCCLUDED, people.parameters[:, 0], people.parameters[:, 1])
     first = torch.arange(min(recipe.fitted, recipe.people))
-    data = cohort.measured(pursuit.eye[first], recipe.eye_noise, recipe.trials, seed, "eyes")
-    return inferred(EYES, people, first, data, recipe.starts) | {"clinic": lists(measure.clinic(pursuit))}
+    traces = recording.recorded(pursuit.eye[first], recipe, seed, "eyes")
+    data = cohort.measured(traces, recipe.eye_noise, recipe.trials, seed, "eyes")
+    found = inferred(EYES, people, first, data, recipe.starts)
+    ignored = inferred(EYES._replace(recording=None), people, first, data, recipe.starts)
+    target = pursuit.target[0]
+    marks = astray(recipe, pursuit.eye[: recipe.astray], target, seed)
+    plain, group = recording.unlike(data.mean, target), people.group[first]
+    for number, who in enumerate(WHO):
+        follows = torch.tensor(found["follows"])[group == number]
+        marks |= {who: (~follows).tolist(), f"plain.{who}": plain[group == number].tolist()}
+    return found | {"clinic": lists(measure.clinic(pursuit)), "ignored": ignored, "marks": marks}
+
+
+def astray(recipe: SchizophreniaRecipe, traces: Tensor, target: Tensor, seed: int) -> dict[str, list[bool]]:
+    """Who is marked as not following, of those who do not, by kind; and by the plain rule."""
+    marks = {}
+    for kind, drawn in recording.astray(traces, target, seed).items():
+        traces = recording.recorded(drawn, recipe, seed, kind)
+        data = cohort.measured(traces, recipe.eye_noise, recipe.trials, seed, kind)
+        posterior = infer(EYES.simulate, data, EYES.prior, recipe.starts, recording=EYES.recording)
+        marks[kind] = (~check(data, posterior, EYES.prior).follows).tolist()
+        marks[f"plain.{kind}"] = recording.unlike(data.mean, target).tolist()
+    return marks
 
 
 def hands(recipe: SchizophreniaRecipe, seed: int) -> Inferred:
@@ -67,7 +90,8 @@ def hands(recipe: SchizophreniaRecipe, seed: int) -> Inferred:
 def inferred(task: Task, people: Cohort, first: Tensor, data: Data, starts: int) -> Inferred:
     """Truth, posterior, recovery and group comparison of the ``first`` people."""
     fitted = people.of(first)
-    posterior = infer(task.simulate, data, task.prior, starts)
+    whole = infer(task.simulate, data, task.prior, starts, recording=task.recording)
+    posterior = whole.first(len(task.names))
     groups = [Posterior(*(each[fitted.group == number] for each in posterior)) for number in range(len(WHO))]
     levels = [cohort.level(group, task.prior) for group in groups]
     differences = cohort.compare(levels[1], levels[0], len(first))
@@ -78,6 +102,7 @@ def inferred(task: Task, people: Cohort, first: Tensor, data: Data, starts: int)
         "truth": fitted.parameters.tolist(),
         "mean": posterior.mean.tolist(),
         "deviation": posterior.deviation.tolist(),
+        "follows": check(data, whole, task.prior).follows.tolist(),
         "recovery": [list(each) for each in cohort.recovered(fitted, posterior)],
         "level": [{"mean": m.tolist(), "deviation": c.diagonal().sqrt().tolist()} for m, c, _ in levels],
         "difference": [list(each) for each in differences],
@@ -113,44 +138,74 @@ def lists(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
     return {name: tensor.tolist() for name, tensor in tensors.items()}
 
 
-def measures(results: Inferred, study: str, seed: int) -> dict[str, Measure | float]:
-    """The numbers of one task by name; of what is measured on people, with an interval over resampled people."""
+def over_people(statistic: Callable[[np.ndarray], float], count: int, seed: int, study: str) -> Measure:
+    """A statistic of ``count`` people's numbers, with an interval over resampled people."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # of few people a resample may be one of them
+        found = over_items(np.arange(count), numpy_generator(seed, f"{study}/bootstrap"), statistic)
+    return found if np.isfinite(found.draws).all() else summarise([found.value])
+
+
+def measures(results: Inferred, study: str, seed: int, purpose: str | None = None) -> dict[str, Measure | float]:
+    """The numbers of one task by name. What has the same ``purpose`` is resampled alike."""
     scores: dict[str, Measure | float] = {}
     truth, mean, deviation = (np.array(results[key]) for key in ("truth", "mean", "deviation"))
-    within_interval = np.abs(mean - truth) <= NORMAL * deviation
+    group = np.array(results["group"])[: len(truth)]
+    error = mean - truth
+    away = np.abs(error) / deviation
 
-    def over_people(value: float, statistic: Callable[[np.ndarray], float], count: int) -> Measure:
-        with np.errstate(divide="ignore", invalid="ignore"):  # of few people a resample may be one of them
-            drawn = over_items(np.arange(count), numpy_generator(seed, f"{study}/bootstrap"), statistic)
-        return replace(drawn, value=value, each=[value]) if np.isfinite(drawn.draws).all() else summarise([value])
+    def over(statistic: Callable[[np.ndarray], float], count: int = len(truth)) -> Measure:
+        return over_people(statistic, count, seed, purpose or study)
 
     for k, name in enumerate(results["names"]):
-        r, within, coverage, error = results["recovery"][k]
+        _, within, _, size = results["recovery"][k]
         apart, low, high = results["difference"][k]
-        true = results["true_difference"][k]
+        true, spread = results["true_difference"][k], truth[:, k].std()
         scores |= {
-            f"{study}.{name}.r": over_people(
-                r, lambda rows, k=k: float(np.corrcoef(mean[rows, k], truth[rows, k])[0, 1]), len(truth)
-            ),
-            f"{study}.{name}.coverage": over_people(
-                coverage, lambda rows, k=k: float(within_interval[rows, k].mean()), len(truth)
-            ),
-            f"{study}.{name}.error": error,
+            f"{study}.{name}.r": over(lambda rows, k=k: float(np.corrcoef(mean[rows, k], truth[rows, k])[0, 1])),
+            f"{study}.{name}.coverage": over(lambda rows, k=k: float((away[rows, k] <= NORMAL).mean())),
+            f"{study}.{name}.coverage90": over(lambda rows, k=k: float((away[rows, k] <= NARROW).mean())),
+            f"{study}.{name}.error": size,
             f"{study}.{name}.difference": apart,
             f"{study}.{name}.difference.low": low,
             f"{study}.{name}.difference.high": high,
             f"{study}.{name}.difference.missed": max(low - true, true - high),
         }
         scores |= {f"{study}.{name}.{who}.r": value for who, value in zip(WHO, within, strict=True)}
-    group = np.array(results["group"])
+        for number, who in enumerate(WHO):
+            moved = error[group == number, k] / spread
+            scores[f"{study}.{name}.{who}.bias"] = over(lambda rows, own=moved: float(own[rows].mean()), len(moved))
+    return scores
+
+
+def clinical(results: Inferred, study: str, seed: int) -> dict[str, Measure]:
+    """What a clinic measures of each group."""
+    scores, group = {}, np.array(results["group"])
     for name, values in results["clinic"].items():
         recorded = np.array(values, float)
         for number, who in enumerate(WHO):
             own = recorded[(group == number) & np.isfinite(recorded)]
             scores[f"{study}.{who}.{name}"] = over_people(
-                float(own.mean()), lambda rows, own=own: float(own[rows].mean()), len(own)
+                lambda rows, own=own: float(own[rows].mean()), len(own), seed, study
             )
     return scores
+
+
+def judged(results: Inferred, seed: int) -> dict[str, Measure]:
+    """Shares of people: whose inferred log W2 is nearer to the mean of the other group than to that of their own, with
+    the recording inferred and with it ignored; who is marked as not following, by the checks and by the plain rule."""
+    truth = np.array(results["truth"])[:, 0]
+    group = np.array(results["group"])[: len(truth)]
+    middle = (truth[group == 0].mean() + truth[group == 1].mean()) / 2
+    shares = {f"marked.{kind}": marks for kind, marks in results["marks"].items()}
+    for study, found in (("eyes", results), ("ignored", results["ignored"])):
+        motion = np.array(found["mean"])[:, 0]
+        wrong = (motion < middle) == (group == 0)
+        shares |= {f"{study}.{who}.mistaken": wrong[group == number] for number, who in enumerate(WHO)}
+    found = {name: np.array(own, float) for name, own in shares.items()}
+    return {
+        name: over_people(lambda rows, own=own: float(own[rows].mean()), len(own), seed, "eyes")
+        for name, own in found.items()
+    }
 
 
 def typical(recipe: SchizophreniaRecipe) -> dict[str, Simulation]:
@@ -173,7 +228,10 @@ class Schizophrenia(Experiment[SchizophreniaRecipe]):
         """Two cohorts, in one task each."""
         eye_results = run.once(f"seed{seed}/eyes", lambda: eyes(recipe, seed), Inferred)
         hand_results = run.once(f"seed{seed}/hands", lambda: hands(recipe, seed), Inferred)
-        return measures(eye_results, "eyes", seed) | measures(hand_results, "hands", seed)
+        ignored = measures(eye_results["ignored"], "ignored", seed, "eyes")
+        found = measures(eye_results, "eyes", seed) | ignored | measures(hand_results, "hands", seed)
+        found |= clinical(eye_results, "eyes", seed) | clinical(hand_results, "hands", seed)
+        return found | judged(eye_results, seed)
 
     def overall(
         self, run: Run[SchizophreniaRecipe], recipe: SchizophreniaRecipe, seeds: Sequence[Mapping[str, Measure]]

@@ -82,10 +82,13 @@ def _map(
         .mark_rect(strokeWidth=0)
         .encode(x=x, y=y, x2="x2:Q", y2="y2:Q", color=coloured(names, colours, columns=1, symbolType="square"))
     )
-    marks = [{"x": a, "y": b, "label": str(ANCHORS[name])} for name, (a, b) in anchors.items()]
-    base = alt.Chart(alt.Data(values=marks)).encode(x=x, y=y)
-    layers = [tiles, base.mark_point(size=60, color=BLACK, fill="white", opacity=1)]
-    layers.append(base.mark_text(dy=-13, fontSize=11).encode(text="label:N"))  # above, where none meets another
+    layers = [tiles]
+    for name, (a, b) in anchors.items():  # the label above its point, or below at the top, and within the map
+        mark = alt.Chart(alt.Data(values=[{"x": a, "y": b, "label": str(ANCHORS[name])}])).encode(x=x, y=y)
+        at_left, at_top = a == min(grid["x"]), b == max(grid["y"])
+        place: dict[str, Any] = {"align": "left", "dx": -5} if at_left else {}
+        text = mark.mark_text(dy=15 if at_top else -13, fontSize=11, **place)
+        layers += [mark.mark_point(size=60, color=BLACK, fill="white", opacity=1), text.encode(text="label:N")]
     return alt.layer(*layers).properties(width=290, height=270, title=title(heading))
 
 
@@ -113,7 +116,12 @@ def behaviour(eyes: Found, hands: Found) -> Figure:
             alt.Chart(alt.Data(values=bars))
             .mark_rect(opacity=0.55)
             .encode(
-                x=alt.X("x:Q", title=str(text), scale=alt.Scale(zero=False)),
+                x=alt.X(
+                    "x:Q",
+                    title=str(text),
+                    scale=alt.Scale(zero=False),
+                    axis=alt.Axis(labelFlush=False, labelSeparation=8, tickCount=6),
+                ),
                 x2="x2:Q",
                 y=alt.Y("y:Q", title=str(Text("people", "人数"))),
                 y2="floor:Q",
@@ -191,7 +199,7 @@ def groups(results: Sequence[tuple[Task, Found]]) -> Figure:
             )
             y = alt.Y("low:Q", title=parameter.symbol, scale=alt.Scale(zero=False))
             d, low, high = result["difference"][k]
-            subtitle = f"Δ = {d:.2f} [{low:.2f}, {high:.2f}]"
+            subtitle = f"Δ = {d:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
             heading = alt.TitleParams(str(parameter.text), subtitle=subtitle, **HEADING)
             layers = alt.layer(
                 base.mark_rule(strokeWidth=2).encode(y=y, y2="high:Q"),

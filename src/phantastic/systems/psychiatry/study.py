@@ -129,6 +129,30 @@ class SchizophreniaRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_on
             le=0.5,
         ),
     ] = 0.02
+    offset: Annotated[
+        float,
+        about(
+            "offset of an eye's recording; the target's amplitude is 1",
+            "視線記録のずれ(標的の振幅を 1 として)",
+            ge=0,
+            le=0.3,
+        ),
+    ] = 0.05
+    gain: Annotated[float, about("gain of an eye's recording", "視線記録の利得", ge=0.7, le=1)] = 0.9
+    latency: Annotated[
+        float,
+        about(
+            "shift of the clock of an eye's recording; 2.4 are 150 ms where a cycle takes 2 s",
+            "視線記録の時計のずれ(1 周期 2 秒なら 2.4 で 150 ms)",
+            unit="bins",
+            ge=0,
+            le=5,
+        ),
+    ] = 2.4
+    astray: Annotated[
+        int,
+        about("people of each kind who do not follow the target", "標的を追わない人の数(種類ごと)", ge=2, le=20_000),
+    ] = 40
     force_noise: Annotated[
         float, about("noise of a matched force", "力の一致課題の雑音", unit="N", ge=0.001, le=0.5)
     ] = 0.05
@@ -233,7 +257,7 @@ FORCE = Study(
     experiment="phantastic.systems.psychiatry.force_matching:ForceMatching",
     fit=BehaviourFit,
 )
-LARGE = SchizophreniaRecipe(people=4_000, fitted=1_000, seeds=3, grid=31)
+LARGE = SchizophreniaRecipe(people=4_000, fitted=1_000, astray=200, seeds=3, grid=31)
 SCHIZOPHRENIA = Study(
     name="schizophrenia",
     title=Text("Computational psychiatry: cohorts, fits, a map of regimes", "計算論的精神医学:集団、推定、領域の地図"),
@@ -244,15 +268,18 @@ SCHIZOPHRENIA = Study(
     papers=("adams2012", "brown2013", "friston2007", "friston2016", "lawson2014"),
     recipe=SchizophreniaRecipe,
     presets={
-        "tiny": SchizophreniaRecipe(people=8, fitted=8, starts=4, grid=3),
+        "tiny": SchizophreniaRecipe(people=8, fitted=8, astray=2, starts=4, grid=3),
         "quick": SchizophreniaRecipe(),
         "full": LARGE,
         "paper": LARGE,
     },
-    minutes={"tiny": 0.2, "quick": 2.4},
+    minutes={"tiny": 0.5, "quick": 4.0},
     measures=(
-        "{eyes,hands}.{motion,senses,attenuation,delusion}.{r,coverage,error,controls.r,patients.r}",
-        "{eyes,hands}.{motion,senses,attenuation,delusion}.difference.{,low,high,missed}",
+        "{eyes,ignored,hands}.{motion,senses,attenuation,delusion}.{r,coverage,coverage90,error}",
+        "{eyes,ignored,hands}.{motion,senses,attenuation,delusion}.{controls,patients}.{r,bias}",
+        "{eyes,ignored,hands}.{motion,senses,attenuation,delusion}.difference.{,low,high,missed}",
+        "{eyes,ignored}.{controls,patients}.mistaken",
+        "marked.{,plain}.{controls,patients,wandering,flat,mirrored}",
         "eyes.{controls,patients}.{rms,peak,hidden,seen,gain,lag}",
         "hands.{controls,patients}.{own,illusion}",
         "matching.{attenuation,delusion}.moves",
