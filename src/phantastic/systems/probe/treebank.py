@@ -17,6 +17,7 @@ from phantastic.ground.randomness import numpy_generator
 from phantastic.world import sentences
 
 SPLITS = ("train", "dev", "test")
+SPARE = 20  # documents, of two sentences each, beyond twice those wanted, in place of sentences of another split
 _NAME = re.compile(r"(.+)[-_.](train|dev|test)\.conllu")
 
 
@@ -83,20 +84,25 @@ def from_grammar(
 ) -> tuple[Sentences, Sentences, Sentences]:
     """Training, development and test sentences of the grammar, written in one of its languages.
 
-    Other documents than any network is trained on. With ``nonce`` their content words are invented: Jabberwocky, with
-    the trees of the sentences without it.
+    Other documents than any network is trained on, and in no split a sentence of the ones before it. With ``nonce``
+    their content words are invented: Jabberwocky, with the trees of the sentences without it.
     """
     if language not in sentences.LANGUAGES:
         raise Refused(f"unknown language '{language}'{nearest(language, sentences.LANGUAGES)}")
-    grammar = sentences.grammar(nonce=nonce)
-    splits = []
+    known, grammar = sentences.grammar(), sentences.grammar(nonce=nonce)
+    splits, met = [], set()
     for split, count in zip(SPLITS, counts, strict=True):
-        written = getattr(sentences.documents(grammar, seed, f"probe/{split}", 0, -(-count // 2)), language)
-        spans = [written.span(number) for number in range(count)]
+        plain, written = (
+            getattr(sentences.documents(each, seed, f"probe/{split}", 0, count + SPARE), language)
+            for each in (known, grammar)
+        )
+        new = [number for number in range(len(plain)) if tuple(plain.forms(number)) not in met][:count]
+        met |= {tuple(plain.forms(number)) for number in new}
+        spans = [written.span(number) for number in new]
         mark = grammar.tags.index("PUNCT")
         splits.append(
             Sentences(
-                [written.forms(number) for number in range(count)],
+                [written.forms(number) for number in new],
                 [written.heads[span].astype(np.int64) for span in spans],
                 [written.tags[span] == mark for span in spans],
             )
