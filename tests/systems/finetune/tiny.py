@@ -347,7 +347,7 @@ def test_every_task_is_measured_from_every_start(run: Run) -> None:
         assert all(f"{task}.{start}.{name}" in found for start in experiment.STARTS)
     assert "questions.static.f1" not in found
     findings = judge(STUDY.claims(), found, "quick")
-    assert len(findings) == 6
+    assert len(findings) == 10
     starts = {name.split(".")[1] for name in found if name.startswith(("paraphrase", "entailment"))}
     assert starts == {*experiment.STARTS, experiment.COMPARED}
     assert all(finding.verdict != "untested" for finding in findings)
