@@ -88,7 +88,7 @@ def strip(
     labels: Sequence[str],
     reach: float,
     heading: str,
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.FacetChart:
     """A column of colours for each piece, its label below and its length above."""
     cells = [
         {"place": place, "number": number, "value": round(float(np.clip(value, -reach, reach)), 3)}
