@@ -20,6 +20,7 @@ from phantastic.declare.verdicts import judge
 from phantastic.ground.errors import Refused
 from phantastic.lesion import damage
 from phantastic.nn.language import load_pretrained
+from phantastic.nn.language.bert import Bert
 from phantastic.pretraining import plan
 from phantastic.pretraining.batches import language
 from phantastic.pretraining.wordpiece import CLS, SEP, load
@@ -197,6 +198,7 @@ def test_the_three_vectors_of_the_figure_add_up_to_what_enters_the_layer_norm(ru
     model, english = trained(run), language(run.recipe.language, run.recipe.vocabulary)
     text = sentences_of(english, "the cow sleeps . the farmer runs .", "test")
     found, entered = parts(model, english, text), []
+    assert isinstance(model.transformer, Bert)
     hook = model.transformer.embedding_norm.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0]))
     batch = read(english, text)
     model(batch.input_ids, attention_mask=batch.attention_mask, token_type_ids=batch.token_type_ids)

@@ -88,7 +88,7 @@ def strip(
     labels: Sequence[str],
     reach: float,
     heading: str,
-) -> alt.TopLevelMixin:
+) -> alt.LayerChart | alt.FacetChart:
     """A column of colours for each piece, its label below and its length above."""
     cells = [
         {"place": place, "number": number, "value": round(float(np.clip(value, -reach, reach)), 3)}
@@ -118,4 +118,5 @@ def strip(
         .encode(x=x, y=alt.value(-2), text="length:N")
     )
     title = alt.Title(heading, fontSize=12, offset=2)
-    return (boxes + numbers).properties(width=COLUMN * len(labels), height=LINE * vectors.shape[1], title=title)
+    height = LINE * vectors.shape[1]
+    return alt.layer(boxes, numbers).properties(width=COLUMN * len(labels), height=height, title=title)
