@@ -40,6 +40,7 @@ from phantastic.tuning.texts import grammar
 from phantastic.world import dsprites
 from phantastic.world.sentences import LANGUAGES
 
+SOME = 1_000, 100  # examples to learn from and to be tested on, of tasks that are slow to cut
 Parts = dict[str, set[Hashable]]  # the items of each part, as they are given to a network
 STUDIES = register()
 CPU = torch.device("cpu")
@@ -103,12 +104,11 @@ def family() -> dict[str, Parts]:
         }
     }
     return found | {
-        task.name: {"train": texts(task.train, task), "test": texts(task.test, task)}
-        for task in of_grammar(0, 200, 100)
+        task.name: {"train": told(task.train, task), "test": told(task.test, task)} for task in of_grammar(0, 200, 100)
     }
 
 
-def texts(examples: Sequence[Example], task: Task) -> set[Hashable]:
+def told(examples: Sequence[Example], task: Task) -> set[Hashable]:
     """What is to be new of an example: its words with tags, the text that is asked about, every sentence."""
     if task.kind == "tags":
         return {example.texts for example in examples}
@@ -116,30 +116,28 @@ def texts(examples: Sequence[Example], task: Task) -> set[Hashable]:
 
 
 def finetune() -> dict[str, Parts]:
-    """The tasks of `quick`; and what is held out to choose by, as whole examples."""
-    recipe: Any = STUDIES["finetune"].presets["quick"]
+    """The tasks; and what is held out to choose by, as whole examples."""
     found: dict[str, Parts] = {}
-    for task in (*of_grammar(0, recipe.train, recipe.test), *further.of_grammar(0, recipe.train, recipe.test)):
-        learned, held = held_out(task, recipe.held)
-        found[task.name] = {"train": texts(learned, task), "test": texts(task.test, task)}
+    for task in (*of_grammar(0, *SOME), *further.of_grammar(0, *SOME)):
+        learned, held = held_out(task, 200)
+        found[task.name] = {"train": told(learned, task), "test": told(task.test, task)}
         whole = (("train", learned), ("held out", held), ("test", task.test))
         found[f"{task.name}, whole"] = {part: {example.texts for example in examples} for part, examples in whole}
     return found
 
 
 def ablations() -> dict[str, Parts]:
-    recipe: Any = STUDIES["ablations"].presets["quick"]
-    found = of_grammar(0, recipe.train, recipe.test)
-    return {task.name: {"train": texts(task.train, task), "test": texts(task.test, task)} for task in found}
+    found = of_grammar(0, *SOME)
+    return {task.name: {"train": told(task.train, task), "test": told(task.test, task)} for task in found}
 
 
 def transfer() -> dict[str, Parts]:
     """Tasks in both languages; sentences beside their translations that were read, and those that are retrieved."""
     recipe: Any = STUDIES["transfer"].presets["quick"]
     found: dict[str, Parts] = {}
-    for name, language in product(of_languages.NAMES, LANGUAGES):
-        task = of_languages.in_language(name, language, 0, recipe.train, recipe.test)
-        found[f"{name}, {language}"] = {"train": texts(task.train, task), "test": texts(task.test, task)}
+    for name, spoken in product(of_languages.NAMES, LANGUAGES):
+        task = of_languages.in_language(name, spoken, 0, recipe.train, recipe.test)
+        found[f"{name}, {spoken}"] = {"train": told(task.train, task), "test": told(task.test, task)}
     setting = Crossing(recipe, 0, CPU)
     read = translated_sentences(setting.plan, setting.languages[0].grammar, 0)
     asked = {" ".join(words) for side in setting.bitext.words for words in side}
@@ -161,8 +159,8 @@ def bert() -> dict[str, Parts]:
     read = Examples(language("english"), 0, 64, masking=Masking(0.0, 0.0, 1.0))
     batch = pairs_of(read.source, 0, 500, 0.15).batch  # pyright: ignore[reportArgumentType]
     asked = batch.input_ids.clone()
-    for row, places, truth in zip(asked, batch.prediction_positions, batch.labels, strict=True):
-        row[places[truth >= 0]] = truth[truth >= 0]
+    for row, hidden, truth in zip(asked, batch.prediction_positions, batch.labels, strict=True):
+        row[hidden[truth >= 0]] = truth[truth >= 0]
     rows = [row for step in range(300) for row in read.rows(step)[0].tokens.tolist()]
     return {
         "pairs": {
