@@ -27,7 +27,7 @@ class Parameter(Struct, frozen=True):
     """What a choice is made of, or the items of a list where they are given."""
     network: bool = False
     """Does it name a trained network?"""
-    item: Literal["integer", "string", ""] = ""
+    item: Literal["integer", "number", "string", ""] = ""
     """Of what a list consists."""
     required: bool = False
     """Has it no default?"""
@@ -49,7 +49,8 @@ class Parameter(Struct, frozen=True):
             return text
         if self.kind == "list":  # ["a", "b"], and what a shell leaves of it: [a, b]; or a,b
             words = [word.strip().strip("\"'") for word in text.strip().removeprefix("[").removesuffix("]").split(",")]
-            return [converted(word, int) if self.item == "integer" else word for word in words if word]
+            kind = {"integer": int, "number": float}.get(self.item)
+            return [converted(word, kind) if kind else word for word in words if word]
         word = text.strip().strip("\"'")
         match self.kind:
             case "integer":
@@ -100,7 +101,7 @@ def parameters(recipe: type[Struct]) -> list[Parameter]:
                 below=details.get("exclusiveMaximum"),
                 choices=tuple(details.get("enum", items.get("enum", ()))),
                 network=details.get("network", False),
-                item="" if kind != "list" else "integer" if items.get("type") == "integer" else "string",
+                item="" if kind != "list" else items.get("type", "string"),
                 required=name in schema["required"],
             )
         )

@@ -15,6 +15,8 @@ from phantastic.inference.linearise import expm1, polynomial, step
 from phantastic.inference.prediction_errors import Geometry
 
 _ASCENTS = 64  # steps in one bin of a model without hidden states, at most
+_ENOUGH = 0.25  # of what a step promises, to be kept (Armijo): a step that only just gains leaps from wall to wall
+_ROUNDING = 1e-14  # of the energy: below it a gain is not seen
 _SETTLED = 1e-20  # nats that another step would gain, from which on none is made
 _UNSETTLED = 1e-3  # nats that another step would gain, from which on the belief is not one to go by
 
@@ -124,8 +126,10 @@ def _settle(
 ) -> Tensor:
     """Without hidden states nothing joins the bins: as in SPM each begins anew and ascends on its own data.
 
-    Gauss-Newton steps, of which one that raises the energy E' P E / 2 + u' u ridge / 2 (+ W / 4) is taken back and
-    halved; a model that is affine needs one. ``rate`` has no part in where they end. Raises `Refused` where they have
+    Gauss-Newton steps; one that gains less than a quarter of what it promises is taken back and halved. It gains by
+    lowering the energy E' P E / 2 + u' u ridge / 2 (+ W / 4) or what another step would gain: the ascent is that of a
+    response linear about u (as in DEM), so in higher orders of motion it does not end where the energy does. A model
+    that is affine needs one. ``rate`` has no part in where they end. Raises `Refused` where they have
     not ended after 64 of them.
     """
     small = ridge(geometry)
@@ -153,12 +157,16 @@ def _settle(
         length = torch.ones_like(energy)
         for _ in range(_ASCENTS):
             change = torch.linalg.solve(curvature, ascent[..., None])[..., 0]
-            active = (ascent * change).sum(-1) > _SETTLED
+            gain = (ascent * change).sum(-1)
+            active = gain > _SETTLED
             if not bool(active.any()):
                 break
             moved = u + length[..., None] * change
             new = at(moved, bin)
-            better = (new[0] <= energy) & active  # a subject stops where it would alone
+            lower = new[0] <= energy - _ENOUGH * length * gain + _ROUNDING * energy.abs()
+            left = (new[1] * torch.linalg.solve(new[2], new[1][..., None])[..., 0]).sum(-1)
+            nearer = left <= (1 - _ENOUGH * length) * gain
+            better = (lower | nearer) & active  # a subject stops where it would alone
             u = torch.where(better[..., None], moved, u)
             energy = torch.where(better, new[0], energy)
             ascent = torch.where(better[..., None], new[1], ascent)

@@ -22,7 +22,9 @@ def answers(task: Task) -> list[Any]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    reading = make_pipeline(CountVectorizer(analyzer=str.split, binary=True), LogisticRegression(max_iter=1_000))
+    reading = make_pipeline(
+        CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True), LogisticRegression(max_iter=1_000)
+    )
     reading.fit([example.texts[0] for example in task.train], [example.target for example in task.train])
     return reading.predict([example.texts[0] for example in task.test]).tolist()
 
