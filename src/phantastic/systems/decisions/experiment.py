@@ -95,7 +95,7 @@ class Decisions(Experiment[DecisionsRecipe]):
             "roc": figures.roc(recipe, scaled["test"], sets["test"]),
             "calibration": figures.calibrated(own["test"], scaled["test"], sets["test"]),
             "prevalence": figures.rarity(scaled, sets, recipe.rare),
-            "costs": figures.costs(recipe.sensitivity),
+            "costs": figures.costs(recipe.sensitivity, measure.COSTS[1]),
         }
 
     def apply(self, run: Run[DecisionsRecipe], request: DecisionsApply) -> list[str]:

@@ -285,10 +285,10 @@ def rarity(logits: Mapping[str, ndarray], sets: Mapping[str, Pictures], rare: fl
     return Figure(str(caption), side_by_side(*(panel.properties(**size) for panel in (left, middle, right))))
 
 
-def costs(d: float) -> Figure:
-    """What decisions cost by criterion, and where theory has the cheapest."""
+def costs(d: float, dear: float) -> Figure:
+    """What decisions cost by criterion, and where theory has the cheapest; ``dear``: what a miss costs at last."""
     criteria, lines, points, kinds = np.linspace(-3, 3, 241), [], [], []
-    for pi, miss in ((0.5, 1.0), (0.1, 1.0), (0.1, 27.0)):
+    for pi, miss in ((0.5, 1.0), (0.1, 1.0), (0.1, dear)):
         name = Text(f"π = {pi:g}, a miss costs {miss:g}", f"π = {pi:g}、見落としの損失 {miss:g}")
         kinds.append(str(name))
         scale = 1 / min(pi * miss, 1 - pi)  # of the cheaper of always yes and always no
@@ -306,9 +306,9 @@ def costs(d: float) -> Figure:
     caption = Text(
         f"What it costs to say yes above a criterion, for d′ = {d:g}; a false alarm costs 1. Diamonds: the criterion "
         "at which the likelihood ratio is β = (1 − π) C_fp / (π C_fn). What is rare and "
-        "harmless is seldom reported; where a miss is dear, yes is said already of little.",
+        "harmless is seldom reported; the dearer a miss, the less is enough for a yes.",
         f"ある基準を超えたら「あり」と答えるときの損失(d′ = {d:g}、誤警報の損失は 1)。ひし形:尤度比が "
         "β = (1 − π) C_fp / (π C_fn) となる基準。"
-        "まれで無害なものはめったに報告されず、見落としの損失が大きければ、わずかな証拠でも「あり」と答える。",
+        "まれで無害なものはめったに報告されず、見落としの損失が大きいほど、少ない証拠で「あり」と答える。",
     )
     return Figure(str(caption), chart.properties(width=380, height=240, title=title("")))
